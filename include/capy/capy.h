@@ -1,0 +1,117 @@
+/* libcapy: a library OS with a user-space TCP stack whose connections can move between servers.
+ *
+ * The shape is Demikernel's PDPIX (queues and completions), with a ready list instead of scanned
+ * tokens. One thread per library OS. An operation either finishes at once or completes later through
+ * capy_wait; a completion names its operation and its queue and carries the queue's user value.
+ *
+ *   struct capy *os = capy_open(&opt, err, sizeof err);
+ *   int lq = capy_listen(os, 80);                 // a listening queue
+ *   capy_accept(os, lq);                          // ask for the next connection
+ *   n = capy_wait(os, done, 64, -1);              // completions
+ *
+ * Migration. A connection moves only at a quiet point: a pop is outstanding, so the application holds
+ * no lent bytes, and everything it consumed it has answered. Hence the rule: consume a message only
+ * once its answer is pushed. Unconsumed bytes, unsent bytes and every bit of TCP state move along.
+ * That needs nothing of the application: a connection that arrives is one more ACCEPT completion.
+ * An application with state of its own per connection calls capy_ask_before_migration on its
+ * listening queue and then gets MIGRATE completions, where it attaches that state. */
+#ifndef CAPY_CAPY_H
+#define CAPY_CAPY_H
+
+#include "capy/error.h"
+#include "capy/rack.h"
+
+struct capy;
+
+struct capy_options {
+    const char *rack_file;   /* path */
+    const char *server;      /* our name in it */
+    const char *driver;      /* NULL: as the rack file says */
+    const char *capture;     /* pcapng file to write every frame to, NULL for none */
+    bool no_control;         /* true: no control socket at <run_dir>/<server>.sock */
+};
+
+/* Starts a library OS: reads the rack file, opens the device, joins the rack. NULL with one line in
+ * err that names the remedy; nothing is left half done. */
+struct capy *capy_open(const struct capy_options *opt, char *err, size_t err_len);
+/* Resets what is still open, closes the device and frees everything. */
+void capy_close_os(struct capy *os);
+const struct capy_rack *capy_rack(const struct capy *os);
+/* For people: driver and mode in use. */
+const char *capy_driver(const struct capy *os);
+/* Monotonic ns, as read at the last capy_wait: the time all calls act at. */
+uint64_t capy_now(const struct capy *os);
+
+enum capy_op {
+    CAPY_OP_ACCEPT,       /* .accepted is the new queue; .migrated: it came from another server */
+    CAPY_OP_POP,          /* .data, .len lent; len 0 = the peer will send no more (end of stream) */
+    CAPY_OP_PUSH,         /* room again after a short capy_push */
+    CAPY_OP_CLOSED,       /* the connection ended (.status: RESET, TIMEOUT, or OK); the queue is gone */
+    CAPY_OP_MIGRATE,      /* asked queues only: answer with capy_release or capy_veto */
+    CAPY_OP_MIGRATE_KEPT, /* asked queues only: released, but the move fell through: carry on here,
+                             with the state you had; outstanding pops are still outstanding */
+    CAPY_OP_MIGRATED_OUT, /* it lives on another server; the queue is gone */
+    CAPY_OP_FD,           /* a watched descriptor is ready (.accepted holds it) */
+};
+
+struct capy_done {
+    enum capy_op op;
+    int qd;
+    int status;           /* CAPY_OK or a negative code */
+    int accepted;
+    bool migrated;
+    uint64_t user;        /* the queue's value, set by capy_set_user */
+    const uint8_t *data;  /* lent until the next capy_pop, capy_consume or capy_close of the queue */
+    uint32_t len;         /* contiguous bytes lent */
+    uint32_t avail;       /* all unread bytes; more than len when they lie in several pieces */
+    bool fin;             /* POP: the peer's FIN is behind the avail bytes */
+};
+
+/* Waits until at least one completion is there, or timeout_ns passed (-1: for ever, 0: just look).
+ * Returns how many were written to done (0..max). Does all receiving and sending. */
+int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_ns);
+
+/* A listening queue on port, on our address. qd, or CAPY_E_INUSE, CAPY_E_NOMEM, CAPY_E_INVAL. */
+int capy_listen(struct capy *os, uint16_t port);
+/* Asks for one connection; one ACCEPT completes it. */
+int capy_accept(struct capy *os, int lqd);
+/* Connections of this listening queue ask by CAPY_OP_MIGRATE before they move. */
+int capy_ask_before_migration(struct capy *os, int lqd);
+int capy_set_user(struct capy *os, int qd, uint64_t user);
+
+/* Asks for bytes: completes when more than `beyond` unread bytes are there, or the stream ended.
+ * (An application that needs more than it was shown pops again with beyond = avail.) */
+int capy_pop(struct capy *os, int qd, uint32_t beyond);
+/* Consumes n of the unread bytes. CAPY_OK, CAPY_E_INVAL (more than unread), CAPY_E_BADQD. */
+int capy_consume(struct capy *os, int qd, uint32_t n);
+/* Copies up to len unread bytes from skip on, over piece boundaries; how many, or CAPY_E_BADQD. */
+int64_t capy_peek(struct capy *os, int qd, uint32_t skip, void *out, uint32_t len);
+/* Queues bytes for sending (copied): how many were taken, 0..len, or a negative code. After a short
+ * count one PUSH completes when there is room. */
+int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len);
+/* Orderly: what was pushed is still delivered. The queue is gone at once; no CLOSED follows. */
+int capy_close(struct capy *os, int qd);
+/* Reset. */
+int capy_abort(struct capy *os, int qd);
+
+/* Answers MIGRATE: let go, with len bytes (at most 64 KiB) of the application's state.
+ * MIGRATED_OUT or MIGRATE_KEPT follows. */
+int capy_release(struct capy *os, int qd, const void *state, uint32_t len);
+/* Answers MIGRATE: not now; the connection stays. No completion follows. */
+int capy_veto(struct capy *os, int qd);
+/* The state that came with a migrated queue: copies up to cap bytes, returns its whole length, and
+ * forgets it once copied whole. 0: none. */
+int64_t capy_migrated_state(struct capy *os, int qd, void *out, uint32_t cap);
+/* Starts moving a connection to the server named so, or to the least-loaded one (NULL). */
+int capy_migrate(struct capy *os, int qd, const char *server);
+
+/* The workload metric for HEARTBEATs (paper §3.2). The default is requests in hand: queues with
+ * unread bytes or unsent answers. Once set by the application, its word counts. */
+void capy_set_load(struct capy *os, uint32_t load);
+/* What `capy ctl` shows as "app" of this server: a static string of one line, or NULL. */
+void capy_set_label(struct capy *os, const char *label);
+
+/* Completes with CAPY_OP_FD while fd is readable; -1 - fd stops watching. */
+int capy_watch_fd(struct capy *os, int fd);
+
+#endif

@@ -1,0 +1,69 @@
+/* Frame drivers: bursts of Ethernet frames between a network device and us. A driver knows no TCP.
+ * One vtable, so that the run loop, the switch and the captures do not care which. One thread. */
+#ifndef CAPY_DRV_DRV_H
+#define CAPY_DRV_DRV_H
+
+#include "capy/error.h"
+#include "wire/ether.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAPY_DRV_BURST 64u
+
+/* A frame that a driver lends. data stays valid until the matching release or submit. */
+struct capy_frame {
+    uint8_t *data;
+    uint32_t len;
+    uint64_t cookie; /* the driver's own; give it back untouched */
+};
+
+struct capy_drv;
+
+struct capy_drv_ops {
+    const char *name; /* "af_xdp", "tap", "link" */
+    /* Up to max received frames (0: none now). The frames stay lent until release. */
+    unsigned (*receive)(struct capy_drv *d, struct capy_frame *frames, unsigned max);
+    void (*release)(struct capy_drv *d, const struct capy_frame *frames, unsigned cnt);
+    /* Lends up to max empty frames of CAPY_FRAME_MAX bytes to be filled; 0 when all are in flight. */
+    unsigned (*reserve)(struct capy_drv *d, struct capy_frame *frames, unsigned max);
+    /* Sends reserved frames (len set); len 0 gives one back unsent. */
+    void (*submit)(struct capy_drv *d, const struct capy_frame *frames, unsigned cnt);
+    /* Tells the kernel about what was submitted; call once per burst. */
+    void (*flush)(struct capy_drv *d);
+    int (*poll_fd)(struct capy_drv *d); /* readable when frames wait; -1 for none (link) */
+    void (*close)(struct capy_drv *d);
+};
+
+/* Every driver begins with this. */
+struct capy_drv {
+    const struct capy_drv_ops *ops;
+    struct capy_mac mac;  /* of the device */
+    char ifname[16];
+    char detail[96];      /* for people: "AF_XDP copy mode, native XDP, queue 0" */
+    uint64_t rx_frames, tx_frames, rx_drops, tx_drops;
+};
+
+/* AF_XDP on a device's queue 0 (libxdp): native XDP with zero-copy where the NIC has it, else copy,
+ * else generic XDP. Takes all frames of the device. On failure NULL with one line in err that names
+ * the remedy (missing privilege, no such device, kernel without XDP). */
+struct capy_drv *capy_drv_af_xdp_open(const char *ifname, char *err, size_t err_len);
+
+/* TAP: when ifname is an existing TAP device, attaches to it; when it is another device or absent,
+ * creates TAP ifname. The other end is the kernel's interface. */
+struct capy_drv *capy_drv_tap_open(const char *ifname, char *err, size_t err_len);
+
+/* Opens by a rack file's driver name: "auto" (af_xdp, else tap, the choice left in detail),
+ * "af_xdp" or "tap". */
+struct capy_drv *capy_drv_open(const char *driver, const char *ifname, char *err, size_t err_len);
+
+/* Two in-memory ends of one link, each with a ring of depth frames (power of two). Frames sent while
+ * the ring is full are dropped and counted, as on a wire. */
+int capy_drv_link_pair(uint32_t depth, struct capy_drv **a, struct capy_drv **b);
+
+/* Wraps a driver so that every frame in and out is also written to a pcapng file, with nanosecond
+ * timestamps and direction flags. The wrapper owns and closes the inner driver. */
+struct capy_drv *capy_drv_capture(struct capy_drv *inner, const char *path, char *err,
+                                  size_t err_len);
+
+#endif

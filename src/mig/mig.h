@@ -1,0 +1,204 @@
+/* TCPMig at the servers: the origin side and the target side of one migration, each a small state
+ * machine; messages and `now` go in, messages and one action come out (design §5, docs/protocol.md).
+ * No clock, no I/O, no allocation. The stack owns connections and slots and carries out the actions;
+ * this module decides when. All slots are plain values in the stack's pools.
+ *
+ * Common rules: every message is repeated with doubling intervals until answered or given up;
+ * messages of other migrations (mig_id, epoch or flow differ) never reach a slot's functions. */
+#ifndef CAPY_MIG_MIG_H
+#define CAPY_MIG_MIG_H
+
+#include "tcp/snapshot.h"
+#include "wire/frame.h"
+#include "wire/tcpmig.h"
+
+struct capy_mig_cfg {
+    uint64_t rto_ns;       /* first repeat interval of a message; doubles up to rto_max_ns */
+    uint64_t rto_max_ns;
+    uint64_t prepare_ns;   /* give up PREPARE_MIG after this, by CANCEL */
+    uint64_t release_ns;   /* the application must let go within this after PREPARE_MIG_ACK */
+    uint64_t state_ns;     /* without progress for this long in SENDING, try CANCEL */
+    uint64_t hold_ns;      /* a target without progress for this long gives the flow back */
+    uint32_t hold_frames_max, hold_bytes_max; /* per migration; more is dropped and counted */
+    uint32_t state_max;    /* largest CONN_STATE a target takes */
+};
+
+void capy_mig_cfg_default(struct capy_mig_cfg *cfg);
+
+struct capy_mig_env {
+    const struct capy_mig_cfg *cfg;
+    struct capy_blocks *blocks;
+    struct capy_key key;   /* the rack key: tags; payload encryption when seal */
+    bool seal;
+    uint16_t self;         /* our server id */
+    uint64_t now;
+};
+
+/* What the stack must do after a call. At most one at a time. */
+enum capy_mig_action {
+    CAPY_MIG_DO_NOTHING,
+    CAPY_MIG_DO_FREEZE,  /* origin: granted. Stop the connection when the application lets go, then
+                            capy_mig_origin_frozen; or capy_mig_origin_veto */
+    CAPY_MIG_DO_RESUME,  /* origin: keep (or resume) serving at slot->epoch_after; free the slot */
+    CAPY_MIG_DO_RELEASE, /* origin: the flow lives elsewhere; free the connection and the slot */
+    CAPY_MIG_DO_IMPORT,  /* target: all bytes are in slot->state; restore, then
+                            capy_mig_target_imported or capy_mig_target_refuse */
+    CAPY_MIG_DO_DROP,    /* target: put the held frames back on the wire; free the slot */
+};
+
+/* ---- origin ------------------------------------------------------------------------------------
+ *
+ *           start              PREPARE_MIG_ACK            frozen()           CONN_STATE_ACK
+ *   (idle) -------> PREPARING ----------------> GRANTED ------------> SENDING ---------------> RELEASE
+ *                     | NACK, NO_TARGET,          | veto(), too late    | NACK, "yours" -> RESUME
+ *                     | FULL, STALE, LEARNING     v                     | "moved on"    -> RELEASE
+ *                     |   -> RESUME           CANCELLING <--------------+ no progress
+ *                     +-- too long -------------->|  OK -> RESUME
+ *                                                 |  SETTLED -> SENDING (if frozen)
+ */
+enum capy_mig_origin_phase {
+    CAPY_ORIGIN_PREPARING,
+    CAPY_ORIGIN_GRANTED,
+    CAPY_ORIGIN_SENDING,
+    CAPY_ORIGIN_CANCELLING,
+};
+
+#define CAPY_MIG_FRAGMENT_MAX 1024u /* fragments per CONN_STATE: 1.3 MiB of state */
+
+struct capy_mig_origin {
+    enum capy_mig_origin_phase phase;
+    bool frozen;            /* capy_mig_origin_frozen was called: snap is valid */
+    uint8_t reason;         /* why it ended or was refused: capy_mig_reason */
+    uint8_t verdict;        /* the switch's verdict that ended it, or NONE */
+    uint16_t target;        /* CAPY_SERVER_ANY until PREPARE_MIG_ACK names it */
+    uint64_t mig_id;
+    uint32_t epoch;         /* the epoch this migration tries to install */
+    uint32_t epoch_after;   /* the epoch at which the origin goes on after DO_RESUME */
+    struct capy_flow_key key;
+    uint64_t started_at, send_at, give_up_at, rto_ns, progress_at;
+    struct capy_snap snap;
+    uint32_t fragment_cnt, fragment_next; /* next fragment to look at when sending */
+    uint64_t fragment_done[CAPY_MIG_FRAGMENT_MAX / 64]; /* acknowledged */
+};
+
+/* Starts a migration; PREPARE_MIG is owed at once. epoch: the flow's present epoch + 1.
+ * target: a server id, or CAPY_SERVER_ANY. */
+void capy_mig_origin_start(struct capy_mig_origin *m, const struct capy_mig_env *env,
+                           const struct capy_flow_key *key, uint64_t mig_id, uint32_t epoch,
+                           uint16_t target);
+/* After DO_FREEZE: m->snap was taken of the frozen connection. CONN_STATE is owed at once. */
+void capy_mig_origin_frozen(struct capy_mig_origin *m, const struct capy_mig_env *env);
+/* After DO_FREEZE: the application will not let go. CANCEL is owed at once. */
+void capy_mig_origin_veto(struct capy_mig_origin *m, const struct capy_mig_env *env);
+/* A valid message for this slot (same flow; bounces included). */
+enum capy_mig_action capy_mig_origin_input(struct capy_mig_origin *m,
+                                           const struct capy_mig_env *env,
+                                           const struct capy_mig_msg *msg);
+/* Writes the next owed message to p (room: header + CAPY_MIG_PAYLOAD_MAX); its length, 0 for none. */
+size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_env *env,
+                              uint8_t *p);
+uint64_t capy_mig_origin_next_at(const struct capy_mig_origin *m);
+enum capy_mig_action capy_mig_origin_expire(struct capy_mig_origin *m,
+                                            const struct capy_mig_env *env);
+
+/* ---- target ------------------------------------------------------------------------------------
+ *
+ *        admit               CONN_STATE               last byte          imported()
+ *   (none) ----> HOLDING ------------------> RECEIVING --------> IMPORT ------------> DONE -> (none)
+ *                   | hold_ns without progress  |                   | refuse()
+ *                   +---------------------------+-> NACKING <-------+
+ *                                                     | verdict, or given up -> DROP
+ */
+enum capy_mig_target_phase {
+    CAPY_TARGET_HOLDING,
+    CAPY_TARGET_RECEIVING,
+    CAPY_TARGET_DONE,    /* imported; the final CONN_STATE_ACK is owed or was sent */
+    CAPY_TARGET_NACKING,
+};
+
+struct capy_mig_target {
+    enum capy_mig_target_phase phase;
+    uint8_t reason;
+    bool ack_owed;          /* PREPARE_MIG_ACK, CONN_STATE_ACK or NACK, by phase */
+    uint16_t origin;
+    uint16_t target_port;   /* chosen by the stack */
+    uint64_t mig_id;
+    uint32_t epoch, total, received; /* bytes; total 0 until the first fragment */
+    struct capy_flow_key key;
+    uint64_t started_at, send_at, give_up_at, rto_ns;
+    struct capy_stream state; /* the encoding, at offsets 0..total */
+    struct capy_stream held;  /* frames: 2-byte length, then the frame, one after the other */
+    uint32_t held_frames;
+    uint64_t held_read, held_end; /* stream offsets */
+    uint64_t fragment_got[CAPY_MIG_FRAGMENT_MAX / 64];
+};
+
+/* Opens a slot for a PREPARE_MIG that the stack admits. PREPARE_MIG_ACK is owed at once. */
+void capy_mig_target_start(struct capy_mig_target *m, const struct capy_mig_env *env,
+                           const struct capy_mig_msg *prepare, uint16_t target_port);
+enum capy_mig_action capy_mig_target_input(struct capy_mig_target *m,
+                                           const struct capy_mig_env *env,
+                                           const struct capy_mig_msg *msg);
+/* After DO_IMPORT: the connection runs. The final CONN_STATE_ACK is owed; the slot may be freed as
+ * soon as capy_mig_target_output returned it (repeats are answered from the memory below). */
+void capy_mig_target_imported(struct capy_mig_target *m, const struct capy_mig_env *env);
+/* After DO_IMPORT, or at any time before: NACK is owed until answered. */
+void capy_mig_target_refuse(struct capy_mig_target *m, const struct capy_mig_env *env,
+                            enum capy_mig_reason reason);
+/* Keeps a copy of a frame for the arriving flow. False: the hold buffer is full; dropped. */
+bool capy_mig_target_hold(struct capy_mig_target *m, const struct capy_mig_env *env,
+                          const uint8_t *frame, size_t len);
+/* Takes the oldest held frame out into p (room: CAPY_FRAME_MAX); its length, 0 for none. */
+size_t capy_mig_target_unhold(struct capy_mig_target *m, const struct capy_mig_env *env,
+                              uint8_t *p);
+size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_env *env,
+                              uint8_t *p);
+uint64_t capy_mig_target_next_at(const struct capy_mig_target *m);
+enum capy_mig_action capy_mig_target_expire(struct capy_mig_target *m,
+                                            const struct capy_mig_env *env);
+/* Gives all blocks of the slot back. */
+void capy_mig_target_free(struct capy_mig_target *m, const struct capy_mig_env *env);
+
+/* One message that needs no slot: a NACK that refuses a PREPARE_MIG (reason), or the repeated final
+ * CONN_STATE_ACK of a finished migration. Writes to p, returns its length. */
+size_t capy_mig_refusal(const struct capy_mig_env *env, const struct capy_mig_msg *prepare,
+                        enum capy_mig_reason reason, uint8_t *p);
+size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig_msg *state,
+                           uint8_t *p);
+
+/* ---- memory of what is over ----------------------------------------------------------------------
+ * Per flow: the highest epoch refused here (nothing at or below it is ever imported), the last
+ * migration imported here (to answer repeats), and where a flow that left went (so that a home
+ * server can relay its frames while a rebooted switch learns). A bounded table over the arena;
+ * the oldest record makes room. */
+struct capy_mig_record {
+    struct capy_flow_key key;
+    uint32_t refused_epoch;  /* 0: none */
+    uint32_t imported_epoch; /* 0: none */
+    uint64_t imported_id;
+    uint32_t left_epoch;     /* 0: did not leave */
+    uint16_t left_to;        /* server id */
+    uint16_t left_port;      /* its local port there */
+    uint64_t touched_at;
+};
+
+struct capy_mig_memory {
+    struct capy_mig_record *records;
+    struct capy_link *age;   /* oldest first */
+    uint32_t *buckets, *chain;
+    uint32_t cnt, bucket_cnt, used;
+    struct capy_list by_age;
+    struct capy_key key;
+};
+
+void capy_mig_memory_init(struct capy_mig_memory *mem, struct capy_arena *a, uint32_t cnt,
+                          struct capy_key key);
+/* The record of a flow, or NULL. */
+struct capy_mig_record *capy_mig_memory_find(struct capy_mig_memory *mem,
+                                             const struct capy_flow_key *key);
+/* The record of a flow, made (oldest evicted) if need be; touched now. */
+struct capy_mig_record *capy_mig_memory_touch(struct capy_mig_memory *mem,
+                                              const struct capy_flow_key *key, uint64_t now);
+void capy_mig_memory_forget(struct capy_mig_memory *mem, const struct capy_flow_key *key);
+
+#endif

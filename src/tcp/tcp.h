@@ -1,0 +1,131 @@
+/* One TCP connection as a deterministic state machine (RFC 9293): segments, application calls and
+ * `now` go in; segments and event bits come out. No clock, no allocation, no global state. The
+ * control block is a plain value (tcp/tcb.h); its queues live in streams over the shared block pool.
+ *
+ * Who calls: the stack, from one thread. Input never sends: it marks what is owed, and the stack
+ * asks capy_tcp_output until it says no. After every call the stack asks capy_tcp_next_at again. */
+#ifndef CAPY_TCP_TCP_H
+#define CAPY_TCP_TCP_H
+
+#include "base/stream.h"
+#include "tcp/tcb.h"
+#include "wire/tcp.h"
+
+struct capy_tcp_cfg {
+    uint32_t snd_buf_max, rcv_buf_max; /* bytes per connection; default 512 KiB, 256 KiB */
+    uint16_t mss_max;                  /* most payload we send or take per segment, before options */
+    uint64_t rto_min_ns, rto_max_ns;   /* DEVIATION(RFC 6298 §2.4): minimum 200 ms as kernels do */
+    uint64_t delack_ns;                /* delayed ACK, at most 500 ms (RFC 9293 MUST-58) */
+    uint64_t time_wait_ns;             /* 2 MSL */
+    uint64_t user_timeout_ns;          /* give up unacknowledged data or persist (R2, RFC 9293) */
+    uint8_t syn_retries;
+};
+
+/* Defaults as documented in docs/architecture.md. */
+void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg);
+
+/* Counters that `capy ctl stats` shows; one set per stack. */
+struct capy_tcp_counters {
+    uint64_t segs_in, segs_out, bytes_in, bytes_out;
+    uint64_t retrans_segs, fast_retrans, rto_fired, dup_acks_in, ooo_segs_in;
+    uint64_t bad_seq, bad_ack, paws_drops, challenge_acks, resets_in, resets_out;
+    uint64_t no_block_drops, zero_window_probes;
+};
+
+/* What every call is given. All borrowed for the call. */
+struct capy_tcp_env {
+    const struct capy_tcp_cfg *cfg;
+    struct capy_blocks *blocks;
+    struct capy_tcp_counters *count;
+    uint64_t now; /* monotonic ns, not before any earlier now */
+};
+
+/* Events, named in past tense; a call returns the bits that became true in it. */
+enum capy_tcp_event {
+    CAPY_TCP_ESTABLISHED_EV = 1, /* the handshake completed */
+    CAPY_TCP_DATA_ARRIVED = 2,   /* more in-order bytes can be read */
+    CAPY_TCP_FIN_ARRIVED = 4,    /* the peer will send no more */
+    CAPY_TCP_ROOM_FREED = 8,     /* acknowledged bytes left the send queue */
+    CAPY_TCP_WAS_RESET = 16,     /* the peer reset it; the block is CLOSED: free it */
+    CAPY_TCP_TIMED_OUT = 32,     /* given up; the block is CLOSED: free it */
+    CAPY_TCP_FINISHED = 64,      /* closed in order, TIME_WAIT over if any: free it */
+    CAPY_TCP_SYN_REUSE = 128,    /* a new SYN may replace this TIME_WAIT block (RFC 6191, RFC 1122
+                                    §4.2.2.13): free it and feed the segment to the listener */
+};
+
+/* Passive open: fills *tcb from a SYN that a listener accepts; state SYN_RECEIVED, SYN-ACK owed.
+ * iss: from RFC 6528's keyed function. ts_offset: added to the timestamp clock (RFC 7323 §7.1). */
+void capy_tcp_open_passive(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                           const struct capy_tcp_segment *syn, struct capy_seq iss,
+                           uint32_t ts_offset);
+
+/* Active open: state SYN_SENT, SYN owed. */
+void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                          struct capy_seq iss, uint32_t ts_offset);
+
+/* SEGMENT ARRIVES (RFC 9293 §3.10.7) for a block in any state but CLOSED. Returns event bits.
+ * ecn: the IP header's two ECN bits. */
+uint32_t capy_tcp_input(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                        const struct capy_tcp_segment *seg, uint8_t ecn);
+
+/* The next segment to send, if any is owed and allowed now. seg->data is NULL: the payload is
+ * seg->data_len bytes of tcb->snd.queue at stream offset *data_offset, to be copied by the caller
+ * before the next call. Call until false. */
+bool capy_tcp_output(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                     struct capy_tcp_segment *seg, uint64_t *data_offset);
+
+/* True when capy_tcp_output would say true: the same predicate. */
+bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
+
+/* When capy_tcp_expire must be called next; CAPY_NEVER when no timer runs. */
+uint64_t capy_tcp_next_at(const struct capy_tcp *tcb);
+/* Runs the timers that are due at env->now. Returns event bits. */
+uint32_t capy_tcp_expire(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+
+/* In-order bytes not yet consumed. */
+uint32_t capy_tcp_readable(const struct capy_tcp *tcb);
+/* True once the peer's FIN is next to be read (after all readable bytes). */
+bool capy_tcp_at_fin(const struct capy_tcp *tcb);
+/* Lends contiguous readable bytes that begin skip bytes past the first unread one: address, *got
+ * bytes (0 and NULL when there are none). Valid until consumed. */
+const uint8_t *capy_tcp_read_span(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                                  uint32_t skip, uint32_t *got);
+/* Consumes n readable bytes (asserted n <= readable); may owe a window update. */
+void capy_tcp_consume(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t n);
+
+/* Queues up to len bytes for sending; how many were taken (0 when the queue or the pool is full),
+ * or CAPY_E_STATE when our side is closed. */
+int64_t capy_tcp_write(struct capy_tcp *tcb, const struct capy_tcp_env *env, const uint8_t *data,
+                       uint32_t len);
+/* Bytes that capy_tcp_write would take now. */
+uint32_t capy_tcp_room(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* Bytes queued and not yet acknowledged. */
+uint32_t capy_tcp_unacked(const struct capy_tcp *tcb);
+
+/* CLOSE: sends FIN behind what is queued; reading goes on (half-close). */
+void capy_tcp_shutdown(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* The application is gone: arriving data is answered with RST (RFC 9293 MAY-1 / RFC 1122 4.2.2.13)
+ * once anything was lost; otherwise an orderly close. */
+void capy_tcp_close(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* ABORT: true when *rst must be sent (a synchronized state); the block becomes CLOSED. */
+bool capy_tcp_abort(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                    struct capy_tcp_segment *rst);
+/* Gives the queues' blocks back. The block is CLOSED after it. */
+void capy_tcp_free(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+
+/* The RST that answers a segment for no connection (RFC 9293 §3.10.7.1). False for a RST. */
+bool capy_tcp_reset_reply(const struct capy_tcp_segment *in, struct capy_tcp_segment *out);
+
+const char *capy_tcp_state_name(enum capy_tcp_state s); /* "ESTABLISHED" */
+
+/* Figures for people and tools, none of them needed to run. */
+struct capy_tcp_info {
+    enum capy_tcp_state state;
+    uint64_t srtt_ns, rto_ns;
+    uint32_t cwnd, ssthresh, snd_wnd, rcv_wnd; /* bytes */
+    uint32_t snd_queued, rcv_queued, ooo_queued, in_flight;
+    uint64_t retrans_segs;
+};
+void capy_tcp_info(const struct capy_tcp *tcb, struct capy_tcp_info *out);
+
+#endif

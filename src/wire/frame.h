@@ -1,0 +1,99 @@
+/* One received frame to one checked value, or one named reason to drop it. Everything that comes
+ * from a network enters the house here: lengths, versions and checksums are checked once, so that
+ * nothing behind this line needs to. And the way back: one value to one frame with checksums. */
+#ifndef CAPY_WIRE_FRAME_H
+#define CAPY_WIRE_FRAME_H
+
+#include "wire/arp.h"
+#include "wire/ether.h"
+#include "wire/tcp.h"
+
+/* Why a frame was dropped by the parser; counted by the stack, shown by `capy ctl stats`. */
+enum capy_drop {
+    CAPY_DROP_NONE,
+    CAPY_DROP_SHORT,         /* fewer bytes than its headers say */
+    CAPY_DROP_ETHERTYPE,     /* not ARP, not IP */
+    CAPY_DROP_ARP,           /* malformed ARP */
+    CAPY_DROP_IP_HEADER,     /* bad version, header length or total length */
+    CAPY_DROP_IP_CHECKSUM,
+    CAPY_DROP_IP_FRAGMENT,   /* not reassembled (DEVIATION(RFC 1122 §3.3.2), see docs) */
+    CAPY_DROP_PROTOCOL,      /* not ICMP, UDP or TCP */
+    CAPY_DROP_ICMP,          /* malformed or bad checksum */
+    CAPY_DROP_UDP_HEADER,
+    CAPY_DROP_UDP_CHECKSUM,
+    CAPY_DROP_TCP_HEADER,
+    CAPY_DROP_TCP_CHECKSUM,
+    CAPY_DROP_CNT
+};
+
+/* Short name of a reason, as counters print it: "ip_checksum". */
+const char *capy_drop_name(enum capy_drop d);
+
+enum capy_packet_kind { CAPY_PACKET_ARP, CAPY_PACKET_ICMP, CAPY_PACKET_UDP, CAPY_PACKET_TCP };
+
+struct capy_udp {
+    const uint8_t *data; /* borrowed */
+    uint32_t data_len;
+};
+
+struct capy_icmp {
+    uint8_t type, code;
+    const uint8_t *message; /* from the type byte on; borrowed */
+    uint32_t message_len;
+};
+
+struct capy_packet {
+    enum capy_packet_kind kind;
+    struct capy_mac dst_mac, src_mac;
+    struct capy_ip src, dst; /* unset for ARP */
+    uint16_t src_port, dst_port;
+    uint8_t ttl, ecn; /* ecn: the two ECN bits of the IP header (RFC 3168) */
+    union {
+        struct capy_arp arp;
+        struct capy_icmp icmp;
+        struct capy_udp udp;
+        struct capy_tcp_segment tcp;
+    };
+};
+
+/* frame: borrowed; *out points into it. Trailing padding behind the IP length is ignored. */
+enum capy_drop capy_frame_parse(const uint8_t *frame, size_t len, struct capy_packet *out);
+
+/* The parts of an outgoing IP packet that are not its payload. */
+struct capy_frame_to {
+    struct capy_mac dst_mac, src_mac;
+    struct capy_ip src, dst;
+    uint16_t src_port, dst_port;
+    uint8_t ttl;     /* 0: 64 */
+    uint8_t ecn;
+};
+
+#define CAPY_IPV4_LEN 20u
+#define CAPY_UDP_LEN 8u
+/* Where UDP payload begins in a frame that these functions build (IPv4). */
+#define CAPY_UDP_AT (CAPY_ETHER_LEN + CAPY_IPV4_LEN + CAPY_UDP_LEN)
+
+/* Builds a TCP frame at frame (room: CAPY_FRAME_MAX) with payload copied from seg->data, which may
+ * be NULL when the caller has already put seg->data_len bytes at capy_frame_tcp_data_at(). Returns
+ * the frame's length. */
+size_t capy_frame_build_tcp(uint8_t *frame, const struct capy_frame_to *to,
+                            const struct capy_tcp_segment *seg);
+/* Offset of TCP payload in the frame that will be built. */
+size_t capy_frame_tcp_data_at(const struct capy_frame_to *to, const struct capy_tcp_segment *seg);
+
+/* Wraps data_len bytes already at frame + CAPY_UDP_AT in UDP, IP and Ethernet. Returns the frame's
+ * length. */
+size_t capy_frame_build_udp(uint8_t *frame, const struct capy_frame_to *to, size_t data_len);
+
+/* Turns a received echo request frame into its reply, in place, from us to its sender (RFC 792).
+ * Returns the frame's length. */
+size_t capy_frame_build_echo_reply(uint8_t *frame, size_t len);
+
+/* Rewrites a whole received TCP frame's addressing in place, with incremental checksums
+ * (RFC 1624), and lowers its TTL by one: used to put a frame back on the wire. False, frame
+ * untouched, when the TTL is spent or the versions differ. */
+bool capy_frame_readdress(uint8_t *frame, size_t len, const struct capy_mac *dst_mac,
+                          const struct capy_mac *src_mac, const struct capy_ip *dst,
+                          uint16_t dst_port);
+
+#endif
