@@ -22,7 +22,7 @@ static uint16_t from_native(uint16_t folded)
 }
 
 /* a + w, counting the carry: compiles to add and add-with-carry. */
-#define ADD_CARRY(a, carry_a, w)                                                                   \
+#define ADD_CARRY(a, carry, w)                                                                     \
     do {                                                                                           \
         uint64_t word_ = (w);                                                                      \
         (a) += word_;                                                                              \
