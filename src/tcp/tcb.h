@@ -1,4 +1,137 @@
-/* placeholder: written by the tcp module */
+/* The control block of one TCP connection (RFC 9293 §3.3.1): a plain value without pointers. What
+ * moves with the connection is apart from what stays on this host; tcp/snapshot encodes the former.
+ *
+ * Positions. Every sequence number inside the block is a 64-bit *position*: its distance from the
+ * initial sequence number, which never wraps. SYN is position 0, the first byte of data position 1,
+ * FIN the position behind the last byte. Streams are addressed by positions too. The 32-bit numbers
+ * of the wire become positions, and positions become wire numbers, only in tcp/position.h; so there
+ * is one place that knows about the wrap.
+ *
+ * The owner embeds it by value; only src/tcp writes to it. Readers use tcp/tcp.h. */
 #ifndef CAPY_TCP_TCB_H
 #define CAPY_TCP_TCB_H
+
+#include "base/stream.h"
+#include "wire/seq.h"
+
+/* RFC 9293 §3.3.2. LISTEN is missing on purpose: listeners belong to the stack. */
+enum capy_tcp_state {
+    CAPY_TCP_CLOSED,
+    CAPY_TCP_SYN_SENT,
+    CAPY_TCP_SYN_RECEIVED,
+    CAPY_TCP_ESTABLISHED,
+    CAPY_TCP_FIN_WAIT_1,
+    CAPY_TCP_FIN_WAIT_2,
+    CAPY_TCP_CLOSE_WAIT,
+    CAPY_TCP_CLOSING,
+    CAPY_TCP_LAST_ACK,
+    CAPY_TCP_TIME_WAIT,
+    CAPY_TCP_STATE_CNT
+};
+
+/* What the one slow timer waits for: these exclude each other. */
+enum capy_tcp_timer {
+    CAPY_TCP_TIMER_NONE,
+    CAPY_TCP_TIMER_RTO,        /* RFC 6298 */
+    CAPY_TCP_TIMER_TLP,        /* tail loss probe, RFC 8985 §7 */
+    CAPY_TCP_TIMER_PERSIST,    /* zero window probe, RFC 9293 §3.8.6.1 */
+    CAPY_TCP_TIMER_FIN_WAIT_2, /* the application is gone and the peer never closes */
+    CAPY_TCP_TIMER_TIME_WAIT,  /* 2 MSL */
+    CAPY_TCP_TIMER_CNT
+};
+
+/* How the sender stands toward loss. */
+enum capy_tcp_phase {
+    CAPY_TCP_OPEN,     /* nothing known to be lost */
+    CAPY_TCP_RECOVERY, /* fast recovery until snd.una reaches snd.recover (RFC 6675, RFC 6582) */
+    CAPY_TCP_LOSS,     /* after an RTO, until snd.una reaches snd.recover (RFC 6675 §5.1) */
+};
+
+/* One segment that goes out regardless of windows. */
+enum capy_tcp_probe {
+    CAPY_TCP_PROBE_NONE,
+    CAPY_TCP_PROBE_WINDOW,  /* a byte into a closed window */
+    CAPY_TCP_PROBE_TAIL,    /* new data or the last segment again (RFC 8985 §7.3) */
+    CAPY_TCP_PROBE_RETRANS, /* the first lost segment: on entering recovery and at an RTO */
+};
+
+/* The sending half (RFC 9293 §3.3.1 "send sequence variables"). */
+struct capy_tcp_snd {
+    struct capy_stream queue; /* bytes [una, end), sent or not */
+    uint64_t una, nxt;        /* oldest unacknowledged; highest sent + 1 */
+    uint64_t end;             /* behind the last byte queued: FIN's position once closing */
+    uint64_t rtx_nxt;         /* lost positions below were retransmitted (RFC 6675 HighRxt) */
+    uint64_t lost_end;        /* what is below and not SACKed counts as lost */
+    uint64_t recover;         /* leave RECOVERY or LOSS when una gets here */
+    uint64_t tlp_end;         /* nxt after a tail loss probe was sent; 0: none in flight */
+    struct capy_seq iss;
+    uint32_t wnd, wnd_max;       /* bytes, scaled; the largest ever offered (SWS avoidance) */
+    struct capy_seq wl1, wl2;    /* seq and ack of the last window update */
+    uint32_t sacked;             /* bytes of [una, nxt) the peer holds out of order */
+    uint16_t mss;                /* payload per segment with our usual options */
+    uint8_t wscale;              /* shift of windows the peer sends */
+    uint8_t dup_acks;            /* in a row (RFC 5681) */
+};
+
+/* The receiving half. In-order bytes are [queue.start, nxt); more may lie beyond nxt, see marks. */
+struct capy_tcp_rcv {
+    struct capy_stream queue;
+    uint64_t nxt;
+    uint64_t adv;     /* right edge of the window as the peer knows it: never moves left */
+    uint64_t acked;   /* what our last ACK said (RFC 7323 Last.ACK.sent) */
+    uint64_t fin_pos; /* position of the peer's FIN, CAPY_NEVER until it was seen */
+    uint64_t ts_recent_at;
+    struct capy_seq irs;
+    uint32_t ts_recent;
+    uint32_t ooo;    /* bytes held beyond nxt */
+    uint16_t mss;    /* largest segment seen: what "full-sized" means for delayed ACKs */
+    uint8_t wscale;  /* shift of windows we send */
+};
+
+/* RFC 6298 in nanoseconds. */
+struct capy_tcp_rtt {
+    uint64_t srtt_ns, rttvar_ns; /* srtt_ns 0: no sample yet */
+    uint64_t timed_pos;          /* the sample runs until una passes this; 0: none runs */
+    uint64_t timed_at;
+};
+
+/* Congestion control; what the fields beyond cwnd and ssthresh mean is the algorithm's business. */
+struct capy_tcp_cc {
+    uint32_t cwnd, ssthresh; /* bytes */
+    uint32_t acked;          /* bytes counted toward the next step (RFC 5681, RFC 3465) */
+    uint32_t w_max, w_est;   /* CUBIC, RFC 9438, bytes */
+    uint32_t k_ms;
+    uint64_t epoch_at;       /* start of this congestion avoidance; CAPY_NEVER: none yet */
+};
+
+struct capy_tcp {
+    /* ---- what moves ------------------------------------------------------------------------- */
+    struct capy_tcp_snd snd;
+    struct capy_tcp_rcv rcv;
+    struct capy_tcp_rtt rtt;
+    struct capy_tcp_cc cc;
+    uint64_t timer_at;      /* of `timer`; CAPY_NEVER when that is NONE */
+    uint64_t delack_at;     /* CAPY_NEVER: no ACK is being delayed */
+    uint64_t give_up_at;    /* user timeout; CAPY_NEVER: nothing waits for the peer */
+    uint64_t challenge_at;  /* no challenge ACK before this (RFC 5961 §7) */
+    uint64_t sent_at;       /* when data last went out: restart after idle (RFC 5681 §4.1) */
+    uint32_t ts_offset;     /* added to the timestamp clock */
+    uint8_t state, timer, phase, probe; /* of the enums above */
+    uint8_t backoff;        /* doublings of the RTO; retries of SYN and of window probes */
+    uint8_t congestion;     /* enum capy_tcp_congestion */
+    bool sack_ok : 1;       /* negotiated (RFC 2018) */
+    bool ts_ok : 1;         /* negotiated (RFC 7323) */
+    bool nagle : 1;         /* RFC 9293 §3.7.4; off unless asked for */
+    bool fin_queued : 1;    /* our side closes behind snd.end */
+    bool app_gone : 1;      /* nobody will read what arrives */
+    bool ack_now : 1;       /* an ACK is owed */
+    bool active : 1;        /* opened by us: a refused SYN is told to the application */
+
+    /* ---- what stays ------------------------------------------------------------------------- */
+    uint32_t marks; /* block of the pool that holds the range lists, CAPY_NONE when both are empty */
+    uint32_t retrans_segs;
+};
+
+_Static_assert(sizeof(struct capy_tcp) <= 320, "an idle connection must stay small");
+
 #endif
