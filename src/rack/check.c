@@ -1,0 +1,294 @@
+/* Checks of a rack file that compare keys with each other: names, addresses, switch ports, TCP and
+ * UDP ports, times, path lengths. Each fault is reported at the line of the later of the two. */
+#include "rack/reader.h"
+#include "wire/addr.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define SWITCH_NAME "switch" /* its control socket is <run_dir>/switch.sock */
+
+/* A name becomes a file name and a word of command lines. */
+static bool name_good(const char *name)
+{
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+           strlen(name);
+}
+
+static int check_server_names(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    size_t path_max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+    for (unsigned i = 0; i < rack->server_cnt; i++) {
+        const char *name = rack->server[i].name;
+        const config_setting_t *at = rack_at(r, "servers", i, "name");
+        if (!name_good(name))
+            return rack_fail(r, at,
+                             "server name \"%s\" has other characters than letters, digits, "
+                             "'-' and '_'; write another name",
+                             name);
+        if (strcmp(name, SWITCH_NAME) == 0)
+            return rack_fail(r, at, "server name \"%s\" is the switch's; write another name", name);
+        if (capy_rack_server_index(rack, name) != (int)i)
+            return rack_fail(r, at, "server name \"%s\" is used twice; write another name", name);
+        if (strlen(rack->run_dir) + strlen("/.sock") + strlen(name) > path_max)
+            return rack_fail(r, at,
+                             "run_dir and server name \"%s\" are too long for a socket's "
+                             "path; write a shorter run_dir (%zu characters in all)",
+                             name, path_max);
+    }
+    return CAPY_OK;
+}
+
+static int check_service_names(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    for (unsigned i = 0; i < rack->service_cnt; i++) {
+        if (!name_good(rack->service[i].name))
+            return rack_fail(r, rack_at(r, "services", i, "name"),
+                             "service name \"%s\" has other characters than letters, digits, "
+                             "'-' and '_'; write another name",
+                             rack->service[i].name);
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(rack->service[i].name, rack->service[k].name) == 0)
+                return rack_fail(r, rack_at(r, "services", i, "name"),
+                                 "service name \"%s\" is used twice; write another name",
+                                 rack->service[i].name);
+    }
+    return CAPY_OK;
+}
+
+static struct capy_ip ip_of(const uint8_t bytes[16])
+{
+    struct capy_ip ip;
+    memcpy(ip.b, bytes, sizeof ip.b);
+    return ip;
+}
+
+/* One address of the rack against the switch's: same version, same subnet, a usable host address.
+ */
+static int check_ip(struct rack_reader *r, const config_setting_t *at, const char *what,
+                    const uint8_t bytes[16])
+{
+    const struct capy_rack *rack = r->rack;
+    struct capy_ip ip = ip_of(bytes), tor = ip_of(rack->switch_ip);
+    char text[CAPY_IP_TEXT_MAX], tor_text[CAPY_IP_TEXT_MAX];
+    capy_ip_format(&ip, text);
+    capy_ip_format(&tor, tor_text);
+    if (capy_ip_is_v4(&ip) != capy_ip_is_v4(&tor))
+        return rack_fail(r, at,
+                         "%s %s is not of the IP version of the switch, %s; "
+                         "write one version for the whole rack",
+                         what, text, tor_text);
+    bool host_all_zero = true, host_all_one = true, same_net = true;
+    unsigned prefix_bits = rack->prefix_len + (capy_ip_is_v4(&ip) ? 96u : 0u);
+    for (unsigned bit = 0; bit < 128; bit++) {
+        unsigned mine = ip.b[bit / 8] >> (7 - bit % 8) & 1u;
+        unsigned theirs = tor.b[bit / 8] >> (7 - bit % 8) & 1u;
+        if (bit < prefix_bits) {
+            same_net &= mine == theirs;
+        } else {
+            host_all_zero &= mine == 0;
+            host_all_one &= mine == 1;
+        }
+    }
+    if (!same_net)
+        return rack_fail(r, at,
+                         "%s %s is outside the switch's subnet %s/%u; "
+                         "write an address inside, or another prefix_len",
+                         what, text, tor_text, rack->prefix_len);
+    /* /31 and /32 have no network and broadcast addresses (RFC 3021); IPv6 has no broadcast. */
+    if (capy_ip_is_v4(&ip) && rack->prefix_len < 31 && (host_all_zero || host_all_one))
+        return rack_fail(r, at, "%s %s is the subnet's %s address; write a host's address", what,
+                         text, host_all_zero ? "network" : "broadcast");
+    return CAPY_OK;
+}
+
+static int check_prefix(struct rack_reader *r)
+{
+    struct capy_ip tor = ip_of(r->rack->switch_ip);
+    if (capy_ip_is_v4(&tor) && r->rack->prefix_len > 32)
+        return rack_fail(r, config_lookup(&r->config, "rack.prefix_len"),
+                         "prefix_len = %u is out of range for IPv4; write 1 to 32",
+                         r->rack->prefix_len);
+    return CAPY_OK;
+}
+
+static int check_ips(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    static const uint8_t none[16];
+    int rc = check_prefix(r);
+    if (rc == CAPY_OK)
+        rc = check_ip(r, config_lookup(&r->config, "switch.ip"), "switch ip", rack->switch_ip);
+    if (rc == CAPY_OK && memcmp(rack->gateway, none, sizeof none) != 0)
+        rc = check_ip(r, config_lookup(&r->config, "rack.gateway"), "gateway", rack->gateway);
+    for (unsigned i = 0; i < rack->server_cnt && rc == CAPY_OK; i++) {
+        const struct capy_rack_server *s = &rack->server[i];
+        const config_setting_t *at = rack_at(r, "servers", i, "ip");
+        rc = check_ip(r, at, "server ip", s->ip);
+        struct capy_ip ip = ip_of(s->ip);
+        char text[CAPY_IP_TEXT_MAX];
+        capy_ip_format(&ip, text);
+        const char *other = memcmp(s->ip, rack->switch_ip, 16) == 0 ? "the switch's"
+                            : memcmp(s->ip, rack->gateway, 16) == 0 ? "the gateway's"
+                                                                    : NULL;
+        for (unsigned k = 0; k < i && !other; k++)
+            if (memcmp(s->ip, rack->server[k].ip, 16) == 0)
+                other = rack->server[k].name;
+        if (rc == CAPY_OK && other)
+            rc = rack_fail(r, at, "server ip %s is used twice, also as %s; write another address",
+                           text, other);
+    }
+    return rc;
+}
+
+static int check_mac(struct rack_reader *r, const config_setting_t *at, const uint8_t mac[6])
+{
+    static const uint8_t none[6];
+    if ((mac[0] & 1u) != 0 || memcmp(mac, none, sizeof none) == 0)
+        return rack_fail(r, at,
+                         "mac is a multicast address or all zero; "
+                         "write the device's own (ip link shows it)");
+    return CAPY_OK;
+}
+
+static int check_macs(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    int rc = check_mac(r, config_lookup(&r->config, "switch.mac"), rack->switch_mac);
+    for (unsigned i = 0; i < rack->server_cnt && rc == CAPY_OK; i++) {
+        const uint8_t *mac = rack->server[i].mac;
+        const config_setting_t *at = rack_at(r, "servers", i, "mac");
+        rc = check_mac(r, at, mac);
+        bool twice = memcmp(mac, rack->switch_mac, 6) == 0;
+        for (unsigned k = 0; k < i; k++)
+            twice |= memcmp(mac, rack->server[k].mac, 6) == 0;
+        if (rc == CAPY_OK && twice)
+            rc = rack_fail(r, at,
+                           "mac %02x:%02x:%02x:%02x:%02x:%02x of server \"%s\" is used "
+                           "twice; write each device's own (ip link shows it)",
+                           mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], rack->server[i].name);
+    }
+    return rc;
+}
+
+/* Each switch device leads to one place. A server's own `device` may repeat: servers are separate
+ * machines or namespaces. */
+static int check_switch_ports(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    const config_setting_t *clients = config_lookup(&r->config, "switch.client_ports");
+    for (unsigned i = 0; i < rack->client_port_cnt; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (strcmp(rack->client_port[i].device, rack->client_port[k].device) == 0)
+                return rack_fail(r, clients,
+                                 "client_ports names device \"%s\" twice; "
+                                 "write each device once",
+                                 rack->client_port[i].device);
+    for (unsigned i = 0; i < rack->server_cnt; i++) {
+        const char *port = rack->server[i].port;
+        bool twice = false;
+        for (unsigned k = 0; k < rack->client_port_cnt; k++)
+            twice |= strcmp(port, rack->client_port[k].device) == 0;
+        for (unsigned k = 0; k < i; k++)
+            twice |= strcmp(port, rack->server[k].port) == 0;
+        if (twice)
+            return rack_fail(r, rack_at(r, "servers", i, "port"),
+                             "switch device \"%s\" leads to two places; write one device per "
+                             "server, and none of client_ports",
+                             port);
+    }
+    return CAPY_OK;
+}
+
+static int check_tcp_ports(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    const config_setting_t *group = config_lookup(&r->config, "rack");
+    const config_setting_t *at = config_setting_get_member(group, "mig_port_first");
+    unsigned first = rack->mig_port_first, last = first + rack->mig_port_cnt - 1u;
+    if (!at)
+        at = group;
+    if (last > 65535)
+        return rack_fail(r, at,
+                         "mig_port_first + mig_port_cnt goes to port %u; "
+                         "write a range that ends at 65535 or before",
+                         last);
+    if (rack->tcpmig_port >= first && rack->tcpmig_port <= last)
+        return rack_fail(r, at,
+                         "ports %u to %u for migrated connections include tcpmig_port %u; "
+                         "write another mig_port_first or tcpmig_port",
+                         first, last, rack->tcpmig_port);
+    for (unsigned i = 0; i < rack->service_cnt; i++) {
+        const struct capy_rack_service *s = &rack->service[i];
+        if (s->port >= first && s->port <= last)
+            return rack_fail(r, rack_at(r, "services", i, "port"),
+                             "port %u of service \"%s\" is among the ports %u to %u for migrated "
+                             "connections; write another port or mig_port_first",
+                             s->port, s->name, first, last);
+        for (unsigned k = 0; k < i; k++)
+            if (s->port == rack->service[k].port)
+                return rack_fail(r, rack_at(r, "services", i, "port"),
+                                 "port %u is used by two services, \"%s\" and \"%s\"; "
+                                 "write another port",
+                                 s->port, rack->service[k].name, s->name);
+    }
+    return CAPY_OK;
+}
+
+static int check_times(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    const config_setting_t *lease = config_lookup(&r->config, "rack.lease_us");
+    const config_setting_t *learn = config_lookup(&r->config, "switch.directory.learn_us");
+    const config_setting_t *announce = config_lookup(&r->config, "switch.directory.announce_s");
+    const config_setting_t *age = config_lookup(&r->config, "switch.directory.age_s");
+    if (rack->lease_us < 2ull * rack->heartbeat_us)
+        return rack_fail(r, lease,
+                         "lease_us = %u is below two heartbeats of %u; write at least %llu",
+                         rack->lease_us, rack->heartbeat_us, 2ull * rack->heartbeat_us);
+    /* A server must have been heard before the switch may find it dead. */
+    if (rack->learn_us < rack->lease_us)
+        return rack_fail(r, learn ? learn : lease,
+                         "learn_us = %u is below lease_us = %u; "
+                         "write at least one lease",
+                         rack->learn_us, rack->lease_us);
+    if (rack->announce_s > rack->age_s / 2)
+        return rack_fail(r, announce ? announce : age,
+                         "announce_s = %u is above half of age_s = %u, so one lost message would "
+                         "age a live flow out; write at most %u",
+                         rack->announce_s, rack->age_s, rack->age_s / 2);
+    return CAPY_OK;
+}
+
+static int check_words(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    if (rack->run_dir[0] != '/')
+        return rack_fail(r, config_lookup(&r->config, "rack.run_dir"),
+                         "run_dir = \"%s\" is not an absolute path; write one that begins with /",
+                         rack->run_dir);
+    if (strcmp(rack->driver, "auto") != 0 && strcmp(rack->driver, "af_xdp") != 0 &&
+        strcmp(rack->driver, "tap") != 0)
+        return rack_fail(r, config_lookup(&r->config, "rack.driver"),
+                         "driver = \"%s\" is not known; write \"auto\", \"af_xdp\" or \"tap\"",
+                         rack->driver);
+    if ((rack->directory_slots & (rack->directory_slots - 1)) != 0)
+        return rack_fail(r, config_lookup(&r->config, "switch.directory.slots"),
+                         "slots = %u is not a power of two; write 65536, say",
+                         rack->directory_slots);
+    return CAPY_OK;
+}
+
+int rack_check(struct rack_reader *r)
+{
+    static int (*const checks[])(struct rack_reader *) = {
+        check_words, check_server_names, check_service_names, check_ips,
+        check_macs,  check_switch_ports, check_tcp_ports,     check_times,
+    };
+    int rc = CAPY_OK;
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0] && rc == CAPY_OK; i++)
+        rc = checks[i](r);
+    return rc;
+}

@@ -1,0 +1,176 @@
+/* Rack files whose keys are right one by one and wrong together: each by its error text. */
+#include "good.h"
+
+struct fault {
+    unsigned line;
+    const char *text;
+    const char *error;
+};
+
+static void expect_faults(const struct fault *faults, size_t cnt)
+{
+    struct capy_rack rack;
+    char err[512];
+    for (size_t i = 0; i < cnt; i++) {
+        assert_int_equal(read_spoiled(faults[i].line, faults[i].text, &rack, err, sizeof err),
+                         CAPY_E_CONFIG);
+        assert_string_equal(err, faults[i].error);
+    }
+}
+
+#define EXPECT_FAULTS(faults) expect_faults(faults, sizeof(faults) / sizeof(faults)[0])
+#define S2(name, ip, rest) "{ name = \"" name "\"; ip = \"" ip "\"; device = \"eth0\"; " rest " }"
+
+static void words_outside_their_set(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {4, "run_dir = \"run\";",
+         ":4: run_dir = \"run\" is not an absolute path; write one that begins with /"},
+        {5, "driver = \"dpdk\";",
+         ":5: driver = \"dpdk\" is not known; write \"auto\", \"af_xdp\" or \"tap\""},
+        {12, "directory = { slots = 1000; };",
+         ":12: slots = 1000 is not a power of two; write 65536, say"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+static void names_that_clash(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {16, S2("s1", "10.99.0.12", "port = \"s2\";"),
+         ":16: server name \"s1\" is used twice; write another name"},
+        {16, S2("switch", "10.99.0.12", "port = \"s2\";"),
+         ":16: server name \"switch\" is the switch's; write another name"},
+        {16, S2("../x", "10.99.0.12", "port = \"s2\";"),
+         ":16: server name \"../x\" has other characters than letters, digits, '-' and '_'; "
+         "write another name"},
+        {20, "{ name = \"http\"; port = 81; }",
+         ":20: service name \"http\" is used twice; write another name"},
+        {20, "{ name = \"ht tp\"; port = 81; }",
+         ":20: service name \"ht tp\" has other characters than letters, digits, '-' and '_'; "
+         "write another name"},
+        {4,
+         "run_dir = \"/run/a-directory-name-that-leaves-hardly-any-room-for-the-name-of-a-socket"
+         "/because-it-goes-on-and-on\";",
+         ":15: run_dir and server name \"s1\" are too long for a socket's path; "
+         "write a shorter run_dir (107 characters in all)"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+static void addresses_that_clash(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {16, S2("s2", "10.99.0.11", "port = \"s2\";"),
+         ":16: server ip 10.99.0.11 is used twice, also as s1; write another address"},
+        {16, S2("s2", "10.99.0.1", "port = \"s2\";"),
+         ":16: server ip 10.99.0.1 is used twice, also as the switch's; write another address"},
+        {3, "gateway = \"10.99.0.12\";",
+         ":16: server ip 10.99.0.12 is used twice, also as the gateway's; write another address"},
+        {16, S2("s2", "10.98.0.12", "port = \"s2\";"),
+         ":16: server ip 10.98.0.12 is outside the switch's subnet 10.99.0.1/24; "
+         "write an address inside, or another prefix_len"},
+        {3, "gateway = \"10.98.0.254\";",
+         ":3: gateway 10.98.0.254 is outside the switch's subnet 10.99.0.1/24; "
+         "write an address inside, or another prefix_len"},
+        {16, S2("s2", "10.99.0.255", "port = \"s2\";"),
+         ":16: server ip 10.99.0.255 is the subnet's broadcast address; write a host's address"},
+        {10, "ip = \"10.99.0.0\";",
+         ":10: switch ip 10.99.0.0 is the subnet's network address; write a host's address"},
+        {16, S2("s2", "fd00::12", "port = \"s2\";"),
+         ":16: server ip fd00::12 is not of the IP version of the switch, 10.99.0.1; "
+         "write one version for the whole rack"},
+        {7, "prefix_len = 33;", ":7: prefix_len = 33 is out of range for IPv4; write 1 to 32"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+static void macs_that_clash(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {16, S2("s2", "10.99.0.12", "port = \"s2\"; mac = \"02:ca:0a:63:00:0b\";"),
+         ":16: mac 02:ca:0a:63:00:0b of server \"s2\" is used twice; "
+         "write each device's own (ip link shows it)"},
+        {16, S2("s2", "10.99.0.12", "port = \"s2\"; mac = \"02:ca:0a:63:00:01\";"),
+         ":16: mac 02:ca:0a:63:00:01 of server \"s2\" is used twice; "
+         "write each device's own (ip link shows it)"},
+        {16, S2("s2", "10.99.0.12", "port = \"s2\"; mac = \"01:00:5e:00:00:01\";"),
+         ":16: mac is a multicast address or all zero; "
+         "write the device's own (ip link shows it)"},
+        {10, "ip = \"10.99.0.1\"; mac = \"00:00:00:00:00:00\";",
+         ":10: mac is a multicast address or all zero; "
+         "write the device's own (ip link shows it)"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+static void switch_devices_that_clash(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {16, S2("s2", "10.99.0.12", "port = \"s1\";"),
+         ":16: switch device \"s1\" leads to two places; write one device per server, "
+         "and none of client_ports"},
+        {16, S2("s2", "10.99.0.12", "port = \"c1\";"),
+         ":16: switch device \"c1\" leads to two places; write one device per server, "
+         "and none of client_ports"},
+        {11, "client_ports = ( \"c1\", \"c1\" );",
+         ":11: client_ports names device \"c1\" twice; write each device once"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+static void ports_that_clash(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {3, "tcpmig_port = 61441;",
+         ":6: ports 61440 to 65535 for migrated connections include tcpmig_port 61441; "
+         "write another mig_port_first or tcpmig_port"},
+        {6, "mig_port_first = 7000;",
+         ":6: ports 7000 to 11095 for migrated connections include tcpmig_port 7777; "
+         "write another mig_port_first or tcpmig_port"},
+        {6, "mig_port_first = 65000;",
+         ":6: mig_port_first + mig_port_cnt goes to port 69095; "
+         "write a range that ends at 65535 or before"},
+        {6, "mig_port_cnt = 5000;",
+         ":1: mig_port_first + mig_port_cnt goes to port 66439; "
+         "write a range that ends at 65535 or before"},
+        {20, "{ name = \"echo\"; port = 65535; }",
+         ":20: port 65535 of service \"echo\" is among the ports 61440 to 65535 for migrated "
+         "connections; write another port or mig_port_first"},
+        {20, "{ name = \"echo\"; port = 80; }",
+         ":20: port 80 is used by two services, \"http\" and \"echo\"; write another port"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+static void times_that_clash(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {3, "heartbeat_us = 1000; lease_us = 1999;",
+         ":3: lease_us = 1999 is below two heartbeats of 1000; write at least 2000"},
+        {12, "directory = { learn_us = 1000; };",
+         ":12: learn_us = 1000 is below lease_us = 150000; write at least one lease"},
+        {12, "directory = { age_s = 100; announce_s = 51; };",
+         ":12: announce_s = 51 is above half of age_s = 100, so one lost message would age a live "
+         "flow out; write at most 50"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_outside_their_set),   cmocka_unit_test(names_that_clash),
+        cmocka_unit_test(addresses_that_clash),      cmocka_unit_test(macs_that_clash),
+        cmocka_unit_test(switch_devices_that_clash), cmocka_unit_test(ports_that_clash),
+        cmocka_unit_test(times_that_clash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
