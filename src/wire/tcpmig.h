@@ -99,7 +99,7 @@ enum capy_mig_bad {
     CAPY_MIG_BAD_SHORT,
     CAPY_MIG_BAD_VERSION,
     CAPY_MIG_BAD_TYPE,
-    CAPY_MIG_BAD_LENGTH, /* length beyond the datagram, or offset + length beyond total */
+    CAPY_MIG_BAD_LENGTH, /* not what the datagram holds, or offset + length beyond total */
     CAPY_MIG_BAD_TAG,
     CAPY_MIG_BAD_HASH,
     CAPY_MIG_BAD_CNT
