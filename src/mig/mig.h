@@ -43,7 +43,8 @@ enum capy_mig_action {
     CAPY_MIG_DO_RELEASE, /* origin: the flow lives elsewhere; free the connection and the slot */
     CAPY_MIG_DO_IMPORT,  /* target: all bytes are in slot->state; restore, then
                             capy_mig_target_imported or capy_mig_target_refuse */
-    CAPY_MIG_DO_DROP,    /* target: put the held frames back on the wire; free the slot */
+    CAPY_MIG_DO_DROP,    /* target: put the held frames back on the wire; raise the flow's
+                            refused_epoch to slot->epoch; free the slot */
 };
 
 /* ---- origin ------------------------------------------------------------------------------------
@@ -71,13 +72,18 @@ struct capy_mig_origin {
     uint8_t reason;         /* why it ended or was refused: capy_mig_reason */
     uint8_t verdict;        /* the switch's verdict that ended it, or NONE */
     uint16_t target;        /* CAPY_SERVER_ANY until PREPARE_MIG_ACK names it */
+    uint16_t target_port;   /* the flow's local port there, from PREPARE_MIG_ACK */
+    uint16_t local_port;    /* the flow's local port here: set it after start when we are not the
+                               home server, so that CANCEL can rebuild a lost entry */
+    uint16_t sent_cnt;      /* copies of PREPARE_MIG that left us */
     uint64_t mig_id;
     uint32_t epoch;         /* the epoch this migration tries to install */
     uint32_t epoch_after;   /* the epoch at which the origin goes on after DO_RESUME */
     struct capy_flow_key key;
     uint64_t started_at, send_at, give_up_at, rto_ns, progress_at;
     struct capy_snap snap;
-    uint32_t fragment_cnt, fragment_next; /* next fragment to look at when sending */
+    uint32_t fragment_cnt;
+    uint32_t fragment_next, fragment_end; /* what the present pass still has to look at */
     uint64_t fragment_done[CAPY_MIG_FRAGMENT_MAX / 64]; /* acknowledged */
 };
 
@@ -120,10 +126,12 @@ struct capy_mig_target {
     enum capy_mig_target_phase phase;
     uint8_t reason;
     bool ack_owed;          /* PREPARE_MIG_ACK, CONN_STATE_ACK or NACK, by phase */
+    bool sealed;            /* the fragments are encrypted */
+    bool gap_told;          /* one partial CONN_STATE_ACK was sent for a gap already */
     uint16_t origin;
     uint16_t target_port;   /* chosen by the stack */
     uint64_t mig_id;
-    uint32_t epoch, total, received; /* bytes; total 0 until the first fragment */
+    uint32_t epoch, total, received; /* bytes of the encoding; total 0 until the first fragment */
     struct capy_flow_key key;
     uint64_t started_at, send_at, give_up_at, rto_ns;
     struct capy_stream state; /* the encoding, at offsets 0..total */
@@ -165,6 +173,20 @@ size_t capy_mig_refusal(const struct capy_mig_env *env, const struct capy_mig_ms
                         enum capy_mig_reason reason, uint8_t *p);
 size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig_msg *state,
                            uint8_t *p);
+
+/* Messages of a server outside any migration. Each writes one message to p, returns its length.
+ * announce: we run this flow under local_port (frozen: it waits here for a migration to end).
+ * flow_closed: it ended here. unknown_flow: a frame came for a flow that we do not run; epoch 0 asks
+ * the switch for the true key and epoch (key.home is then our own address and the port it came to),
+ * any other epoch gives exactly that epoch back. */
+size_t capy_mig_announce(const struct capy_mig_env *env, const struct capy_flow_key *key,
+                         uint32_t epoch, uint16_t local_port, bool frozen, uint8_t *p);
+size_t capy_mig_flow_closed(const struct capy_mig_env *env, const struct capy_flow_key *key,
+                            uint32_t epoch, uint16_t local_port, uint8_t *p);
+size_t capy_mig_unknown_flow(const struct capy_mig_env *env, const struct capy_flow_key *key,
+                             uint32_t epoch, uint8_t *p);
+size_t capy_mig_heartbeat_build(const struct capy_mig_env *env,
+                                const struct capy_mig_heartbeat *beat, uint8_t *p);
 
 /* ---- memory of what is over ----------------------------------------------------------------------
  * Per flow: the highest epoch refused here (nothing at or below it is ever imported), the last
