@@ -281,11 +281,28 @@ static int check_words(struct rack_reader *r)
     return CAPY_OK;
 }
 
+/* A connection whose queues are full must fit CONN_STATE (1024 fragments of 1352 bytes), beside its
+ * head and 64 KiB of the application's own. */
+#define QUEUES_MAX (1280u * 1024u)
+
+static int check_buffers(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    const config_setting_t *snd = config_lookup(&r->config, "limits.snd_buf");
+    const config_setting_t *rcv = config_lookup(&r->config, "limits.rcv_buf");
+    if ((uint64_t)rack->snd_buf + rack->rcv_buf > QUEUES_MAX)
+        return rack_fail(r, snd ? snd : rcv,
+                         "snd_buf + rcv_buf = %llu is more than a migration can carry; "
+                         "write at most %u in all",
+                         (unsigned long long)rack->snd_buf + rack->rcv_buf, QUEUES_MAX);
+    return CAPY_OK;
+}
+
 int rack_check(struct rack_reader *r)
 {
     static int (*const checks[])(struct rack_reader *) = {
-        check_words, check_server_names, check_service_names, check_ips,
-        check_macs,  check_switch_ports, check_tcp_ports,     check_times,
+        check_words,        check_server_names, check_service_names, check_ips,     check_macs,
+        check_switch_ports, check_tcp_ports,    check_times,         check_buffers,
     };
     int rc = CAPY_OK;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && rc == CAPY_OK; i++)

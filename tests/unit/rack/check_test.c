@@ -164,13 +164,28 @@ static void times_that_clash(void **state)
     EXPECT_FAULTS(faults);
 }
 
+static void buffers_that_a_migration_cannot_carry(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {22, "limits: { snd_buf = 1048576; rcv_buf = 1048576; };",
+         ":22: snd_buf + rcv_buf = 2097152 is more than a migration can carry; "
+         "write at most 1310720 in all"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words_outside_their_set),   cmocka_unit_test(names_that_clash),
-        cmocka_unit_test(addresses_that_clash),      cmocka_unit_test(macs_that_clash),
-        cmocka_unit_test(switch_devices_that_clash), cmocka_unit_test(ports_that_clash),
+        cmocka_unit_test(words_outside_their_set),
+        cmocka_unit_test(names_that_clash),
+        cmocka_unit_test(addresses_that_clash),
+        cmocka_unit_test(macs_that_clash),
+        cmocka_unit_test(switch_devices_that_clash),
+        cmocka_unit_test(ports_that_clash),
         cmocka_unit_test(times_that_clash),
+        cmocka_unit_test(buffers_that_a_migration_cannot_carry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
