@@ -1,0 +1,215 @@
+/* `capy rack`: command lines. See rack.h; the rack itself is behind local.h. */
+#include "apps/rack/rack.h"
+
+#include "apps/rack/local.h"
+#include "apps/rack/verbs.h"
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: capy rack up  [OPTIONS]               build a rack here and keep it until Ctrl-C\n"
+    "       capy rack run [OPTIONS] -- COMMAND    build one, run COMMAND in client c1, take it "
+    "down\n"
+    "       capy rack exec    [--dir DIR] MEMBER -- COMMAND   in c1, s1, switch ... of a running "
+    "rack\n"
+    "       capy rack start   [--dir DIR] PROGRAM             s1, s2 ... or switch\n"
+    "       capy rack stop    [--dir DIR] PROGRAM             SIGTERM\n"
+    "       capy rack kill    [--dir DIR] PROGRAM             SIGKILL\n"
+    "       capy rack restart [--dir DIR] PROGRAM\n"
+    "       capy rack status  [--dir DIR]\n"
+    "options: --servers N      how many servers (3)\n"
+    "         --clients N      how many client machines (1)\n"
+    "         --dir DIR        rack file, control sockets and logs (" CAPY_RACK_LOCAL_DIR ")\n"
+    "         --root DIR       files to serve (DIR/www of --dir)\n"
+    "         --driver NAME    auto, af_xdp or tap\n"
+    "         --encrypt        encrypt the state of connections on their way\n"
+    "         --httpd-args S   more arguments for each server\n";
+
+/* Prints what is wrong with the command line. */
+static int wrong(const char *what, const char *arg)
+{
+    fprintf(stderr, "capy rack: %s%s%s; try: capy rack --help\n", what, arg ? ": " : "",
+            arg ? arg : "");
+    return EXIT_USAGE;
+}
+
+static int parse_cnt(const char *text, unsigned *out)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (errno || end == text || *end || n > 1000 || text[0] == '-') {
+        return -1;
+    }
+    *out = (unsigned)n;
+    return 0;
+}
+
+/* Options up to the first word that is none; its index, or -1 after a message. */
+static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
+{
+    static const struct option known[] = {
+        {"servers", required_argument, NULL, 's'}, {"clients", required_argument, NULL, 'c'},
+        {"dir", required_argument, NULL, 'd'},     {"root", required_argument, NULL, 'r'},
+        {"driver", required_argument, NULL, 'D'},  {"httpd-args", required_argument, NULL, 'a'},
+        {"encrypt", no_argument, NULL, 'e'},       {NULL, 0, NULL, 0}};
+    opterr = 0;
+    optind = 1;
+    for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
+        switch (c) {
+        case 's':
+        case 'c':
+            if (parse_cnt(optarg, c == 's' ? &opt->server_cnt : &opt->client_cnt) < 0) {
+                wrong("not a count", optarg);
+                return -1;
+            }
+            break;
+        case 'd':
+            opt->dir = optarg;
+            break;
+        case 'r':
+            opt->root = optarg;
+            break;
+        case 'D':
+            opt->driver = optarg;
+            break;
+        case 'a':
+            opt->httpd_args = optarg;
+            break;
+        case 'e':
+            opt->encrypt = true;
+            break;
+        default:
+            wrong("unknown option or missing value", argv[at]);
+            return -1;
+        }
+    }
+    return optind;
+}
+
+/* Until Ctrl-C or SIGTERM, or the rack's end. Which signal, 0 for none. */
+static int await_end(const struct capy_rack_local *local, int signals)
+{
+    for (;;) {
+        struct pollfd p[2] = {{.fd = signals, .events = POLLIN},
+                              {.fd = local->link, .events = POLLIN}};
+        struct signalfd_siginfo info;
+        if (poll(p, 2, -1) < 0 && errno != EINTR) {
+            return 0;
+        }
+        if (p[0].revents && read(signals, &info, sizeof info) == (ssize_t)sizeof info) {
+            return (int)info.ssi_signo;
+        }
+        if (p[1].revents) {
+            return 0;
+        }
+    }
+}
+
+static void print_how(const struct capy_rack_local *local)
+{
+    const char *dir = local->rack.run_dir;
+    capy_rack_local_picture(&local->rack, local->client_cnt, stdout);
+    printf("\nin %s: rack.conf, rack.json, logs and control sockets. From another shell:\n"
+           "  capy rack exec --dir %s c1 -- curl -s http://10.99.0.1/\n"
+           "  capy ctl --rack %s/rack.conf status\n"
+           "Ctrl-C takes it all down.\n",
+           dir, dir, dir);
+    fflush(stdout);
+}
+
+/* up and run. */
+static int build(const struct capy_rack_local_options *opt)
+{
+    struct capy_rack_local local;
+    char err[700];
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigaddset(&mask, SIGHUP);
+    sigaddset(&mask, SIGINT);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    if (opt->command) {
+        sigdelset(&mask, SIGINT); /* stays blocked: Ctrl-C is for the command to act on */
+    }
+    int signals = signalfd(-1, &mask, SFD_CLOEXEC);
+    if (capy_rack_local_start(&local, opt, err, sizeof err) < 0) {
+        fprintf(stderr, "capy rack: %s\n", err);
+        return EXIT_USAGE;
+    }
+    if (!opt->command) {
+        print_how(&local);
+    }
+    int signal = await_end(&local, signals);
+    if (signal == 0) {
+        int status = capy_rack_local_wait(&local);
+        return opt->command ? status : 1;
+    }
+    capy_rack_local_stop(&local);
+    return opt->command ? 128 + signal : 0;
+}
+
+/* The verbs on a running rack. rest: what follows the options. */
+static int act(const char *verb, const char *dir, int rest_cnt, char **rest)
+{
+    if (strcmp(verb, "status") == 0) {
+        return rest_cnt == 0 ? rack_verb_status(dir) : wrong("status takes no argument", rest[0]);
+    }
+    if (rest_cnt < 1) {
+        return wrong("which member?", verb);
+    }
+    if (strcmp(verb, "exec") == 0) {
+        int skip = rest_cnt > 1 && strcmp(rest[1], "--") == 0 ? 2 : 1;
+        return rest_cnt > skip ? rack_verb_exec(dir, rest[0], rest + skip)
+                               : wrong("exec what?", rest[0]);
+    }
+    return rest_cnt == 1 ? rack_verb_steer(dir, verb, rest[0])
+                         : wrong("one program at a time", rest[1]);
+}
+
+int capy_rack_main(int argc, char **argv)
+{
+    static const char *const verbs[] = {"up",   "run",     "exec",   "start", "stop",
+                                        "kill", "restart", "status", NULL};
+    struct capy_rack_local_options opt;
+    const char *verb = argc > 1 ? argv[1] : "";
+    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    unsigned known = 0;
+    while (verbs[known] && strcmp(verbs[known], verb) != 0) {
+        known++;
+    }
+    if (!verbs[known]) {
+        return argc > 1 ? wrong("unknown verb", verb) : wrong("what is to be done?", NULL);
+    }
+    capy_rack_local_default(&opt);
+    const char *inside = getenv("CAPY_RACK_DIR"); /* set for commands that a rack runs */
+    if (inside && known > 1) {
+        opt.dir = inside;
+    }
+    argc--;
+    argv++;
+    int at = parse(argc, argv, &opt);
+    if (at < 0) {
+        return EXIT_USAGE;
+    }
+    if (known > 1) {
+        return act(verb, opt.dir, argc - at, argv + at);
+    }
+    bool dashes = at > 1 && strcmp(argv[at - 1], "--") == 0;
+    if (strcmp(verb, "up") == 0) {
+        return at < argc ? wrong("unexpected argument", argv[at]) : build(&opt);
+    }
+    opt.command = argv + at;
+    return dashes && at < argc ? build(&opt) : wrong("run needs: -- COMMAND", NULL);
+}

@@ -1,0 +1,41 @@
+/* The programs of a local rack: started inside a node's namespace, watched, stopped, killed. Only
+ * the supervisor calls this; it is the parent of them all. */
+#ifndef CAPY_APPS_RACK_MEMBER_H
+#define CAPY_APPS_RACK_MEMBER_H
+
+#include "apps/rack/plan.h"
+#include <jansson.h>
+
+#define RACK_ARG_MAX 64u
+#define RACK_READY_MS                                                                              \
+    10000 /* a program that answers nothing for so long after its start has failed */
+#define RACK_STOP_MS 3000 /* then SIGTERM becomes SIGKILL */
+
+struct rack_member {
+    const struct rack_node *node;
+    char *argv[RACK_ARG_MAX + 1];
+    char log[300];    /* stdout and stderr; "": the supervisor's own */
+    char socket[300]; /* its control socket; "": none */
+    pid_t pid;        /* 0: not running */
+    pid_t host_pid;   /* as the caller's PID namespace knows it */
+    int status;       /* of wait(), once it ended */
+    unsigned starts;
+};
+
+/* /proc of the namespace that the caller lives in: tells a member's pid as seen from there. */
+extern int rack_host_proc;
+
+/* Forks, enters the node's namespace, executes. 0, or -1 with one line in err. */
+int rack_member_start(struct rack_member *m, char *err, size_t err_len);
+/* Waits until it answers on its control socket. 0, or -1 with one line in err. */
+int rack_member_await(struct rack_member *m, char *err, size_t err_len);
+/* SIGTERM, then SIGKILL; returns once it ended. */
+void rack_member_stop(struct rack_member *m);
+/* SIGKILL; returns once it ended. */
+void rack_member_kill(struct rack_member *m);
+/* Looks whether it ended, without waiting. True while it runs. */
+bool rack_member_runs(struct rack_member *m);
+/* "running", "exit status 3", "signal 9 (Killed)", "not started". */
+void rack_member_state(const struct rack_member *m, char *out, size_t out_len);
+
+#endif

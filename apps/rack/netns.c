@@ -1,0 +1,178 @@
+/* Network namespaces and the veth cables between them. A namespace has no name anywhere: it lives
+ * as long as a descriptor or a process holds it. See netns.h. */
+#define _GNU_SOURCE /* unshare, setns, pipe2 */
+#include "apps/rack/netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The child's part: `ip -batch -` in the namespace, commands on stdin, complaints to a pipe. */
+static void exec_ip(int netns, int in, int complaints)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (setns(netns, CLONE_NEWNET) < 0 || dup2(in, 0) < 0 || dup2(null, 1) < 0 ||
+        dup2(complaints, 2) < 0) {
+        _exit(126);
+    }
+    execlp("ip", "ip", "-batch", "-", (char *)NULL);
+    dprintf(2, "ip: %s; install iproute2\n", strerror(errno));
+    _exit(127);
+}
+
+/* Runs `ip` on the lines of batch inside a namespace. */
+static int run_ip(int netns, const char *batch, char *err, size_t err_len)
+{
+    int in[2], out[2], status = 0;
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0) {
+        snprintf(err, err_len, "pipe: %s", strerror(errno));
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        exec_ip(netns, in[0], out[1]);
+    }
+    close(in[0]);
+    close(out[1]);
+    /* Short next to a pipe's 64 KiB; a child that died early shows in its status. */
+    ssize_t put = write(in[1], batch, strlen(batch));
+    close(in[1]);
+    ssize_t said = read(out[0], err, err_len - 1);
+    close(out[0]);
+    if (pid < 0 || waitpid(pid, &status, 0) < 0) {
+        snprintf(err, err_len, "fork: %s", strerror(errno));
+        return -1;
+    }
+    if (status == 0 && put == (ssize_t)strlen(batch)) {
+        return 0;
+    }
+    err[said > 0 ? said : 0] = 0;
+    err[strcspn(err, "\n")] = 0;
+    return -1;
+}
+
+/* Switches one off- or onload of a device in the present namespace. */
+static int set_feature(int sock, const char *device, uint32_t command, uint32_t on)
+{
+    struct ethtool_value value = {.cmd = command, .data = on};
+    struct ifreq req = {.ifr_data = (char *)&value};
+    strncpy(req.ifr_name, device, sizeof req.ifr_name - 1);
+    return ioctl(sock, SIOCETHTOOL, &req);
+}
+
+/* A kernel's end of a cable whose other end is user space: its checksums must be filled in by the
+ * kernel, for no NIC will; and GRO on makes veth poll by NAPI, without which a frame that XDP
+ * redirects here is dropped without a word. */
+static int tune_client(char *err, size_t err_len)
+{
+    int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (sock < 0 || set_feature(sock, RACK_DEVICE, ETHTOOL_STXCSUM, 0) < 0 ||
+        set_feature(sock, RACK_DEVICE, ETHTOOL_SGRO, 1) < 0) {
+        snprintf(err, err_len, "checksum offload of a client's device: %s", strerror(errno));
+        if (sock >= 0) {
+            close(sock);
+        }
+        return -1;
+    }
+    close(sock);
+    return 0;
+}
+
+/* Where our own stack owns the device, the kernel must not speak on it: no IPv6 autoconfiguration.
+ * A kernel without IPv6 has no such file, and no need. */
+static void silence_ipv6(void)
+{
+    const char *files[] = {"/proc/sys/net/ipv6/conf/all/disable_ipv6",
+                           "/proc/sys/net/ipv6/conf/default/disable_ipv6"};
+    for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++) {
+        int fd = open(files[i], O_WRONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            (void)!write(fd, "1", 1);
+            close(fd);
+        }
+    }
+}
+
+/* Makes the node's namespace; the caller is inside it afterwards. */
+static int make_namespace(struct rack_node *node, char *err, size_t err_len)
+{
+    if (unshare(CLONE_NEWNET) < 0 ||
+        (node->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0) {
+        snprintf(err, err_len, "network namespace of %s: %s", node->name, strerror(errno));
+        return -1;
+    }
+    if (node->role != RACK_CLIENT) {
+        silence_ipv6();
+    }
+    return 0;
+}
+
+/* The cables, laid from the switch's side. */
+static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
+{
+    char *batch = NULL;
+    size_t batch_len = 0;
+    FILE *f = open_memstream(&batch, &batch_len);
+    if (!f) {
+        snprintf(err, err_len, "out of memory");
+        return -1;
+    }
+    fputs("link set lo up\n", f);
+    for (unsigned i = 1; i < plan->node_cnt; i++) {
+        const struct rack_node *n = &plan->node[i];
+        fprintf(f,
+                "link add name %s mtu %u type veth peer name " RACK_DEVICE
+                " mtu %u address %02x:%02x:%02x:%02x:%02x:%02x netns /proc/1/fd/%d\n"
+                "link set %s up\n",
+                n->name, plan->rack.mtu, plan->rack.mtu, n->mac[0], n->mac[1], n->mac[2], n->mac[3],
+                n->mac[4], n->mac[5], n->netns, n->name);
+    }
+    fclose(f);
+    int result = run_ip(plan->node[0].netns, batch, err, err_len);
+    free(batch);
+    return result;
+}
+
+/* Brings the node's own end up. Only a client's kernel has an address. */
+static int raise_node(const struct rack_node *node, unsigned prefix_len, char *err, size_t err_len)
+{
+    char batch[160];
+    int n = snprintf(batch, sizeof batch, "link set lo up\nlink set " RACK_DEVICE " up\n");
+    if (node->role == RACK_CLIENT) {
+        snprintf(batch + n, sizeof batch - (size_t)n, "addr add %s/%u dev " RACK_DEVICE "\n",
+                 node->ip, prefix_len);
+        if (setns(node->netns, CLONE_NEWNET) < 0 || tune_client(err, err_len) < 0) {
+            return -1;
+        }
+    }
+    return run_ip(node->netns, batch, err, err_len);
+}
+
+int rack_netns_make(struct rack_plan *plan, char *err, size_t err_len)
+{
+    int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    int result = home < 0 ? -1 : 0;
+    for (unsigned i = 0; result == 0 && i < plan->node_cnt; i++) {
+        result = make_namespace(&plan->node[i], err, err_len);
+    }
+    if (result == 0) {
+        result = lay_cables(plan, err, err_len);
+    }
+    for (unsigned i = 1; result == 0 && i < plan->node_cnt; i++) {
+        result = raise_node(&plan->node[i], plan->rack.prefix_len, err, err_len);
+    }
+    if (home >= 0) {
+        (void)!setns(home, CLONE_NEWNET);
+        close(home);
+    }
+    return result;
+}

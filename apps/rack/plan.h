@@ -1,0 +1,35 @@
+/* What a local rack will consist of, before anything is made: names, addresses, devices. */
+#ifndef CAPY_APPS_RACK_PLAN_H
+#define CAPY_APPS_RACK_PLAN_H
+
+#include "apps/rack/local.h"
+
+#define RACK_NODE_MAX (1u + CAPY_RACK_SERVER_MAX + CAPY_RACK_CLIENT_MAX)
+#define RACK_DEVICE "eth0" /* what a server or client calls its end of the cable */
+
+enum rack_role { RACK_SWITCH, RACK_SERVER, RACK_CLIENT };
+
+/* One machine of the rack: a network namespace. The switch's end of its cable bears its name. */
+struct rack_node {
+    enum rack_role role;
+    char name[CAPY_RACK_NAME_MAX];
+    char ip[16]; /* dotted */
+    uint8_t mac[6];
+    int netns; /* -1 until made */
+};
+
+struct rack_plan {
+    struct capy_rack rack;
+    unsigned node_cnt;
+    struct rack_node node[RACK_NODE_MAX]; /* the switch first */
+    char conf[300];                       /* the rack file's path */
+    char root[300];                       /* what the servers serve, absolute */
+    const struct capy_rack_local_options *opt;
+};
+
+/* Makes the directories, and fills in everything. 0, or -1 with one line in err. */
+int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options *opt, char *err,
+                   size_t err_len);
+struct rack_node *rack_plan_node(struct rack_plan *plan, const char *name);
+
+#endif

@@ -1,0 +1,267 @@
+/* Pid 1 of a local rack. See supervisor.h. */
+#define _GNU_SOURCE /* O_PATH */
+#include "apps/rack/supervisor.h"
+
+#include "apps/rack/control.h"
+#include "apps/rack/netns.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int say(const struct rack_supervisor *sup, const char *line)
+{
+    return send(sup->link, line, strlen(line), MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+/* Dies with the caller. A caller that died before we asked has closed its end of link. */
+static int bind_to_caller(int link)
+{
+    struct pollfd p = {.fd = link, .events = POLLIN};
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&p, 1, 0) != 0 ? -1 : 0;
+}
+
+/* A /proc that knows our pids, and a bpffs of our own, so that what XDP programs pin there ends
+ * with the rack (and finds room where the host has none). */
+static int own_mounts(struct rack_supervisor *sup, char *err, size_t err_len)
+{
+    char self[32] = "";
+    rack_host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (rack_host_proc >= 0 && readlinkat(rack_host_proc, "self", self, sizeof self - 1) > 0) {
+        sup->host_pid = (pid_t)atoi(self);
+    }
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+        mount("proc", "/proc", "proc", 0, NULL) < 0) {
+        snprintf(err, err_len, "mounting /proc in the rack's namespace: %s", strerror(errno));
+        return -1;
+    }
+    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL); /* without it the drivers pin nothing, and work */
+    return 0;
+}
+
+/* One rack per directory; the kernel drops the lock with its holder. */
+static int lock_dir(struct rack_supervisor *sup, char *err, size_t err_len)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/rack.lock", sup->plan->rack.run_dir);
+    sup->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (sup->lock < 0) {
+        snprintf(err, err_len, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    if (flock(sup->lock, LOCK_EX | LOCK_NB) < 0) {
+        close(sup->lock);
+        sup->lock = -1;
+        snprintf(err, err_len, "a rack already runs in %s; end it, or give another --dir",
+                 sup->plan->rack.run_dir);
+        return -1;
+    }
+    return 0;
+}
+
+static struct rack_member *add_member(struct rack_supervisor *sup, const struct rack_node *node)
+{
+    struct rack_member *m = &sup->member[sup->member_cnt++];
+    m->node = node;
+    snprintf(m->log, sizeof m->log, "%s/%s.log", sup->plan->rack.run_dir, node->name);
+    snprintf(m->socket, sizeof m->socket, "%s/%s.sock", sup->plan->rack.run_dir, node->name);
+    unlink(m->log);
+    return m;
+}
+
+/* Splits more at blanks, in place, behind the arguments that are there. */
+static void add_args(struct rack_member *m, unsigned cnt, char *more)
+{
+    char *rest = NULL;
+    for (char *arg = strtok_r(more, " ", &rest); arg && cnt < RACK_ARG_MAX;
+         arg = strtok_r(NULL, " ", &rest)) {
+        m->argv[cnt++] = arg;
+    }
+}
+
+static void add_members(struct rack_supervisor *sup, char *exe)
+{
+    struct rack_plan *plan = sup->plan;
+    for (unsigned i = 0; i < plan->node_cnt; i++) {
+        struct rack_node *node = &plan->node[i];
+        if (node->role == RACK_CLIENT) {
+            continue;
+        }
+        struct rack_member *m = add_member(sup, node);
+        char *to_switch[] = {exe, "switch", "--rack", plan->conf};
+        char *to_server[] = {exe,        "httpd",    "--rack", plan->conf,
+                             "--server", node->name, "--root", plan->root};
+        if (node->role == RACK_SWITCH) {
+            memcpy(m->argv, to_switch, sizeof to_switch);
+        } else {
+            memcpy(m->argv, to_server, sizeof to_server);
+            /* Never freed: the arguments live as long as the supervisor, so that a server can be
+             * started again. */
+            char *more = plan->opt->httpd_args ? strdup(plan->opt->httpd_args) : NULL;
+            if (more) {
+                add_args(m, sizeof to_server / sizeof to_server[0], more);
+            }
+        }
+    }
+}
+
+/* Makes everything. 0, or -1 with one line in err; what was made dies with us. */
+static int bring_up(struct rack_supervisor *sup, char *exe, char *err, size_t err_len)
+{
+    if (own_mounts(sup, err, err_len) < 0 || lock_dir(sup, err, err_len) < 0 ||
+        rack_netns_make(sup->plan, err, err_len) < 0) {
+        return -1;
+    }
+    if (capy_rack_write(&sup->plan->rack, sup->plan->conf) != CAPY_OK) {
+        snprintf(err, err_len, "%s: %s", sup->plan->conf, strerror(errno));
+        return -1;
+    }
+    add_members(sup, exe);
+    for (unsigned i = 0; i < sup->member_cnt; i++) {
+        if (rack_member_start(&sup->member[i], err, err_len) < 0) {
+            return -1;
+        }
+    }
+    for (unsigned i = 0; i < sup->member_cnt; i++) {
+        if (rack_member_await(&sup->member[i], err, err_len) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The caller's command, in the first client's namespace, on the caller's terminal. */
+static struct rack_member *start_command(struct rack_supervisor *sup, char *err, size_t err_len)
+{
+    struct rack_member *m = &sup->member[sup->member_cnt++];
+    m->node = rack_plan_node(sup->plan, "c1");
+    unsigned cnt = 0;
+    for (char **arg = sup->plan->opt->command; *arg && cnt < RACK_ARG_MAX; arg++) {
+        m->argv[cnt++] = *arg;
+    }
+    setenv("CAPY_RACK_DIR", sup->plan->rack.run_dir, 1);
+    return rack_member_start(m, err, err_len) < 0 ? NULL : m;
+}
+
+static struct rack_member *member_by_pid(struct rack_supervisor *sup, pid_t pid)
+{
+    for (unsigned i = 0; i < sup->member_cnt; i++) {
+        if (sup->member[i].pid == pid) {
+            return &sup->member[i];
+        }
+    }
+    return NULL;
+}
+
+/* Tells of members that ended by themselves; as pid 1 we reap strangers' orphans too. */
+static void reap(struct rack_supervisor *sup, const struct rack_member *command)
+{
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0) {
+        struct rack_member *m = member_by_pid(sup, info.si_pid);
+        if (!m) {
+            waitpid(info.si_pid, NULL, 0);
+        } else if (!rack_member_runs(m) && m != command) {
+            char state[64];
+            rack_member_state(m, state, sizeof state);
+            fprintf(stderr, "capy rack: %s ended: %s; its log: %s\n", m->node->name, state, m->log);
+            rack_supervisor_tell(sup);
+        }
+        info.si_pid = 0;
+    }
+}
+
+/* Serves until the caller goes or the command ends. */
+static void serve(struct rack_supervisor *sup, struct rack_control *control,
+                  const struct rack_member *command, int signals)
+{
+    bool over = false;
+    while (!over) {
+        struct pollfd p[2 + RACK_CONTROL_MAX + 1] = {{.fd = sup->link, .events = POLLIN},
+                                                     {.fd = signals, .events = POLLIN}};
+        unsigned cnt = 2 + rack_control_polls(control, p + 2);
+        if (poll(p, cnt, -1) < 0 && errno != EINTR) {
+            break;
+        }
+        struct signalfd_siginfo info = {0};
+        if (p[1].revents && read(signals, &info, sizeof info) > 0) {
+            over = info.ssi_signo == SIGTERM;
+        }
+        reap(sup, command);
+        over = over || p[0].revents || (command && command->pid == 0);
+        rack_control_serve(control, p + 2);
+    }
+}
+
+/* Servers first, so that they can still say goodbye through the switch. */
+static void take_down(struct rack_supervisor *sup)
+{
+    char path[300];
+    if (sup->lock < 0) {
+        return; /* the directory is another rack's */
+    }
+    for (unsigned i = sup->member_cnt; i-- > 0;) {
+        if (rack_member_runs(&sup->member[i])) {
+            kill(sup->member[i].pid, SIGTERM);
+        }
+    }
+    for (unsigned i = sup->member_cnt; i-- > 0;) {
+        rack_member_stop(&sup->member[i]);
+        if (sup->member[i].socket[0]) {
+            unlink(sup->member[i].socket);
+        }
+    }
+    snprintf(path, sizeof path, "%s/rack.json", sup->plan->rack.run_dir);
+    unlink(path);
+}
+
+static int exit_status(int wait_status)
+{
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+int rack_supervise(struct rack_plan *plan, int link)
+{
+    static struct rack_supervisor sup; /* large; one per process */
+    char err[700] = "", exe[300] = "";
+    sigset_t mask;
+    sup.plan = plan;
+    sup.link = link;
+    sup.lock = -1;
+    /* Before /proc is ours: it names the program as the caller knows it. */
+    if (bind_to_caller(link) < 0 || readlink("/proc/self/exe", exe, sizeof exe - 1) < 0) {
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C is the caller's to act on */
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigaddset(&mask, SIGTERM);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+    struct rack_member *command = NULL;
+    struct rack_control control = {.listener = -1};
+    if (signals < 0 || bring_up(&sup, exe, err, sizeof err) < 0 ||
+        rack_control_open(&control, &sup, err, sizeof err) < 0 ||
+        (plan->opt->command && !(command = start_command(&sup, err, sizeof err)))) {
+        take_down(&sup);
+        say(&sup, err[0] ? err : strerror(errno));
+        return 2;
+    }
+    rack_supervisor_tell(&sup);
+    if (say(&sup, RACK_READY) == 0) {
+        serve(&sup, &control, command, signals);
+    }
+    rack_control_close(&control);
+    take_down(&sup);
+    return command ? exit_status(command->status) : 0;
+}
