@@ -142,6 +142,8 @@ static void random_operations(uint64_t start, uint64_t seed)
     for (int step = 0; step < 400; step++) {
         uint32_t from = (uint32_t)(w->s.start - w->base);
         uint32_t at = from + (uint32_t)capy_prng_below(&rng, SPAN - from);
+        if (capy_prng_chance(&rng, 250000) && at / L * L >= from)
+            at = at / L * L; /* edges are where off-by-ones live */
         uint32_t len_max = capy_prng_chance(&rng, 100000) ? SPAN : 3 * L;
         uint32_t len = (uint32_t)capy_prng_below(&rng, capy_min32(len_max, SPAN - at) + 1);
         switch (capy_prng_below(&rng, 8)) {
