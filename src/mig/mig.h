@@ -8,6 +8,7 @@
 #ifndef CAPY_MIG_MIG_H
 #define CAPY_MIG_MIG_H
 
+#include "base/list.h"
 #include "tcp/snapshot.h"
 #include "wire/frame.h"
 #include "wire/tcpmig.h"
@@ -179,6 +180,7 @@ size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig
  * flow_closed: it ended here. unknown_flow: a frame came for a flow that we do not run; epoch 0 asks
  * the switch for the true key and epoch (key.home is then our own address and the port it came to),
  * any other epoch gives exactly that epoch back. */
+enum { CAPY_ANNOUNCE_RUNNING = 0, CAPY_ANNOUNCE_FROZEN = 1 }; /* in ANNOUNCE's reason byte */
 size_t capy_mig_announce(const struct capy_mig_env *env, const struct capy_flow_key *key,
                          uint32_t epoch, uint16_t local_port, bool frozen, uint8_t *p);
 size_t capy_mig_flow_closed(const struct capy_mig_env *env, const struct capy_flow_key *key,

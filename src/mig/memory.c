@@ -1,0 +1,93 @@
+/* What a server remembers of flows whose migration is over: a bounded hash table with chains, and
+ * an age list that says whose record makes room (design §5: receivers remember finished migrations
+ * long enough to answer again). Size it (rack file: memory_max) so that a record outlives every
+ * message of its migration; the arena owns the memory, the stack calls. */
+#include "base/assert.h"
+#include "mig/mig.h"
+
+/* In chain[]: a forgotten record, in no bucket; it waits at the head of the age list for reuse. */
+#define UNCHAINED (CAPY_NONE - 1u)
+
+void capy_mig_memory_init(struct capy_mig_memory *mem, struct capy_arena *a, uint32_t cnt,
+                          struct capy_key key)
+{
+    uint32_t buckets = 1;
+    CAPY_ASSERT(cnt >= 1 && cnt <= UINT32_MAX / 2u);
+    while (buckets < cnt)
+        buckets *= 2u;
+    *mem = (struct capy_mig_memory){.cnt = cnt, .bucket_cnt = buckets, .key = key};
+    mem->records = capy_arena_take(a, cnt, sizeof *mem->records);
+    mem->age = capy_arena_take(a, cnt, sizeof *mem->age);
+    mem->chain = capy_arena_take(a, cnt, sizeof *mem->chain);
+    mem->buckets = capy_arena_take(a, buckets, sizeof *mem->buckets);
+    if (a->base == NULL) /* measuring */
+        return;
+    capy_list_init(&mem->by_age, mem->age, sizeof *mem->age);
+    for (uint32_t i = 0; i < buckets; i++)
+        mem->buckets[i] = CAPY_NONE;
+}
+
+static uint32_t bucket_of(const struct capy_mig_memory *mem, const struct capy_flow_key *key)
+{
+    uint64_t h = capy_siphash13(mem->key, (const uint8_t *)key, sizeof *key);
+    return (uint32_t)h & (mem->bucket_cnt - 1u);
+}
+
+static uint32_t find_idx(const struct capy_mig_memory *mem, const struct capy_flow_key *key)
+{
+    uint32_t i = mem->buckets[bucket_of(mem, key)];
+    while (i != CAPY_NONE && !capy_flow_key_eq(&mem->records[i].key, key))
+        i = mem->chain[i];
+    return i;
+}
+
+/* Takes record idx out of its bucket's chain. */
+static void unchain(struct capy_mig_memory *mem, uint32_t idx)
+{
+    uint32_t *at = &mem->buckets[bucket_of(mem, &mem->records[idx].key)];
+    while (*at != idx)
+        at = &mem->chain[*at];
+    *at = mem->chain[idx];
+}
+
+struct capy_mig_record *capy_mig_memory_find(struct capy_mig_memory *mem,
+                                             const struct capy_flow_key *key)
+{
+    uint32_t i = find_idx(mem, key);
+    return i == CAPY_NONE ? NULL : &mem->records[i];
+}
+
+struct capy_mig_record *capy_mig_memory_touch(struct capy_mig_memory *mem,
+                                              const struct capy_flow_key *key, uint64_t now)
+{
+    uint32_t i = find_idx(mem, key);
+    if (i != CAPY_NONE) {
+        capy_list_remove(&mem->by_age, i);
+    } else {
+        if (mem->used < mem->cnt) {
+            i = mem->used++;
+        } else {
+            i = capy_list_pop_head(&mem->by_age);
+            if (mem->chain[i] != UNCHAINED)
+                unchain(mem, i);
+        }
+        uint32_t b = bucket_of(mem, key);
+        mem->records[i] = (struct capy_mig_record){.key = *key};
+        mem->chain[i] = mem->buckets[b];
+        mem->buckets[b] = i;
+    }
+    capy_list_push_tail(&mem->by_age, i);
+    mem->records[i].touched_at = now;
+    return &mem->records[i];
+}
+
+void capy_mig_memory_forget(struct capy_mig_memory *mem, const struct capy_flow_key *key)
+{
+    uint32_t i = find_idx(mem, key);
+    if (i == CAPY_NONE)
+        return;
+    unchain(mem, i);
+    mem->chain[i] = UNCHAINED;
+    capy_list_remove(&mem->by_age, i);
+    capy_list_push_head(&mem->by_age, i);
+}
