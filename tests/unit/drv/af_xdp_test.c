@@ -1,0 +1,147 @@
+/* The AF_XDP driver over a veth pair in a network namespace of its own. */
+#include "rig.h"
+
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct capy_drv *open_or_skip(const char *ifname)
+{
+    char err[ERR_LEN];
+    struct capy_drv *d = capy_drv_af_xdp_open(ifname, err, sizeof err);
+    if (!d && (strstr(err, "no privilege") || strstr(err, "no AF_XDP"))) {
+        print_message("skipped: %s\n", err);
+        skip();
+    }
+    if (!d)
+        fail_msg("%s", err);
+    return d;
+}
+
+static void frames_cross_between_two_sockets(void **state)
+{
+    (void)state;
+    rig_veth(1500);
+    struct capy_drv *a = open_or_skip("veth0"), *b = open_or_skip("veth1");
+    print_message("%s\n", a->detail);
+    /* More than all frames of either side, so that every one of them comes round. */
+    for (uint32_t n = 0; n < 20000; n += 50) {
+        rig_send(a, n, 50);
+        rig_expect(b, n, 50);
+        if (n % 1000 == 0) {
+            rig_send(b, n, 3);
+            rig_expect(a, n, 3);
+        }
+    }
+    assert_int_equal(a->tx_frames, 20000);
+    assert_string_equal(a->ifname, "veth0");
+    assert_non_null(strstr(a->detail, "AF_XDP"));
+    a->ops->close(a);
+    b->ops->close(b);
+}
+
+static void frames_longer_than_we_take_are_dropped_and_counted(void **state)
+{
+    (void)state;
+    rig_veth(1600);
+    struct capy_drv *d = open_or_skip("veth1");
+    int fd = socket(AF_PACKET, SOCK_RAW, 0);
+    assert_true(fd >= 0);
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex("veth0")};
+    uint8_t frame[CAPY_FRAME_MAX + 1];
+    rig_fill(frame, sizeof frame, 9);
+    assert_int_equal(sendto(fd, frame, sizeof frame, 0, (void *)&to, sizeof to), sizeof frame);
+    rig_fill(frame, rig_len(1), 1);
+    assert_int_equal(sendto(fd, frame, rig_len(1), 0, (void *)&to, sizeof to), rig_len(1));
+    rig_expect(d, 1, 1);
+    assert_int_equal(d->rx_drops, 1);
+    close(fd);
+    d->ops->close(d);
+}
+
+static void busy_device_is_refused_with_a_remedy(void **state)
+{
+    (void)state;
+    char err[ERR_LEN];
+    rig_veth(1500);
+    struct capy_drv *d = open_or_skip("veth0");
+    assert_null(capy_drv_af_xdp_open("veth0", err, sizeof err));
+    assert_non_null(strstr(err, "another program"));
+    assert_null(strchr(err, '\n'));
+    d->ops->close(d);
+    d = open_or_skip("veth0"); /* closing gave everything back */
+    d->ops->close(d);
+}
+
+static void killed_process_leaves_the_device_free(void **state)
+{
+    (void)state;
+    rig_veth(1500);
+    struct capy_drv *probe = open_or_skip("veth0");
+    probe->ops->close(probe);
+    int ready[2];
+    char byte = 0;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char err[ERR_LEN];
+        if (capy_drv_af_xdp_open("veth0", err, sizeof err) && write(ready[1], "r", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(ready[0]);
+    close(ready[1]);
+    struct capy_drv *d = open_or_skip("veth0");
+    d->ops->close(d);
+}
+
+static void unfit_devices_are_refused_with_a_remedy(void **state)
+{
+    (void)state;
+    char err[ERR_LEN];
+    rig_veth(1500);
+    assert_null(capy_drv_af_xdp_open("nosuch0", err, sizeof err));
+    assert_non_null(strstr(err, "ip link"));
+    rig_run("ip link set veth0 down");
+    assert_null(capy_drv_af_xdp_open("veth0", err, sizeof err));
+    assert_non_null(strstr(err, "ip link set veth0 up"));
+    rig_run("ip link add wide0 numrxqueues 2 numtxqueues 2 type veth peer name wide1 "
+            "&& ip link set wide0 up");
+    assert_null(capy_drv_af_xdp_open("wide0", err, sizeof err));
+    assert_non_null(strstr(err, "ethtool -L wide0"));
+}
+
+static void auto_takes_af_xdp_on_a_veth(void **state)
+{
+    (void)state;
+    char err[ERR_LEN];
+    rig_veth(1500);
+    struct capy_drv *probe = open_or_skip("veth0");
+    probe->ops->close(probe);
+    struct capy_drv *d = capy_drv_open("auto", "veth0", err, sizeof err);
+    assert_non_null(d);
+    assert_string_equal(d->ops->name, "af_xdp");
+    d->ops->close(d);
+    assert_null(capy_drv_open("dpdk", "veth0", err, sizeof err));
+    assert_non_null(strstr(err, "no driver"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_cross_between_two_sockets),
+        cmocka_unit_test(frames_longer_than_we_take_are_dropped_and_counted),
+        cmocka_unit_test(busy_device_is_refused_with_a_remedy),
+        cmocka_unit_test(killed_process_leaves_the_device_free),
+        cmocka_unit_test(unfit_devices_are_refused_with_a_remedy),
+        cmocka_unit_test(auto_takes_af_xdp_on_a_veth),
+    };
+    return cmocka_run_group_tests_name("drv/af_xdp", tests, NULL, NULL);
+}
