@@ -100,7 +100,7 @@ static void settle(struct engine *e, struct load_conn *c, enum load_step step, b
     case LOAD_STEP_READY:
         if (was_asking) {
             e->result->requests++;
-            capy_samples_add(&e->result->latency_ns, e->now - c->due_at);
+            capy_series_add(&e->result->latency_ns, e->now - c->due_at);
         }
         e->idle[e->idle_cnt++] = (uint32_t)(c - e->conn);
         if (c->close_after) {

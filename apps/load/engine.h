@@ -2,7 +2,7 @@
 #ifndef CAPY_APPS_LOAD_ENGINE_H
 #define CAPY_APPS_LOAD_ENGINE_H
 
-#include "apps/common/samples.h"
+#include "apps/common/series.h"
 #include "apps/load/response.h"
 #include <netinet/in.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ struct load_result {
     char first_error[200];
     uint64_t reconnects;
     uint64_t retransmits; /* TCP_INFO: of this side, all connections */
-    struct capy_samples latency_ns;
+    struct capy_series latency_ns;
     unsigned server_cnt;
     char server[LOAD_SERVER_MAX][LOAD_SERVER_NAME_MAX];
     uint64_t server_requests[LOAD_SERVER_MAX];

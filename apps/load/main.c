@@ -148,6 +148,6 @@ int capy_load_main(int argc, char **argv)
         return 1;
     }
     int status = result.requests > 0 && load_errors(&result) == 0 ? 0 : 1;
-    capy_samples_free(&result.latency_ns);
+    capy_series_free(&result.latency_ns);
     return status;
 }

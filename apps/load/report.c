@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <jansson.h>
 
-static double us(struct capy_samples *s, unsigned per_mille)
+static double us(struct capy_series *s, unsigned per_mille)
 {
-    return (double)capy_samples_quantile(s, per_mille) / 1e3;
+    return (double)capy_series_quantile(s, per_mille) / 1e3;
 }
 
 static double per_second(const struct load_result *r)
@@ -17,7 +17,7 @@ static double per_second(const struct load_result *r)
 
 void load_print(const struct load_options *opt, struct load_result *r, FILE *out)
 {
-    struct capy_samples *l = &r->latency_ns;
+    struct capy_series *l = &r->latency_ns;
     fprintf(out, "requests      %" PRIu64 " in %.1f s, %.0f per second, %u connections\n",
             r->requests, r->seconds, per_second(r), opt->connection_cnt);
     fprintf(out, "latency       p50 %.0f us, p99 %.0f us, p99.9 %.0f us, max %.0f us\n", us(l, 500),
@@ -49,11 +49,11 @@ static json_t *errors_json(const struct load_result *r)
         "body", (json_int_t)r->error[LOAD_ERROR_BODY]);
 }
 
-static json_t *latency_json(struct capy_samples *l)
+static json_t *latency_json(struct capy_series *l)
 {
     return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "p50", us(l, 500), "p90", us(l, 900), "p99",
                      us(l, 990), "p999", us(l, 999), "max", us(l, 1000), "mean",
-                     capy_samples_mean(l) / 1e3);
+                     capy_series_mean(l) / 1e3);
 }
 
 int load_write_json(const struct load_options *opt, struct load_result *r)

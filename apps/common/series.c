@@ -1,12 +1,12 @@
-/* Every sample of a measurement, kept. See samples.h. */
-#include "apps/common/samples.h"
+/* Every sample of a measurement, kept. See series.h. */
+#include "apps/common/series.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define FIRST_ROOM 4096u
 
-void capy_samples_add(struct capy_samples *s, uint64_t value)
+void capy_series_add(struct capy_series *s, uint64_t value)
 {
     if (s->cnt == s->room) {
         s->room = s->room ? 2 * s->room : FIRST_ROOM;
@@ -26,7 +26,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-uint64_t capy_samples_quantile(struct capy_samples *s, unsigned per_mille)
+uint64_t capy_series_quantile(struct capy_series *s, unsigned per_mille)
 {
     if (s->cnt == 0) {
         return 0;
@@ -39,7 +39,7 @@ uint64_t capy_samples_quantile(struct capy_samples *s, unsigned per_mille)
     return s->value[rank > 0 ? rank - 1 : 0];
 }
 
-double capy_samples_mean(const struct capy_samples *s)
+double capy_series_mean(const struct capy_series *s)
 {
     double sum = 0;
     for (size_t i = 0; i < s->cnt; i++) {
@@ -48,8 +48,8 @@ double capy_samples_mean(const struct capy_samples *s)
     return s->cnt ? sum / (double)s->cnt : 0;
 }
 
-void capy_samples_free(struct capy_samples *s)
+void capy_series_free(struct capy_series *s)
 {
     free(s->value);
-    *s = (struct capy_samples){0};
+    *s = (struct capy_series){0};
 }
