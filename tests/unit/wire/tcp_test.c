@@ -155,6 +155,7 @@ static void must_7_bad_option_lengths_are_refused(void **state)
     assert_false(parse_options(&seg, OPTIONS(99, 0, 0, 0))); /* zero, unknown kind */
     assert_false(parse_options(&seg, OPTIONS(99, 1, 0, 0))); /* one */
     assert_false(parse_options(&seg, OPTIONS(99, 5, 0, 0))); /* beyond the header */
+    assert_false(parse_options(&seg, OPTIONS(1, 1, 99, 3))); /* beyond, though within 4 bytes */
     assert_false(parse_options(&seg, OPTIONS(1, 1, 1, 99))); /* no length byte */
     assert_false(parse_options(&seg, OPTIONS(1, 1, 1, 2)));  /* no length byte, known kind */
     assert_false(parse_options(&seg, OPTIONS(2, 3, 5, 0)));  /* MSS of 3 */
