@@ -79,7 +79,7 @@ static void put_section(struct capy_pcapng *p)
     put(p, &minor, sizeof minor);
     put(p, &section_len, sizeof section_len);
     put_option(p, SHB_USERAPPL, program, sizeof program - 1);
-    put_option(p, OPT_END, NULL, 0);
+    put_option(p, OPT_END, "", 0);
     block_end(p, at);
 }
 
@@ -94,7 +94,7 @@ static void put_interface(struct capy_pcapng *p, const char *ifname, const char 
     put_option(p, IDB_NAME, ifname, strlen(ifname));
     put_option(p, IDB_DESCRIPTION, description, strlen(description));
     put_option(p, IDB_TSRESOL, &tsresol, sizeof tsresol);
-    put_option(p, OPT_END, NULL, 0);
+    put_option(p, OPT_END, "", 0);
     block_end(p, at);
 }
 
@@ -127,7 +127,7 @@ void capy_pcapng_frame(struct capy_pcapng *p, enum capy_pcapng_direction directi
     put(p, data, len);
     pad4(p);
     put_option(p, EPB_FLAGS, &flags, sizeof flags);
-    put_option(p, OPT_END, NULL, 0);
+    put_option(p, OPT_END, "", 0);
     block_end(p, at);
 }
 

@@ -43,6 +43,25 @@ static void frames_cross_between_two_sockets(void **state)
     b->ops->close(b);
 }
 
+/* A bridge device knows no native XDP. Being promiscuous it takes frames for any MAC. */
+static void device_without_native_xdp_is_served_in_generic_mode(void **state)
+{
+    (void)state;
+    rig_veth(1500);
+    rig_run("ip link add bridge0 type bridge && ip link set bridge0 addrgenmode none up "
+            "&& ip link set veth1 master bridge0");
+    struct capy_drv *a = open_or_skip("veth0"), *b = open_or_skip("bridge0");
+    assert_non_null(strstr(b->detail, "generic"));
+    for (uint32_t n = 0; n < 200; n += 20) {
+        rig_send(a, n, 20);
+        rig_expect(b, n, 20);
+        rig_send(b, n, 20);
+        rig_expect(a, n, 20);
+    }
+    a->ops->close(a);
+    b->ops->close(b);
+}
+
 static void frames_longer_than_we_take_are_dropped_and_counted(void **state)
 {
     (void)state;
@@ -137,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_cross_between_two_sockets),
+        cmocka_unit_test(device_without_native_xdp_is_served_in_generic_mode),
         cmocka_unit_test(frames_longer_than_we_take_are_dropped_and_counted),
         cmocka_unit_test(busy_device_is_refused_with_a_remedy),
         cmocka_unit_test(killed_process_leaves_the_device_free),
