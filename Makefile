@@ -1,0 +1,51 @@
+# The front door. Everything behind it is meson and ninja; `make help` says what there is.
+
+comma := ,
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: release debug asan clang demo test tidy clean help
+
+release: build/build.ninja      ## optimised build in build/ (the default)
+	@ninja --quiet -C build
+
+debug: build-debug/build.ninja  ## unoptimised build in build-debug/
+	@ninja --quiet -C build-debug
+
+asan: build-asan/build.ninja    ## clang, address and undefined-behaviour sanitizers, in build-asan/
+	@ninja --quiet -C build-asan
+
+clang: build-clang/build.ninja  ## optimised build by clang, in build-clang/
+	@ninja --quiet -C build-clang
+
+demo:                           ## a rack in namespaces, clients under load, migrations (root)
+	@tools/bootstrap build
+	@$(MAKE) --no-print-directory release
+	@$(SUDO) build/apps/capy demo
+
+test:                           ## every test; ends with "N passed, N failed"
+	@tools/bootstrap test
+	@tools/run-tests
+
+tidy: release                   ## the rules of the house, as a check
+	@tools/tidy build
+
+clean:                          ## removes every build
+	rm -rf build build-debug build-asan build-clang out
+
+help:                           ## this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+# meson's output matters only when it fails.
+setup = @log=$$(CC=$(1) meson setup $(@D) $(2) 2>&1) || { echo "$$log"; exit 1; }
+
+build/build.ninja:
+	$(call setup,gcc)
+
+build-debug/build.ninja:
+	$(call setup,gcc,--buildtype=debug)
+
+build-asan/build.ninja:
+	$(call setup,clang,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false)
+
+build-clang/build.ninja:
+	$(call setup,clang)
