@@ -1,5 +1,5 @@
-/* What a local rack will consist of. Everything sits in 10.99.0.0/24: servers from .1 on, clients
- * from .101 on, the switch at .254. See plan.h. */
+/* What a local rack will consist of. Everything sits in 10.99.0.0/24: servers from .11 on,
+ * clients from .101 on, the switch at .254. See plan.h. */
 #include "apps/rack/plan.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#define SERVER_HOST 1u
+#define SERVER_HOST 11u
 #define CLIENT_HOST 101u
 #define SWITCH_HOST 254u
 #define HTTP_PORT 80u

@@ -48,6 +48,28 @@ static int own_mounts(struct rack_supervisor *sup, char *err, size_t err_len)
     return 0;
 }
 
+/* Names for the rack's members, laid over /etc/hosts for everything that runs in the rack. "web" is
+ * the first server, so that `curl http://web/` works. A rack without names works as well. */
+static void name_members(const struct rack_plan *plan)
+{
+    char path[300], line[300];
+    snprintf(path, sizeof path, "%s/hosts", plan->rack.run_dir);
+    FILE *before = fopen("/etc/hosts", "re"), *ours = fopen(path, "we");
+    while (before && ours && fgets(line, sizeof line, before)) {
+        fputs(line, ours);
+    }
+    for (unsigned i = 0; ours && i < plan->node_cnt; i++) {
+        fprintf(ours, "%s %s%s\n", plan->node[i].ip, plan->node[i].name, i == 1 ? " web" : "");
+    }
+    if (before) {
+        fclose(before);
+    }
+    if (ours) {
+        fclose(ours);
+        mount(path, "/etc/hosts", NULL, MS_BIND, NULL);
+    }
+}
+
 /* One rack per directory; the kernel drops the lock with its holder. */
 static int lock_dir(struct rack_supervisor *sup, char *err, size_t err_len)
 {
@@ -121,6 +143,7 @@ static int bring_up(struct rack_supervisor *sup, char *exe, char *err, size_t er
         rack_netns_make(sup->plan, err, err_len) < 0) {
         return -1;
     }
+    name_members(sup->plan);
     if (capy_rack_write(&sup->plan->rack, sup->plan->conf) != CAPY_OK) {
         snprintf(err, err_len, "%s: %s", sup->plan->conf, strerror(errno));
         return -1;
