@@ -1,0 +1,84 @@
+/* The server table: leases, loads, and the choice of a target (paper §3.2, "minimum workload
+ * register"). The paper's register only ever goes down, so a stale minimum sticks and a herd of
+ * migrations lands on one server. Here the switch keeps every server's own report, and raises its
+ * estimate with each migration it sends there until the next HEARTBEAT says what is true.
+ * Header only, no libc, loops bounded by CAPY_SWITCH_SERVER_MAX. */
+#ifndef CAPY_SWITCH_SERVERS_H
+#define CAPY_SWITCH_SERVERS_H
+
+#include "base/bits.h"
+#include "wire/tcpmig.h"
+
+/* Silence of this many leases is taken for death; one lease only for "do not choose". A host that
+ * was descheduled for one lease must not lose the connections it runs. */
+#define CAPY_SERVER_DEAD_LEASES 8u
+
+struct capy_server {
+    uint64_t heard_at;    /* 0: never */
+    uint64_t silent_from; /* heard_at, or the switch's start */
+    uint64_t incarnation;
+    uint32_t load;     /* the last report plus what was sent there since */
+    uint32_t free_cnt; /* likewise, minus */
+    uint32_t conn_cnt;
+    uint16_t gen;      /* counts incarnations: entries of an older one lost their connections */
+    uint8_t draining;
+};
+
+static inline bool capy_server_alive(const struct capy_server *s, uint64_t now, uint64_t lease_ns)
+{
+    return s->heard_at != 0 && now < s->heard_at + lease_ns;
+}
+
+/* Dead for entries of generation gen: it restarted since, or has been silent for very long. */
+static inline bool capy_server_dead(const struct capy_server *s, uint16_t gen, uint64_t now,
+                                    uint64_t lease_ns)
+{
+    return s->gen != gen || now >= s->silent_from + CAPY_SERVER_DEAD_LEASES * lease_ns;
+}
+
+static inline void capy_server_heartbeat(struct capy_server *s, const struct capy_mig_heartbeat *h,
+                                         uint64_t now)
+{
+    if (s->heard_at != 0 && s->incarnation != h->incarnation)
+        s->gen++;
+    s->heard_at = now;
+    s->silent_from = now;
+    s->incarnation = h->incarnation;
+    s->load = h->load;
+    s->free_cnt = h->free_cnt;
+    s->conn_cnt = h->conn_cnt;
+    s->draining = h->draining != 0;
+}
+
+/* The least-loaded live server that takes connections and is not the asker; of equals the one
+ * after `last`, so that equals take turns. CAPY_SERVER_ANY: none. */
+static inline uint16_t capy_server_choose(const struct capy_server *table, uint16_t cnt,
+                                          uint16_t asker, uint16_t last, uint64_t now,
+                                          uint64_t lease_ns)
+{
+    uint16_t best = CAPY_SERVER_ANY;
+    for (uint32_t i = 0; i < 64u && i < cnt; i++) {
+        uint32_t id = (last + 1u + i) % cnt;
+        const struct capy_server *s = &table[id & 63u];
+        if (id == asker || s->draining || s->free_cnt == 0 ||
+            !capy_server_alive(s, now, lease_ns))
+            continue;
+        if (best == CAPY_SERVER_ANY || s->load < table[best & 63u].load)
+            best = (uint16_t)id;
+    }
+    return best;
+}
+
+/* A migration was sent to s: what it will add to the load is what its connections add on average,
+ * at least one unit. */
+static inline void capy_server_charge(struct capy_server *s)
+{
+    uint32_t share = s->conn_cnt ? s->load / s->conn_cnt : 0u;
+    uint32_t add = capy_max32(share, 1u);
+    s->load = s->load > UINT32_MAX - 1u - add ? UINT32_MAX - 1u : s->load + add;
+    if (s->free_cnt > 0)
+        s->free_cnt--;
+    s->conn_cnt++;
+}
+
+#endif
