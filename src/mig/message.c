@@ -70,6 +70,7 @@ size_t capy_mig_heartbeat_build(const struct capy_mig_env *env,
         .type = CAPY_MIG_HEARTBEAT,
         .origin = env->self,
         .target = CAPY_SERVER_ANY,
+        .mig_id = env->now, /* comes back in HEARTBEAT_ACK: our lease runs from then */
         .total = CAPY_MIG_HEARTBEAT_LEN,
         .length = CAPY_MIG_HEARTBEAT_LEN,
     };

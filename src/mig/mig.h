@@ -179,7 +179,10 @@ size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig
  * announce: we run this flow under local_port (frozen: it waits here for a migration to end).
  * flow_closed: it ended here. unknown_flow: a frame came for a flow that we do not run; epoch 0 asks
  * the switch for the true key and epoch (key.home is then our own address and the port it came to),
- * any other epoch gives exactly that epoch back. */
+ * any other epoch gives exactly that epoch back.
+ * heartbeat: carries env->now as mig_id, which HEARTBEAT_ACK brings back: the switch takes a server
+ * for dead 8 leases after the last HEARTBEAT it heard, so from then on the server must not run
+ * migrated-in connections until an ANNOUNCE of them was answered OK (docs/protocol.md). */
 enum { CAPY_ANNOUNCE_RUNNING = 0, CAPY_ANNOUNCE_FROZEN = 1 }; /* in ANNOUNCE's reason byte */
 size_t capy_mig_announce(const struct capy_mig_env *env, const struct capy_flow_key *key,
                          uint32_t epoch, uint16_t local_port, bool frozen, uint8_t *p);

@@ -49,7 +49,8 @@ struct capy_claim {
     struct capy_holder peer;       /* the other server named; id CAPY_SERVER_ANY: none */
     bool sender_is_home, peer_is_home;
     bool sender_alive, peer_alive; /* lease not expired */
-    bool owner_alive;              /* of the entry, in the generation that it has the flow in */
+    bool owner_alive;              /* of the entry: lease not expired */
+    bool owner_dead;               /* of the entry: restarted, or silent for very long */
     bool last;                     /* CONN_STATE: the last fragment; CONN_STATE_ACK: the final one */
     uint32_t epoch;
     uint64_t mig_id;
@@ -119,6 +120,12 @@ static inline uint16_t capy_entry_port_of(const struct capy_entry *e, const stru
     return is_home ? key->home_port : 0u;
 }
 
+/* Known only by the owner's word, or burned: no migration led to this epoch that we know of. */
+static inline bool capy_entry_announced(const struct capy_entry *e)
+{
+    return e->phase == CAPY_PHASE_SETTLED && e->mig_id == 0;
+}
+
 /* True when `origin` owns the flow at epoch e - 1, so that e may be installed. */
 static inline bool capy_entry_may_install(const struct capy_entry *e, uint32_t epoch,
                                           uint16_t origin, bool origin_is_home)
@@ -175,8 +182,11 @@ static inline struct capy_rule capy_entry_prepare_ack(struct capy_entry *e,
 /* ---- CONN_STATE: sender = origin, peer = target; its last fragment is the commit point ---- */
 static inline struct capy_rule capy_entry_state(struct capy_entry *e, const struct capy_claim *c)
 {
-    if (!capy_entry_is(e) || e->epoch != c->epoch || e->mig_id != c->mig_id ||
-        e->owner.id != c->peer.id || e->previous.id != c->sender.id)
+    if (!capy_entry_is(e) || e->epoch != c->epoch || e->owner.id != c->peer.id)
+        return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_STALE);
+    if (capy_entry_announced(e)) /* the owner runs it and remembers from whom: it will say so */
+        return capy_rule(CAPY_RULE_PASS, CAPY_VERDICT_OK);
+    if (e->mig_id != c->mig_id || e->previous.id != c->sender.id)
         return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_STALE);
     if (capy_entry_dead(e) || (e->phase == CAPY_PHASE_PENDING && !c->owner_alive))
         return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_NO_TARGET);
@@ -217,10 +227,11 @@ static inline struct capy_rule capy_entry_cancel(struct capy_entry *e,
         return ok;
     }
     if (e->epoch == c->epoch) {
-        if (e->previous.id != c->sender.id)
+        if (e->previous.id != c->sender.id &&
+            !(capy_entry_announced(e) && e->owner.id != c->sender.id))
             return stale;
         if (e->phase == CAPY_PHASE_SETTLED) {
-            if (c->owner_alive && !capy_entry_dead(e))
+            if (!c->owner_dead && !capy_entry_dead(e))
                 return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_SETTLED);
             if (e->flags & CAPY_ENTRY_SERVED) /* it ran there, and died there */
                 return capy_rule(CAPY_RULE_BOUNCE | CAPY_RULE_OWNER_GONE, CAPY_VERDICT_STALE);

@@ -3,7 +3,7 @@
 #include "switch/core/rewrite.h"
 #include "switch/core/state.h"
 
-enum { ICMP_ECHO = 8 };
+enum { ICMP_ECHO = 8, ICMP_HEADER_LEN = 8 };
 
 /* Whose MAC to answer with for an address, or NULL: not ours to answer. */
 static const struct capy_mac *answer_for(struct capy_job *j, const struct capy_arp *arp)
@@ -46,7 +46,7 @@ bool capy_switch_echo(struct capy_job *j)
 {
     if (!capy_ip_eq(&j->view.dst, &j->sw->cfg.ip))
         return false;
-    if (j->view.l4_at >= j->len || j->frame[j->view.l4_at] != ICMP_ECHO) {
+    if ((size_t)j->view.l4_at + ICMP_HEADER_LEN > j->len || j->frame[j->view.l4_at] != ICMP_ECHO) {
         capy_job_drop(j, CAPY_COUNT_drop_to_switch);
         return true;
     }

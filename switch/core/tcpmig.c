@@ -166,8 +166,11 @@ static struct capy_claim make_claim(const struct mig_job *m)
         .epoch = msg->epoch,
         .mig_id = msg->mig_id,
     };
-    if (capy_entry_is(e))
-        c.owner_alive = alive(m, e->owner.id) && sw->servers[e->owner.id].gen == e->owner.gen;
+    if (capy_entry_is(e)) {
+        c.owner_alive = alive(m, e->owner.id);
+        c.owner_dead = capy_server_dead(&sw->servers[e->owner.id], e->owner.gen, m->j->now,
+                                        sw->cfg.lease_ns);
+    }
     return c;
 }
 
@@ -270,6 +273,7 @@ static void input_heartbeat(struct mig_job *m)
     };
     const struct capy_mig_msg msg = {
         .type = CAPY_MIG_HEARTBEAT_ACK,
+        .mig_id = m->msg.mig_id, /* the sender's clock: it learns until when its lease runs */
         .origin = m->sender,
         .target = CAPY_SERVER_ANY,
         .total = CAPY_MIG_HEARTBEAT_ACK_LEN,
@@ -448,7 +452,7 @@ void capy_switch_tcpmig(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
     struct mig_job m = {.j = j, .sender = capy_switch_server_of(sw, &j->view.src)};
-    if (m.sender == CAPY_SERVER_ANY || sw->cfg.server[m.sender].port != j->port) {
+    if (j->view.version != 4 || m.sender == CAPY_SERVER_ANY || sw->cfg.server[m.sender].port != j->port) {
         capy_job_drop(j, CAPY_COUNT_drop_mig_sender);
         return;
     }
