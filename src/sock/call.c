@@ -1,0 +1,218 @@
+/* The application's calls on queues (capy.h): each checks its number, acts on the stack at the time
+ * of the last capy_wait, and says what is outstanding. Nothing here sends. */
+#include "sock/os.h"
+#include <string.h>
+
+/* A connection that the application may still use. */
+static uint32_t find_conn(const struct capy *os, int qd)
+{
+    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
+    unsigned gone = CAPY_QUEUE_DEAD | CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT;
+    return idx != CAPY_NONE && !(os->queues[idx].flags & gone) ? idx : CAPY_NONE;
+}
+
+static uint32_t free_listener(const struct capy *os)
+{
+    uint32_t i = 0;
+    while (i < CAPY_LISTENER_MAX && os->listener[i].queue != CAPY_NONE)
+        i++;
+    return i;
+}
+
+int capy_listen(struct capy *os, uint16_t port)
+{
+    uint32_t slot = free_listener(os);
+    uint32_t idx = slot == CAPY_LISTENER_MAX ? CAPY_NONE : capy_queue_take(os, 0);
+    if (idx == CAPY_NONE)
+        return CAPY_E_NOMEM;
+    int qd = capy_queue_number(os, idx);
+    int rc = capy_stack_listen(os->stack, port, (uint64_t)qd);
+    if (rc != CAPY_OK) {
+        capy_queue_give(os, idx);
+        return rc;
+    }
+    os->queues[idx].flags = CAPY_QUEUE_LISTENING;
+    os->queues[idx].listener = (uint8_t)slot;
+    os->listener[slot].queue = idx;
+    os->listener[slot].port = port;
+    os->listener[slot].accepts = 0;
+    return qd;
+}
+
+int capy_accept(struct capy *os, int lqd)
+{
+    uint32_t idx = capy_queue_find(os, lqd, CAPY_QUEUE_LISTENING);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    struct capy_listener *l = &os->listener[os->queues[idx].listener];
+    l->accepts++;
+    if (l->backlog.cnt)
+        capy_queue_make_ready(os, idx, CAPY_READY_ACCEPT);
+    return CAPY_OK;
+}
+
+int capy_ask_before_migration(struct capy *os, int lqd)
+{
+    uint32_t idx = capy_queue_find(os, lqd, CAPY_QUEUE_LISTENING);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    os->queues[idx].flags |= CAPY_QUEUE_ASKS;
+    return CAPY_OK;
+}
+
+int capy_set_user(struct capy *os, int qd, uint64_t user)
+{
+    uint32_t idx = capy_queue_find(os, qd, 0);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    os->queues[idx].user = user;
+    return CAPY_OK;
+}
+
+int capy_pop(struct capy *os, int qd, uint32_t beyond)
+{
+    uint32_t idx = find_conn(os, qd);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    struct capy_queue *q = &os->queues[idx];
+    q->flags |= CAPY_QUEUE_POP;
+    q->beyond = beyond;
+    capy_queue_unready(os, idx, CAPY_READY_POP);
+    capy_check_pop(os, idx);
+    /* Perhaps the quiet point of an asked connection. It goes at the next capy_wait, so that what
+     * the application still does in this turn, a push say, goes with it. */
+    if ((q->flags & (CAPY_QUEUE_ASKED | CAPY_QUEUE_ASKS)) == CAPY_QUEUE_ASKED)
+        capy_queue_make_ready(os, idx, CAPY_READY_QUIET);
+    return CAPY_OK;
+}
+
+int capy_consume(struct capy *os, int qd, uint32_t n)
+{
+    uint32_t idx = find_conn(os, qd);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    bool fin;
+    int64_t unread = capy_stack_readable(os->stack, os->queues[idx].conn, &fin);
+    if (unread < 0)
+        return (int)unread;
+    if (n > unread)
+        return CAPY_E_INVAL;
+    return capy_stack_consume(os->stack, os->queues[idx].conn, n, os->now);
+}
+
+int64_t capy_peek(struct capy *os, int qd, uint32_t skip, void *out, uint32_t len)
+{
+    uint32_t idx = find_conn(os, qd);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    uint8_t *to = out;
+    uint32_t copied = 0;
+    while (copied < len) {
+        uint32_t got = 0;
+        const uint8_t *span =
+            capy_stack_read_span(os->stack, os->queues[idx].conn, skip + copied, &got);
+        if (!span || got == 0)
+            break;
+        uint32_t n = capy_min32(got, len - copied);
+        memcpy(to + copied, span, n);
+        copied += n;
+    }
+    return copied;
+}
+
+int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len)
+{
+    uint32_t idx = find_conn(os, qd);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    struct capy_queue *q = &os->queues[idx];
+    int64_t taken = 0;
+    if (!(q->flags & CAPY_QUEUE_FROZEN))
+        taken = capy_stack_write(os->stack, q->conn, data, len, os->now);
+    if (taken >= 0 && taken < len) {
+        q->flags |= CAPY_QUEUE_PUSH;
+        capy_queue_weigh(os, idx);
+    }
+    return taken;
+}
+
+/* Its connections that nobody accepted are reset: nobody ever will. */
+static void close_listener(struct capy *os, uint32_t idx)
+{
+    struct capy_listener *l = &os->listener[os->queues[idx].listener];
+    (void)capy_stack_unlisten(os->stack, l->port);
+    while (l->backlog.cnt > 0) {
+        uint32_t child = l->backlog.head;
+        (void)capy_abort(os, capy_queue_number(os, child));
+    }
+    l->queue = CAPY_NONE;
+    capy_queue_give(os, idx);
+}
+
+/* A frozen connection may be another server's already: what becomes of it here is decided when the
+ * stack knows. Until then the queue is hidden. */
+static void hide(struct capy *os, uint32_t idx, unsigned flag)
+{
+    struct capy_queue *q = &os->queues[idx];
+    if (q->flags & CAPY_QUEUE_BACKLOG) {
+        capy_list_remove(&os->listener[q->listener].backlog, idx);
+        q->flags &= (uint16_t)~CAPY_QUEUE_BACKLOG;
+    } else {
+        capy_queue_unready(os, idx, 0xffu);
+    }
+    q->flags |= (uint16_t)flag;
+}
+
+static int leave(struct capy *os, int qd, bool reset)
+{
+    uint32_t idx = capy_queue_find(os, qd, 0);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    struct capy_queue *q = &os->queues[idx];
+    if (q->flags & (CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT))
+        return CAPY_E_BADQD;
+    if (q->flags & CAPY_QUEUE_LISTENING) {
+        close_listener(os, idx);
+        return CAPY_OK;
+    }
+    if (q->flags & CAPY_QUEUE_FROZEN) {
+        hide(os, idx, reset ? CAPY_QUEUE_ABORT_KEPT : CAPY_QUEUE_CLOSE_KEPT);
+        return CAPY_OK;
+    }
+    int rc = CAPY_OK;
+    if (!(q->flags & CAPY_QUEUE_DEAD))
+        rc = reset ? capy_stack_abort(os->stack, q->conn, os->now)
+                   : capy_stack_close(os->stack, q->conn, os->now);
+    capy_queue_give(os, idx);
+    return rc;
+}
+
+int capy_close(struct capy *os, int qd)
+{
+    return leave(os, qd, false);
+}
+
+int capy_abort(struct capy *os, int qd)
+{
+    return leave(os, qd, true);
+}
+
+void capy_set_label(struct capy *os, const char *label)
+{
+    os->label = label;
+}
+
+const struct capy_rack *capy_rack(const struct capy *os)
+{
+    return &os->rack;
+}
+
+const char *capy_driver(const struct capy *os)
+{
+    return os->drv->detail;
+}
+
+uint64_t capy_now(const struct capy *os)
+{
+    return os->now;
+}

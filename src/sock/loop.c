@@ -1,0 +1,112 @@
+/* capy_wait: one turn after the other until there is something for the application. A turn reads
+ * the clock once, takes one burst of frames in, runs what is due, and turns events into
+ * completions. What the application pushed since the last turn leaves first, together with the ACKs
+ * and window updates that the last burst owed: one frame each, not two. With nothing to do the loop
+ * spins for the rack's spin_us (a server on its own core answers sooner), then sleeps in ppoll. */
+#include "sock/control.h"
+#include "sock/os.h"
+
+static bool receive(struct capy *os)
+{
+    struct capy_frame frames[CAPY_DRV_BURST];
+    unsigned cnt = os->drv->ops->receive(os->drv, frames, CAPY_DRV_BURST);
+    for (unsigned i = 0; i < cnt; i++)
+        capy_stack_input(os->stack, frames[i].data, frames[i].len, os->now);
+    if (cnt)
+        os->drv->ops->release(os->drv, frames, cnt);
+    return cnt > 0;
+}
+
+/* Fills empty frames from the top of the spare ones, so that the rest stay reserved. How many. */
+static unsigned send_burst(struct capy *os)
+{
+    const struct capy_drv_ops *ops = os->drv->ops;
+    if (os->spare_cnt == 0)
+        os->spare_cnt = ops->reserve(os->drv, os->spare, CAPY_DRV_BURST);
+    unsigned left = os->spare_cnt;
+    while (left > 0) {
+        struct capy_frame *f = &os->spare[left - 1];
+        f->len = (uint32_t)capy_stack_output(os->stack, f->data, os->now);
+        if (f->len == 0)
+            break;
+        left--;
+    }
+    unsigned used = os->spare_cnt - left;
+    /* Sent in the order they were filled: from the top down. */
+    struct capy_frame burst[CAPY_DRV_BURST];
+    for (unsigned i = 0; i < used; i++)
+        burst[i] = os->spare[os->spare_cnt - 1 - i];
+    if (used)
+        ops->submit(os->drv, burst, used);
+    os->output_waits = left == 0; /* perhaps more */
+    os->spare_cnt = left;
+    return used;
+}
+
+bool capy_send(struct capy *os)
+{
+    unsigned used = 0;
+    for (unsigned i = 0; i < CAPY_BURST_OUT_MAX; i++) {
+        used += send_burst(os);
+        if (!os->output_waits)
+            break;
+    }
+    if (used)
+        os->drv->ops->flush(os->drv);
+    return used > 0;
+}
+
+static bool turn(struct capy *os)
+{
+    bool worked = receive(os);
+    if (capy_stack_next_at(os->stack) <= os->now)
+        capy_stack_expire(os->stack, os->now);
+    capy_take_events(os);
+    capy_load_sample(os);
+    capy_mover_step(os);
+    if (capy_watch_due(os))
+        worked |= capy_watch_poll(os, 0);
+    return worked;
+}
+
+/* Until when the loop may sleep, should no descriptor wake it. */
+static uint64_t wake_at(const struct capy *os, uint64_t deadline)
+{
+    uint64_t at = capy_min64(deadline, capy_stack_next_at(os->stack));
+    at = capy_min64(at, capy_mover_next_at(os));
+    return capy_min64(at, capy_load_next_at(os));
+}
+
+static void rest(struct capy *os, uint64_t deadline)
+{
+    uint64_t at = wake_at(os, deadline);
+    bool spin = os->output_waits || os->now - os->worked_at < CAPY_US(os->rack.spin_us);
+    if (!spin && at > os->now)
+        (void)capy_watch_poll(os, at == CAPY_NEVER ? CAPY_NEVER : at - os->now);
+}
+
+int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_ns)
+{
+    if (max <= 0 || !done)
+        return CAPY_E_INVAL;
+    os->now = os->clock(os->clock_ctx);
+    os->interrupted = false;
+    uint64_t deadline = timeout_ns < 0 ? CAPY_NEVER : os->now + (uint64_t)timeout_ns;
+    bool worked = capy_send(os);
+    for (;;) {
+        worked |= turn(os);
+        int cnt = capy_deliver(os, done, max);
+        if (cnt > 0) {
+            os->worked_at = os->now;
+            return cnt;
+        }
+        worked |= capy_send(os);
+        if (worked)
+            os->worked_at = os->now;
+        if (os->now >= deadline || os->interrupted)
+            return 0;
+        rest(os, deadline);
+        os->now = os->clock(os->clock_ctx);
+        worked = false;
+    }
+}

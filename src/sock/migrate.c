@@ -1,0 +1,164 @@
+/* Letting connections go. Two modes, by listening queue:
+ *
+ *   automatic   the connection goes at its next quiet point: a pop is outstanding (so nothing is
+ * lent and what was consumed is answered) and no push was short. The stack ends an ask that finds
+ * no quiet point in time. asking      the application gets MIGRATE and answers by capy_release or
+ * capy_veto.
+ *
+ *   MOVING --switch granted--> ASKED --release--> FROZEN --> gone (MIGRATED_OUT)
+ *      |                         | veto, too late    | refused, given back
+ *      +-------------------------+-------------------+--> as before (KEPT) */
+#include "sock/os.h"
+
+/* After a refusal: long enough for a busy neighbour to change, short beside a drain. */
+#define RETRY_NS CAPY_MS(5)
+
+bool capy_migrate_can(const struct capy *os, uint32_t idx)
+{
+    unsigned busy = CAPY_QUEUE_DEAD | CAPY_QUEUE_MOVING;
+    return capy_pool_is_taken(&os->pool, idx) &&
+           (os->queues[idx].flags & (CAPY_QUEUE_CONN | busy)) == CAPY_QUEUE_CONN;
+}
+
+int capy_migrate_queue(struct capy *os, uint32_t idx, uint16_t target)
+{
+    struct capy_queue *q = &os->queues[idx];
+    if (!capy_migrate_can(os, idx))
+        return CAPY_E_STATE;
+    int rc = capy_stack_migrate(os->stack, q->conn, target, os->now);
+    if (rc == CAPY_OK) {
+        q->flags |= CAPY_QUEUE_MOVING;
+        os->mover.in_flight++;
+    }
+    return rc;
+}
+
+/* Freezes and ships. CAPY_OK; CAPY_E_STATE when the ask is over; CAPY_E_NOMEM (no blocks). */
+static int release(struct capy *os, uint32_t idx, const uint8_t *state, uint32_t len)
+{
+    struct capy_queue *q = &os->queues[idx];
+    int rc = capy_stack_release(os->stack, q->conn, state, len, 0, os->now);
+    if (rc != CAPY_OK)
+        return rc;
+    q->flags = (uint16_t)((q->flags & ~CAPY_QUEUE_ASKED) | CAPY_QUEUE_FROZEN);
+    capy_queue_unready(os, idx, CAPY_READY_POP | CAPY_READY_QUIET | CAPY_READY_MIGRATE);
+    capy_queue_weigh(os, idx);
+    return CAPY_OK;
+}
+
+/* State that came with the connection and that the application has not fetched goes on with it. */
+static void release_untouched(struct capy *os, uint32_t idx)
+{
+    struct capy_queue *q = &os->queues[idx];
+    int64_t len = capy_stack_app_state(os->stack, q->conn, os->carry, CAPY_APP_STATE_MAX);
+    int rc = release(os, idx, os->carry, len > 0 ? (uint32_t)len : 0);
+    if (rc == CAPY_E_NOMEM)
+        (void)capy_stack_veto(os->stack, q->conn, os->now);
+}
+
+void capy_migrate_if_quiet(struct capy *os, uint32_t idx)
+{
+    const struct capy_queue *q = &os->queues[idx];
+    if (!(q->flags & CAPY_QUEUE_ASKED) || (q->flags & CAPY_QUEUE_ASKS))
+        return;
+    if ((q->flags & CAPY_QUEUE_POP) && !(q->flags & CAPY_QUEUE_PUSH))
+        release_untouched(os, idx);
+}
+
+void capy_migrate_asked(struct capy *os, uint32_t idx)
+{
+    struct capy_queue *q = &os->queues[idx];
+    q->flags |= CAPY_QUEUE_ASKED;
+    if (q->flags & CAPY_QUEUE_BACKLOG)
+        release_untouched(os, idx); /* nobody here knows it yet */
+    else if (q->flags & CAPY_QUEUE_ASKS)
+        capy_queue_make_ready(os, idx, CAPY_READY_MIGRATE);
+    else
+        capy_migrate_if_quiet(os, idx);
+}
+
+bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t verdict)
+{
+    struct capy_queue *q = &os->queues[idx];
+    unsigned was = q->flags;
+    if (was & CAPY_QUEUE_MOVING)
+        os->mover.in_flight--;
+    os->mover.refused++;
+    os->mover.reason = reason;
+    os->mover.verdict = verdict;
+    q->flags &= (uint16_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_ASKED | CAPY_QUEUE_FROZEN |
+                             CAPY_QUEUE_RELEASED);
+    q->retry_at = os->now + RETRY_NS;
+    q->cool_until = os->now + CAPY_LOAD_COOL_NS;
+    capy_queue_unready(os, idx, CAPY_READY_MIGRATE | CAPY_READY_QUIET);
+    if (was & (CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT)) {
+        if (was & CAPY_QUEUE_ABORT_KEPT)
+            (void)capy_stack_abort(os->stack, q->conn, os->now);
+        else
+            (void)capy_stack_close(os->stack, q->conn, os->now);
+        capy_queue_give(os, idx);
+        return false;
+    }
+    if (was & CAPY_QUEUE_BACKLOG)
+        return true;
+    if (was & CAPY_QUEUE_RELEASED)
+        capy_queue_make_ready(os, idx, CAPY_READY_KEPT);
+    if (was & CAPY_QUEUE_PUSH) /* tried while frozen: no WRITABLE was promised */
+        capy_queue_make_ready(os, idx, CAPY_READY_PUSH);
+    capy_check_pop(os, idx);
+    return true;
+}
+
+/* ---- the application's side
+ * ---------------------------------------------------------------------- */
+
+static uint32_t asked_queue(struct capy *os, int qd)
+{
+    return capy_queue_find(os, qd, CAPY_QUEUE_CONN | CAPY_QUEUE_ASKS | CAPY_QUEUE_ASKED);
+}
+
+int capy_release(struct capy *os, int qd, const void *state, uint32_t len)
+{
+    if (capy_queue_find(os, qd, CAPY_QUEUE_CONN) == CAPY_NONE)
+        return CAPY_E_BADQD;
+    if (len > CAPY_APP_STATE_MAX)
+        return CAPY_E_INVAL;
+    uint32_t idx = asked_queue(os, qd);
+    int rc = idx == CAPY_NONE ? CAPY_E_STATE : release(os, idx, state, len);
+    if (rc == CAPY_OK)
+        os->queues[idx].flags |= CAPY_QUEUE_RELEASED;
+    return rc;
+}
+
+int capy_veto(struct capy *os, int qd)
+{
+    if (capy_queue_find(os, qd, CAPY_QUEUE_CONN) == CAPY_NONE)
+        return CAPY_E_BADQD;
+    uint32_t idx = asked_queue(os, qd);
+    if (idx == CAPY_NONE)
+        return CAPY_E_STATE;
+    os->queues[idx].flags &= (uint16_t)~CAPY_QUEUE_ASKED;
+    capy_queue_unready(os, idx, CAPY_READY_MIGRATE);
+    return capy_stack_veto(os->stack, os->queues[idx].conn, os->now);
+}
+
+int64_t capy_migrated_state(struct capy *os, int qd, void *out, uint32_t cap)
+{
+    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    capy_handle conn = os->queues[idx].conn;
+    int64_t len = capy_stack_app_state(os->stack, conn, out, cap);
+    if (len > 0 && (uint64_t)len <= cap)
+        capy_stack_app_state_drop(os->stack, conn);
+    return len;
+}
+
+int capy_migrate(struct capy *os, int qd, const char *server)
+{
+    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
+    int target = server ? capy_rack_server_index(&os->rack, server) : (int)CAPY_SERVER_ANY;
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    return target < 0 ? CAPY_E_INVAL : capy_migrate_queue(os, idx, (uint16_t)target);
+}

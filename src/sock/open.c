@@ -1,0 +1,261 @@
+/* Start and end of a library OS: rack file -> driver -> stack -> control socket. Whatever fails is
+ * told in one line with its remedy, and nothing stays half done. */
+#include "sock/control.h"
+#include "sock/os.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define IPV4_TCP_HEADERS 40u /* without options: what the MTU leaves is the MSS (RFC 9293 §3.7.1) \
+                              */
+#define IPV6_TCP_HEADERS 60u
+#define MIB (1024u * 1024u)
+#define CLOSE_BURSTS 64u /* of resets, at the end: the driver may not take more */
+
+static uint64_t monotonic(void *ctx)
+{
+    (void)ctx;
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return CAPY_SEC(ts.tv_sec) + (uint64_t)ts.tv_nsec;
+}
+
+static struct capy_ip ip_of(const uint8_t bytes[16])
+{
+    struct capy_ip ip;
+    memcpy(ip.b, bytes, sizeof ip.b);
+    return ip;
+}
+
+static struct capy_mac mac_of(const uint8_t bytes[6])
+{
+    struct capy_mac mac;
+    memcpy(mac.b, bytes, sizeof mac.b);
+    return mac;
+}
+
+/* A netmask in the form of its addresses: IPv4-mapped for IPv4. */
+static struct capy_ip netmask(const struct capy_ip *like, unsigned prefix_len)
+{
+    if (capy_ip_is_v4(like))
+        return capy_ip_from_v4(prefix_len ? UINT32_MAX << (32 - prefix_len) : 0);
+    struct capy_ip mask = {{0}};
+    for (unsigned bit = 0; bit < prefix_len; bit++)
+        mask.b[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+    return mask;
+}
+
+/* The stack of server `self` as the rack file has it; only the random parts are missing. */
+static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_cfg *cfg)
+{
+    const struct capy_rack_server *me = &rack->server[self];
+    capy_stack_cfg_default(cfg);
+    cfg->mac = mac_of(me->mac);
+    cfg->ip = ip_of(me->ip);
+    cfg->netmask = netmask(&cfg->ip, rack->prefix_len);
+    cfg->gateway = ip_of(rack->gateway);
+    cfg->mtu = rack->mtu;
+    cfg->conn_max = rack->conn_max;
+    cfg->block_cnt =
+        (uint32_t)capy_min64((uint64_t)rack->buffer_mib * MIB / CAPY_BLOCK_LEN, UINT32_MAX / 2);
+    cfg->listener_max = CAPY_LISTENER_MAX;
+    cfg->migrate_max = rack->migrate_max;
+    cfg->memory_max = rack->memory_max;
+    cfg->mig_port_first = rack->mig_port_first;
+    cfg->mig_port_cnt = rack->mig_port_cnt;
+    cfg->tcp.snd_buf_max = rack->snd_buf;
+    cfg->tcp.rcv_buf_max = rack->rcv_buf;
+    cfg->tcp.mss_max =
+        (uint16_t)(rack->mtu - (capy_ip_is_v4(&cfg->ip) ? IPV4_TCP_HEADERS : IPV6_TCP_HEADERS));
+    /* A connection whose queues are full must still move. */
+    cfg->mig.state_max =
+        capy_max32(cfg->mig.state_max,
+                   rack->snd_buf + rack->rcv_buf + CAPY_APP_STATE_MAX + CAPY_SNAP_HEAD_MAX);
+    cfg->self = (uint16_t)self;
+    cfg->peer_cnt = (uint16_t)rack->server_cnt;
+    for (unsigned i = 0; i < rack->server_cnt; i++)
+        cfg->peers[i] =
+            (struct capy_stack_peer){ip_of(rack->server[i].ip), mac_of(rack->server[i].mac)};
+    cfg->tor = (struct capy_stack_peer){ip_of(rack->switch_ip), mac_of(rack->switch_mac)};
+    cfg->tcpmig_port = rack->tcpmig_port;
+    cfg->rack_key = (struct capy_key){rack->key[0], rack->key[1]};
+    cfg->seal = rack->encrypt;
+    cfg->heartbeat_ns = CAPY_US(rack->heartbeat_us);
+    cfg->announce_ns = CAPY_SEC(rack->announce_s);
+}
+
+static bool add_randomness(struct capy_stack_cfg *cfg)
+{
+    struct {
+        struct capy_key hash_key;
+        uint32_t incarnation;
+    } random;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        return false;
+    cfg->hash_key = random.hash_key;
+    cfg->incarnation = random.incarnation ? random.incarnation : 1;
+    return true;
+}
+
+/* Maps and starts the stack. NULL, or one line that names the keys to change. */
+static const char *start_stack(struct capy *os)
+{
+    struct capy_stack_cfg cfg;
+    stack_cfg(&os->rack, os->self, &cfg);
+    if (!add_randomness(&cfg))
+        return "no random numbers from the kernel; getrandom must be allowed";
+    os->stack_size = capy_stack_size(&cfg);
+    if (os->stack_size == 0)
+        return "the limits are out of range; lower conn_max or buffer_mib in the rack file";
+    void *mem =
+        mmap(NULL, os->stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mem == MAP_FAILED)
+        return "not enough memory; lower conn_max or buffer_mib in the rack file";
+    os->stack = capy_stack_init(mem, &cfg, os->now);
+    os->carry = malloc(CAPY_APP_STATE_MAX);
+    if (!os->carry || capy_queues_init(os) != CAPY_OK ||
+        capy_samples_init(&os->samples, os->stack) != CAPY_OK)
+        return "not enough memory; lower conn_max in the rack file";
+    capy_load_init(os);
+    return NULL;
+}
+
+static void list_servers(const struct capy_rack *rack, char *out, size_t room)
+{
+    size_t used = 0;
+    for (unsigned i = 0; i < rack->server_cnt && used < room; i++)
+        used +=
+            (size_t)snprintf(out + used, room - used, "%s%s", i ? ", " : "", rack->server[i].name);
+}
+
+static int find_self(const struct capy_rack *rack, const char *server, char *err, size_t err_len)
+{
+    int self = server ? capy_rack_server_index(rack, server) : -1;
+    if (self < 0) {
+        char known[160] = "";
+        list_servers(rack, known, sizeof known);
+        (void)snprintf(err, err_len, "no server \"%s\" in %s; known are %s", server ? server : "",
+                       rack->path[0] ? rack->path : "the rack", known);
+    }
+    return self;
+}
+
+struct capy *capy_open_with(struct capy_drv *drv, const struct capy_rack *rack, const char *server,
+                            capy_clock_fn *clock, void *clock_ctx, char *err, size_t err_len)
+{
+    int self = find_self(rack, server, err, err_len);
+    struct capy *os = self < 0 ? NULL : calloc(1, sizeof *os);
+    if (!os) {
+        drv->ops->close(drv);
+        return NULL;
+    }
+    os->rack = *rack;
+    os->self = self;
+    os->drv = drv;
+    os->clock = clock ? clock : monotonic;
+    os->clock_ctx = clock_ctx;
+    os->now = os->opened_at = os->worked_at = os->clock(clock_ctx);
+    const char *fault = start_stack(os);
+    if (fault) {
+        (void)snprintf(err, err_len, "%s: %s", server, fault);
+        capy_close_os(os);
+        return NULL;
+    }
+    return os;
+}
+
+/* Frames come to the address that the switch and the peers know from the rack file. A TAP's own
+ * address is that of its kernel end, so any will do there. */
+static bool mac_fits(const struct capy_rack *rack, int self, const struct capy_drv *drv, char *err,
+                     size_t err_len)
+{
+    struct capy_mac want = mac_of(rack->server[self].mac);
+    if (strcmp(drv->ops->name, "tap") == 0 || capy_mac_eq(&want, &drv->mac))
+        return true;
+    char is[18], should[18];
+    capy_mac_format(&drv->mac, is);
+    capy_mac_format(&want, should);
+    (void)snprintf(err, err_len,
+                   "device %s has MAC %s, the rack has %s for %s; in %s, servers, \"%s\", write "
+                   "mac = \"%s\"; or: ip link set dev %s address %s",
+                   drv->ifname, is, should, rack->server[self].name, rack->path,
+                   rack->server[self].name, is, drv->ifname, should);
+    return false;
+}
+
+static struct capy_drv *open_driver(const struct capy_options *opt, const struct capy_rack *rack,
+                                    int self, char *err, size_t err_len)
+{
+    const char *name = opt->driver ? opt->driver : rack->driver;
+    struct capy_drv *drv = capy_drv_open(name, rack->server[self].device, err, err_len);
+    if (!drv)
+        return NULL;
+    struct capy_drv *outer = NULL;
+    if (mac_fits(rack, self, drv, err, err_len))
+        outer = opt->capture ? capy_drv_capture(drv, opt->capture, err, err_len) : drv;
+    if (!outer)
+        drv->ops->close(drv);
+    return outer;
+}
+
+struct capy *capy_open(const struct capy_options *opt, char *err, size_t err_len)
+{
+    struct capy_rack *rack = malloc(sizeof *rack);
+    if (!rack) {
+        (void)snprintf(err, err_len, "out of memory");
+        return NULL;
+    }
+    struct capy *os = NULL;
+    int self = -1;
+    if (capy_rack_read(opt->rack_file, rack, err, err_len) == CAPY_OK)
+        self = find_self(rack, opt->server, err, err_len);
+    /* Asked before the device is touched: a second program would take its frames. */
+    if (self >= 0 && (opt->no_control || capy_control_is_free(rack, self, err, err_len))) {
+        struct capy_drv *drv = open_driver(opt, rack, self, err, err_len);
+        if (drv)
+            os = capy_open_with(drv, rack, opt->server, NULL, NULL, err, err_len);
+    }
+    free(rack);
+    if (os && !opt->no_control && capy_control_open(os, err, err_len) != CAPY_OK) {
+        capy_close_os(os);
+        os = NULL;
+    }
+    return os;
+}
+
+/* Clients learn at once that nobody serves them any more. */
+static void reset_all(struct capy *os)
+{
+    os->now = os->clock(os->clock_ctx);
+    for (uint32_t idx = 0; idx < os->pool.cnt; idx++)
+        if (capy_pool_is_taken(&os->pool, idx) && (os->queues[idx].flags & CAPY_QUEUE_CONN) &&
+            !(os->queues[idx].flags & CAPY_QUEUE_DEAD))
+            (void)capy_stack_abort(os->stack, os->queues[idx].conn, os->now);
+    unsigned bursts = 0;
+    while (capy_send(os) && ++bursts < CLOSE_BURSTS)
+        ;
+    for (unsigned i = 0; i < os->spare_cnt; i++)
+        os->spare[i].len = 0;
+    os->drv->ops->submit(os->drv, os->spare, os->spare_cnt);
+}
+
+void capy_close_os(struct capy *os)
+{
+    if (!os)
+        return;
+    capy_control_close(os);
+    if (os->queues && os->samples.ring)
+        reset_all(os);
+    os->drv->ops->close(os->drv);
+    capy_samples_free(&os->samples);
+    if (os->queues)
+        (void)munmap(os->queues, os->queues_size);
+    if (os->stack)
+        (void)munmap(os->stack, os->stack_size);
+    free(os->carry);
+    free(os);
+}

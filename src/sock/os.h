@@ -1,0 +1,168 @@
+/* The library OS as its own files see it: one struct capy per program, one thread, plain fields.
+ * The files beside this one each tell one part of it:
+ *
+ *   open.c     start and end                      queue.c    the table of queues, the ready list
+ *   loop.c     capy_wait: the run loop            event.c    what the stack reports -> queues
+ *   call.c     the application's calls            deliver.c  ready queues -> completions
+ *   migrate.c  quiet points, ask and release      mover.c    drains and bulk moves
+ *   load.c     the load metric and the trigger    watch.c    watched descriptors
+ *   samples.c  marks on the steps of migrations   control.c  the control socket; command.c its
+ * words
+ *
+ * Memory: the stack's is one mapping, the queue table another; both sized at start. */
+#ifndef CAPY_SOCK_OS_H
+#define CAPY_SOCK_OS_H
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "capy/capy.h"
+#include "drv/drv.h"
+#include "sock/load.h"
+#include "sock/mover.h"
+#include "sock/samples.h"
+#include "sock/watch.h"
+#include "stack/stack.h"
+
+#define CAPY_LISTENER_MAX 16u
+#define CAPY_BURST_OUT_MAX 4u /* bursts sent per turn: receiving must not starve */
+
+/* Reasons for a queue to be on the ready list. */
+enum capy_ready {
+    CAPY_READY_ACCEPT = 1,
+    CAPY_READY_POP = 2,
+    CAPY_READY_PUSH = 4,
+    CAPY_READY_CLOSED = 8,
+    CAPY_READY_MIGRATE = 16,
+    CAPY_READY_KEPT = 32,
+    CAPY_READY_MIGRATED_OUT = 64,
+    CAPY_READY_QUIET = 128, /* internal: asked to move, and quiet now: let go */
+};
+
+/* What a queue is, and what is outstanding on it. */
+enum capy_queue_flag {
+    CAPY_QUEUE_LISTENING = 1,
+    CAPY_QUEUE_CONN = 2,
+    CAPY_QUEUE_DEAD = 4,          /* the connection is over; its last completion is not yet taken */
+    CAPY_QUEUE_BACKLOG = 8,       /* not accepted yet: on its listener's list */
+    CAPY_QUEUE_CAME = 16,         /* arrived by migration */
+    CAPY_QUEUE_ASKS = 32,         /* capy_ask_before_migration */
+    CAPY_QUEUE_POP = 64,          /* a pop is outstanding */
+    CAPY_QUEUE_PUSH = 128,        /* a push was short */
+    CAPY_QUEUE_MOVING = 256,      /* capy_stack_migrate began and has not ended */
+    CAPY_QUEUE_ASKED = 512,       /* granted: waits for release or veto */
+    CAPY_QUEUE_FROZEN = 1024,     /* released: the stack ships it */
+    CAPY_QUEUE_CLOSE_KEPT = 2048, /* frozen when the application closed it: close if it stays */
+    CAPY_QUEUE_ABORT_KEPT = 4096, /* likewise by reset */
+    CAPY_QUEUE_IN_HAND = 8192,    /* counted as load */
+    CAPY_QUEUE_RELEASED = 16384,  /* frozen by the application's own capy_release */
+};
+
+struct capy_queue {
+    struct capy_link link; /* in the ready list, or in its listener's backlog */
+    uint64_t user;
+    uint64_t cool_until; /* arrived or was moved lately: the trigger leaves it alone until then */
+    uint64_t retry_at;   /* refused lately: the mover leaves it alone until then */
+    capy_handle conn;
+    uint32_t beyond; /* of the outstanding pop */
+    uint16_t flags;  /* enum capy_queue_flag */
+    uint16_t generation;
+    uint8_t ready;    /* enum capy_ready: on the ready list while not 0 */
+    uint8_t listener; /* index in capy.listener */
+    int8_t status;    /* of CLOSED */
+};
+
+struct capy_listener {
+    uint32_t queue; /* index; CAPY_NONE: free */
+    uint16_t port;
+    uint32_t accepts;         /* outstanding */
+    struct capy_list backlog; /* connections without an accept, oldest first */
+};
+
+struct capy_control; /* control.h */
+
+typedef uint64_t capy_clock_fn(void *ctx);
+
+struct capy {
+    struct capy_rack rack;
+    int self; /* index in rack.server */
+    const char *label;
+    struct capy_drv *drv;
+    struct capy_stack *stack;
+    size_t stack_size;
+    capy_clock_fn *clock;
+    void *clock_ctx;
+    uint64_t now, opened_at;
+
+    struct capy_queue *queues;
+    size_t queues_size;
+    unsigned qd_index_bits;
+    struct capy_pool pool; /* of queues */
+    struct capy_list ready;
+    struct capy_listener listener[CAPY_LISTENER_MAX];
+    uint32_t live_cnt; /* connection queues that are not dead */
+
+    uint64_t worked_at; /* when the loop last found work: spinning ends spin_us later */
+    bool output_waits;  /* more than a turn may send, or the driver had no frame free */
+    bool interrupted;   /* a signal ended the sleep */
+    unsigned spare_cnt; /* empty frames reserved from the driver */
+    struct capy_frame spare[CAPY_DRV_BURST];
+    uint8_t *carry; /* application state on its way from one move to the next */
+
+    struct capy_load load;
+    struct capy_mover mover;
+    struct capy_samples samples;
+    struct capy_watch watch;
+    struct capy_control *control; /* NULL: none */
+};
+
+/* Opens a library OS on a driver that is already there (tests, simulators): the rack is copied, the
+ * driver is owned from the call on, also when it fails. clock NULL: CLOCK_MONOTONIC. */
+struct capy *capy_open_with(struct capy_drv *drv, const struct capy_rack *rack, const char *server,
+                            capy_clock_fn *clock, void *clock_ctx, char *err, size_t err_len);
+
+/* ---- queue.c ---- */
+/* Sizes the table for conn_max connections; CAPY_OK or CAPY_E_NOMEM. */
+int capy_queues_init(struct capy *os);
+/* A queue's number is its index in the low bits and a generation above them, so that a number kept
+ * after the queue's end names nothing, and not somebody else's queue. The index of the queue, if it
+ * has all the flags in `kind`, or CAPY_NONE. */
+uint32_t capy_queue_find(const struct capy *os, int qd, unsigned kind);
+int capy_queue_number(const struct capy *os, uint32_t idx);
+/* A new queue with these flags, or CAPY_NONE. */
+uint32_t capy_queue_take(struct capy *os, unsigned flags);
+/* Off every list, number retired. */
+void capy_queue_give(struct capy *os, uint32_t idx);
+void capy_queue_make_ready(struct capy *os, uint32_t idx, unsigned reasons);
+void capy_queue_unready(struct capy *os, uint32_t idx, unsigned reasons);
+/* The connection is over: `ready` is its last completion. A queue that the application does not
+ * know, or no longer, goes at once. */
+void capy_queue_end(struct capy *os, uint32_t idx, unsigned ready, int status);
+/* Counts the queue as load or not, after anything that may change it. */
+void capy_queue_weigh(struct capy *os, uint32_t idx);
+
+/* ---- event.c ---- */
+void capy_take_events(struct capy *os);
+/* Makes an outstanding pop ready if there is what it asked for. */
+void capy_check_pop(struct capy *os, uint32_t idx);
+
+/* ---- deliver.c ---- */
+/* Up to max completions, oldest first; how many. */
+int capy_deliver(struct capy *os, struct capy_done *done, int max);
+
+/* ---- migrate.c ---- */
+/* The switch granted a move of this queue. */
+void capy_migrate_asked(struct capy *os, uint32_t idx);
+/* Something changed: lets an asked queue go if this is its quiet point. */
+void capy_migrate_if_quiet(struct capy *os, uint32_t idx);
+/* The move ended here. False when the queue is gone: the application had closed it meanwhile. */
+bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t verdict);
+/* Starts a move; what capy_stack_migrate says. target: a server id or CAPY_SERVER_ANY. */
+int capy_migrate_queue(struct capy *os, uint32_t idx, uint16_t target);
+/* True when a move of this queue could begin: a connection of ours that is not moving yet. */
+bool capy_migrate_can(const struct capy *os, uint32_t idx);
+
+/* ---- loop.c ---- */
+/* Sends what the stack has to send, a few bursts at most. True when there was something. */
+bool capy_send(struct capy *os);
+
+#endif
