@@ -1,0 +1,89 @@
+/* The run loop: rounds over all ports while frames come, then a short spin, then sleep in poll
+ * until a frame, a deadline, a request or a signal. The clock is read once per round. A machine
+ * with fewer cores than programs is the normal case here, so an empty round yields the core. */
+#define _GNU_SOURCE /* ppoll */
+#include "switch/user/program.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Requests and signals while frames keep coming: looked at this often, not every round. */
+#define LOOK_ASIDE_NS CAPY_MS(1)
+
+uint64_t program_clock(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return CAPY_SEC(ts.tv_sec) + (uint64_t)ts.tv_nsec;
+}
+
+static bool told_to_stop(const struct program *p)
+{
+    struct signalfd_siginfo info;
+    return read(p->signal_fd, &info, sizeof info) == sizeof info;
+}
+
+/* One round: everything received goes through the plane and out. How many frames moved. */
+static unsigned round_over_ports(struct program *p)
+{
+    unsigned cnt = 0;
+    p->now = program_clock();
+    for (uint16_t i = 0; i < p->port_cnt; i++)
+        cnt += port_receive(p, i);
+    ports_flush(p);
+    return cnt;
+}
+
+/* Sleeps until something is there or `until`. CAPY_OK or CAPY_E_SYS. */
+static int sleep_until(struct program *p, uint64_t until)
+{
+    struct pollfd fds[CAPY_SWITCH_PORT_MAX + 1 + CONTROL_POLL_MAX];
+    nfds_t cnt = 0;
+    for (unsigned i = 0; i < p->port_cnt; i++) {
+        struct capy_drv *drv = p->port[i].drv;
+        fds[cnt++] = (struct pollfd){.fd = drv->ops->poll_fd(drv), .events = POLLIN};
+    }
+    fds[cnt++] = (struct pollfd){.fd = p->signal_fd, .events = POLLIN};
+    cnt += control_poll(&p->control, fds + cnt);
+
+    uint64_t wait = until > p->now ? until - p->now : 0;
+    const struct timespec ts = {.tv_sec = (time_t)(wait / CAPY_SEC(1)),
+                                .tv_nsec = (long)(wait % CAPY_SEC(1))};
+    int rc = ppoll(fds, cnt, until == CAPY_NEVER ? NULL : &ts, NULL);
+    return rc < 0 && errno != EINTR ? CAPY_E_SYS : CAPY_OK;
+}
+
+int program_loop(struct program *p)
+{
+    const uint64_t spin_ns = CAPY_US(p->rack.spin_us);
+    uint64_t busy_at = 0, aside_at = 0, expire_at = 0;
+    int rc = CAPY_OK;
+    while (rc == CAPY_OK) {
+        bool moved = round_over_ports(p) > 0;
+        if (moved)
+            busy_at = p->now;
+        if (p->now >= expire_at)
+            expire_at = capy_switch_expire(p->plane, p->now);
+        if (p->now >= aside_at) {
+            aside_at = p->now + LOOK_ASIDE_NS;
+            if (told_to_stop(p))
+                break;
+            control_serve(p);
+        }
+        if (moved)
+            continue;
+        uint64_t wake_at = capy_min64(expire_at, ports_due_at(p));
+        if (p->now - busy_at < spin_ns || wake_at < p->now + spin_ns) {
+            sched_yield();
+        } else {
+            rc = sleep_until(p, wake_at);
+            aside_at = 0; /* it may be a request or a signal that woke us */
+        }
+    }
+    return rc;
+}

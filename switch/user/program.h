@@ -1,0 +1,60 @@
+/* The switch program's state, shared by its files: switch.c sets up and takes down, ports.c moves
+ * frames, loop.c decides when, control.c speaks on the socket, commands.c answers. Private. */
+#ifndef CAPY_SWITCH_PROGRAM_H
+#define CAPY_SWITCH_PROGRAM_H
+
+#include "capy/rack.h"
+#include "drv/drv.h"
+#include "switch/core/plane.h"
+#include "switch/user/control.h"
+#include "switch/user/switch.h"
+
+#define PORT_PENDING_MAX 4096u /* frames a port's faults may hold: 40 ms at 100,000 frames/s */
+
+struct port {
+    struct capy_drv *drv;
+    enum capy_port_role role;
+    /* Frames reserved ahead: filled ones first .. used - 1, empty ones up to have. */
+    struct capy_frame tx[CAPY_DRV_BURST];
+    unsigned tx_first, tx_used, tx_have;
+    bool unflushed;           /* the kernel was not told of every frame yet */
+    uint64_t tx_full;         /* lost because the driver had no frame free */
+    struct capy_fault *fault; /* NULL until first set */
+};
+
+struct program {
+    struct capy_rack rack;
+    struct capy_switch_cfg cfg;
+    struct capy_switch *plane;
+    struct capy_switch_out out; /* of the frame in hand */
+    struct port port[CAPY_SWITCH_PORT_MAX];
+    unsigned port_cnt;
+    struct control control;
+    int signal_fd;
+    uint64_t now, started_at; /* now: read once per round of the loop */
+};
+
+/* ports.c. All of them act at p->now. */
+/* Takes up to a burst from the port and the frames its faults let go of, through the plane, to the
+ * egress ports' bursts. How many frames moved. */
+unsigned port_receive(struct program *p, uint16_t idx);
+/* Hands every port's burst to its driver, and the kernel. */
+void ports_flush(struct program *p);
+/* The earliest frame that waits in a fault queue, or CAPY_NEVER. */
+uint64_t ports_due_at(const struct program *p);
+/* Sets the faults of the port with that device, or that leads to the server of that name; NULL or
+ * "all": of every port. CAPY_OK, or CAPY_E_CONFIG or CAPY_E_NOMEM with one line in err. */
+int ports_set_fault(struct program *p, const char *name, const struct capy_fault_cfg *cfg,
+                    char *err, size_t err_len);
+void port_close(struct port *port);
+
+/* loop.c: monotonic ns. */
+uint64_t program_clock(void);
+/* Runs until SIGINT or SIGTERM. CAPY_OK or CAPY_E_SYS. */
+int program_loop(struct program *p);
+
+/* commands.c: the answer to one request line: a malloc'd line ending in a newline, or NULL when out
+ * of memory. */
+char *program_answer(struct program *p, const char *request, size_t len);
+
+#endif

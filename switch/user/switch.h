@@ -1,0 +1,37 @@
+/* The switch as a user-space program: the plane (switch/core) between the drivers of a rack file's
+ * ports, and a control socket. `capy switch` is a thin shell around this one call. */
+#ifndef CAPY_SWITCH_SWITCH_H
+#define CAPY_SWITCH_SWITCH_H
+
+#include "switch/user/fault.h"
+#include <stddef.h>
+#include <stdio.h>
+
+struct capy_switch_run {
+    const char *rack_file;
+    const char *driver;      /* NULL: as the rack file says */
+    const char *capture_dir; /* NULL: none; else each port writes <capture_dir>/<device>.pcapng */
+    const char *fault_port;  /* device or server the faults apply to; NULL or "all": every port */
+    struct capy_fault_cfg fault; /* all zero: none. Each port adds its index to the seed */
+    FILE *log;                   /* one line per port opened, NULL: silent */
+};
+
+/* Runs until SIGINT or SIGTERM. CAPY_OK, or with one line in err: CAPY_E_CONFIG (rack file or
+ * options), CAPY_E_INUSE (a switch already answers on <run_dir>/switch.sock), CAPY_E_NOMEM,
+ * CAPY_E_SYS (a device or the socket). Everything opened is closed again.
+ *
+ * The control socket <run_dir>/switch.sock takes one JSON object per line and answers each with
+ * one:
+ * {"ok":true, ...} or {"ok":false, "error":"..."}.
+ *   {"cmd":"status"}                what runs, since when, how full the directory is
+ *   {"cmd":"servers"}               load table: alive, draining, load, free, connections
+ *   {"cmd":"entries","limit":N}     the directory's first N entries (default 100, at most 10000)
+ *   {"cmd":"counters"}              the plane's named counters
+ *   {"cmd":"ports"}                 drivers in detail, frame counts, faults
+ *   {"cmd":"fault","port":P, ...}   faults for frames that enter at P (device, server or "all"):
+ *       "loss_ppm", "dup_ppm", "reorder_ppm", "delay_us", "jitter_us", "seed",
+ *       "drop_type":"CONN_STATE_ACK", "drop_cnt":N. What is not given is off.
+ *   {"cmd":"fault","clear":true}    no faults at all (with "port": at that one) */
+int capy_switch_main_run(const struct capy_switch_run *run, char *err, size_t err_len);
+
+#endif
