@@ -11,6 +11,21 @@ static uint64_t load_native64(const uint8_t *p)
     return v;
 }
 
+/* The last 1..7 bytes as a word, zeros behind them as RFC 1071 §1 asks. Three fixed-size copies
+ * rather than one of len bytes, which would be a call on the path of every frame. */
+static uint64_t load_native_tail(const uint8_t *p, size_t len)
+{
+    uint8_t word[8] = {0};
+    size_t at = len & 4u;
+    if (len & 4u)
+        memcpy(word, p, 4);
+    if (len & 2u)
+        memcpy(word + at, p + at, 2);
+    if (len & 1u)
+        word[len - 1] = p[len - 1];
+    return load_native64(word);
+}
+
 /* A folded sum of words in the machine's byte order, as the sum of the same words big-endian. */
 static uint16_t from_native(uint16_t folded)
 {
@@ -40,12 +55,13 @@ uint64_t capy_sum(uint64_t sum, const uint8_t *data, size_t len)
     }
     for (; len >= 8; len -= 8, data += 8)
         ADD_CARRY(a, carry_a, load_native64(data));
-    if (len) {
-        uint8_t rest[8] = {0}; /* zeros behind an odd last byte are what RFC 1071 asks for */
-        memcpy(rest, data, len);
-        ADD_CARRY(b, carry_b, load_native64(rest));
-    }
-    /* A carry out of bit 63 weighs 2^64, which is 1 modulo 2^16 - 1. */
-    uint64_t folded = (uint64_t)capy_sum_fold(a) + capy_sum_fold(b) + carry_a + carry_b;
-    return sum + from_native(capy_sum_fold(folded));
+    if (len)
+        ADD_CARRY(b, carry_b, load_native_tail(data, len));
+    ADD_CARRY(a, carry_a, b);
+    /* A carry out of bit 63 weighs 2^64, which is 1 modulo 2^16 - 1. Adding the carries may carry
+     * once more, then a is small. */
+    uint64_t carries = carry_a + carry_b;
+    a += carries;
+    a += a < carries;
+    return sum + from_native(capy_sum_fold(a));
 }

@@ -8,13 +8,14 @@
 /* Adds len bytes to a partial sum. Only the last piece of a sum may have an odd length. */
 uint64_t capy_sum(uint64_t sum, const uint8_t *data, size_t len);
 
+/* Folds a partial sum to 16 bits, carries added back in. Adding a number to itself with its halves
+ * swapped leaves "high + low + carry of that" in the upper half: the end-around carry for free. */
 static inline uint16_t capy_sum_fold(uint64_t sum)
 {
-    sum = (sum & 0xffffffffu) + (sum >> 32);
-    sum = (sum & 0xffffffffu) + (sum >> 32);
-    sum = (sum & 0xffffu) + (sum >> 16);
-    sum = (sum & 0xffffu) + (sum >> 16);
-    return (uint16_t)sum;
+    sum += sum << 32 | sum >> 32;
+    uint32_t half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
 }
 
 /* The checksum field for a sum. */
