@@ -1,7 +1,7 @@
 /* The body of /synthetic: an endless stream of bytes that both ends can compute from a seed and an
  * offset, so that a load generator checks every byte it receives, wherever the connection was moved
- * meanwhile. Word k of stream `seed` is output k of splitmix64 (Steele, Lea and Flood, 2014) started
- * at seed; byte i is byte i % 8 of word i / 8, least significant first. Header only. */
+ * meanwhile. Word k of stream `seed` is output k of splitmix64 (Steele, Lea and Flood, 2014)
+ * started at seed; byte i is byte i % 8 of word i / 8, least significant first. Header only. */
 #ifndef CAPY_APPS_COMMON_PATTERN_H
 #define CAPY_APPS_COMMON_PATTERN_H
 
