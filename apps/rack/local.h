@@ -22,7 +22,7 @@
 struct capy_rack_local_options {
     unsigned server_cnt, client_cnt;
     const char *dir;        /* made if absent: rack file, control sockets, logs */
-    const char *root;       /* what the servers serve; NULL: <dir>/www, made */
+    const char *root;       /* directory of files to serve; NULL: none */
     const char *driver;     /* as in a rack file; NULL: its default */
     const char *httpd_args; /* more arguments for each server, split at blanks; NULL: none */
     bool encrypt;           /* TCPMig payload */

@@ -28,7 +28,7 @@ static const char usage[] =
     "options: --servers N      how many servers (3)\n"
     "         --clients N      how many client machines (1)\n"
     "         --dir DIR        rack file, control sockets and logs (" CAPY_RACK_LOCAL_DIR ")\n"
-    "         --root DIR       files to serve (DIR/www of --dir)\n"
+    "         --root DIR       files to serve (none)\n"
     "         --driver NAME    auto, af_xdp or tap\n"
     "         --encrypt        encrypt the state of connections on their way\n"
     "         --httpd-args S   more arguments for each server\n";

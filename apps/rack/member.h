@@ -6,13 +6,14 @@
 #include "apps/rack/plan.h"
 #include <jansson.h>
 
-#define RACK_ARG_MAX 64u
+#define RACK_ARG_MAX 250u /* more are dropped */
 #define RACK_READY_MS                                                                              \
     10000 /* a program that answers nothing for so long after its start has failed */
 #define RACK_STOP_MS 3000 /* then SIGTERM becomes SIGKILL */
 
 struct rack_member {
     const struct rack_node *node;
+    unsigned arg_cnt;
     char *argv[RACK_ARG_MAX + 1];
     char log[300];    /* stdout and stderr; "": the supervisor's own */
     char socket[300]; /* its control socket; "": none */

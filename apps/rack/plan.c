@@ -91,35 +91,23 @@ static int make_dir(const char *path, char out[256], char *err, size_t err_len)
     return 0;
 }
 
-/* The files to serve: the caller's directory, or one of our own with a page in it. */
-static int make_root(struct rack_plan *plan, char *err, size_t err_len)
+/* The files to serve, when there are any. */
+static int find_root(struct rack_plan *plan, char *err, size_t err_len)
 {
-    if (plan->opt->root) {
-        char absolute[PATH_MAX];
-        struct stat st;
-        if (!realpath(plan->opt->root, absolute) || stat(absolute, &st) < 0 ||
-            !S_ISDIR(st.st_mode)) {
-            snprintf(err, err_len, "%s: no such directory; give --root one that exists",
-                     plan->opt->root);
-            return -1;
-        }
-        if (snprintf(plan->root, sizeof plan->root, "%s", absolute) >= (int)sizeof plan->root) {
-            snprintf(err, err_len, "%s: path too long", absolute);
-            return -1;
-        }
+    char absolute[PATH_MAX];
+    struct stat st;
+    if (!plan->opt->root) {
         return 0;
     }
-    char page[320];
-    snprintf(plan->root, sizeof plan->root, "%s/www", plan->rack.run_dir);
-    snprintf(page, sizeof page, "%s/index.html", plan->root);
-    mkdir(plan->root, 0755); /* a failure shows when the page is written */
-    FILE *f = fopen(page, "w");
-    if (!f) {
-        snprintf(err, err_len, "%s: %s", page, strerror(errno));
+    if (!realpath(plan->opt->root, absolute) || stat(absolute, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        snprintf(err, err_len, "%s: no such directory; give --root one that exists",
+                 plan->opt->root);
         return -1;
     }
-    fputs("<!doctype html><title>Capybara</title><p>This page may have come from any server.\n", f);
-    fclose(f);
+    if (snprintf(plan->root, sizeof plan->root, "%s", absolute) >= (int)sizeof plan->root) {
+        snprintf(err, err_len, "%s: path too long", absolute);
+        return -1;
+    }
     return 0;
 }
 
@@ -136,7 +124,7 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
                  CAPY_RACK_CLIENT_MAX);
         return -1;
     }
-    if (make_dir(opt->dir, rack->run_dir, err, err_len) < 0 || make_root(plan, err, err_len) < 0) {
+    if (make_dir(opt->dir, rack->run_dir, err, err_len) < 0 || find_root(plan, err, err_len) < 0) {
         return -1;
     }
     if (getrandom(rack->key, sizeof rack->key, 0) != (ssize_t)sizeof rack->key) {

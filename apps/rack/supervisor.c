@@ -100,13 +100,21 @@ static struct rack_member *add_member(struct rack_supervisor *sup, const struct 
     return m;
 }
 
-/* Splits more at blanks, in place, behind the arguments that are there. */
-static void add_args(struct rack_member *m, unsigned cnt, char *more)
+static void add_arg(struct rack_member *m, char *arg)
 {
-    char *rest = NULL;
-    for (char *arg = strtok_r(more, " ", &rest); arg && cnt < RACK_ARG_MAX;
+    if (m->arg_cnt < RACK_ARG_MAX) {
+        m->argv[m->arg_cnt++] = arg;
+    }
+}
+
+/* Splits the caller's arguments for servers at blanks. The copy is never freed: arguments live as
+ * long as the supervisor, so that a server can be started again. */
+static void add_more_args(struct rack_member *m, const char *more)
+{
+    char *rest = NULL, *text = more ? strdup(more) : NULL;
+    for (char *arg = text ? strtok_r(text, " ", &rest) : NULL; arg;
          arg = strtok_r(NULL, " ", &rest)) {
-        m->argv[cnt++] = arg;
+        add_arg(m, arg);
     }
 }
 
@@ -119,20 +127,20 @@ static void add_members(struct rack_supervisor *sup, char *exe)
             continue;
         }
         struct rack_member *m = add_member(sup, node);
-        char *to_switch[] = {exe, "switch", "--rack", plan->conf};
-        char *to_server[] = {exe,        "httpd",    "--rack", plan->conf,
-                             "--server", node->name, "--root", plan->root};
+        add_arg(m, exe);
+        add_arg(m, node->role == RACK_SWITCH ? "switch" : "httpd");
+        add_arg(m, "--rack");
+        add_arg(m, plan->conf);
         if (node->role == RACK_SWITCH) {
-            memcpy(m->argv, to_switch, sizeof to_switch);
-        } else {
-            memcpy(m->argv, to_server, sizeof to_server);
-            /* Never freed: the arguments live as long as the supervisor, so that a server can be
-             * started again. */
-            char *more = plan->opt->httpd_args ? strdup(plan->opt->httpd_args) : NULL;
-            if (more) {
-                add_args(m, sizeof to_server / sizeof to_server[0], more);
-            }
+            continue;
         }
+        add_arg(m, "--server");
+        add_arg(m, node->name);
+        if (plan->root[0]) {
+            add_arg(m, "--root");
+            add_arg(m, plan->root);
+        }
+        add_more_args(m, plan->opt->httpd_args);
     }
 }
 
@@ -167,9 +175,8 @@ static struct rack_member *start_command(struct rack_supervisor *sup, char *err,
 {
     struct rack_member *m = &sup->member[sup->member_cnt++];
     m->node = rack_plan_node(sup->plan, "c1");
-    unsigned cnt = 0;
-    for (char **arg = sup->plan->opt->command; *arg && cnt < RACK_ARG_MAX; arg++) {
-        m->argv[cnt++] = *arg;
+    for (char **arg = sup->plan->opt->command; *arg; arg++) {
+        add_arg(m, *arg);
     }
     setenv("CAPY_RACK_DIR", sup->plan->rack.run_dir, 1);
     return rack_member_start(m, err, err_len) < 0 ? NULL : m;

@@ -6,8 +6,9 @@
 #include "apps/rack/member.h"
 
 #define RACK_MEMBER_MAX (2u + CAPY_RACK_SERVER_MAX) /* switch, command, servers */
-#define RACK_READY "ready" /* what the supervisor says on link; anything else is an error's line   \
-                            */
+#define RACK_READY                                                                                 \
+    "ready" /* what the supervisor says on link; anything else is an error's line                  \
+             */
 
 struct rack_supervisor {
     struct rack_plan *plan;
