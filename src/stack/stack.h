@@ -103,6 +103,12 @@ bool capy_stack_event(struct capy_stack *s, struct capy_stack_event *ev);
  * in. */
 int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user);
 int capy_stack_unlisten(struct capy_stack *s, uint16_t port);
+/* Opens a connection to ip:port from local_port (0: one is chosen). CONNECTED follows, or RESET
+ * (refused), or TIMED_OUT (no answer, no neighbour). CAPY_OK with the handle in *out;
+ * CAPY_E_INVAL (port 0, our own address, or a local port in the migration range), CAPY_E_INUSE,
+ * CAPY_E_NOMEM (no connection or no port free).  RFC 9293 §3.10.1 */
+int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t port,
+                       uint16_t local_port, uint64_t user, capy_handle *out, uint64_t now);
 int capy_stack_set_user(struct capy_stack *s, capy_handle c, uint64_t user);
 
 /* Readable bytes now (>= 0), *fin set when the peer's FIN is behind them; or CAPY_E_BADQD. */

@@ -1,0 +1,125 @@
+/* Segments of flows that do not run here: put back on the wire, relayed, or asked about (design §5).
+ * RST is the one answer that must never be given by mistake: it would cut a connection that lives
+ * on another server. */
+#include "stack/host.h"
+
+/* A frame that the switch sent us before it knew better may be this late, by reordering. */
+#define LATE_NS CAPY_MS(500)
+/* At most one question about unknown flows in this time: they are rare, or an attack. */
+#define UNKNOWN_NS CAPY_US(200)
+
+bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len, uint16_t home,
+                         uint16_t home_port)
+{
+    /* To the home server's MAC, so that it gets there also without an entry at the switch; our own
+     * would not leave the port it came from. */
+    const struct capy_mac *mac = home == s->cfg.self ? &s->cfg.tor.mac : &s->cfg.peers[home].mac;
+    bool ok = capy_frame_readdress(frame, len, mac, &s->cfg.mac, capy_peer_ip(s, home), home_port);
+    s->count.put_back_frames += ok;
+    return ok;
+}
+
+void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len, uint16_t home,
+                   uint16_t home_port)
+{
+    uint8_t *out = capy_control_reserve(s);
+    if (!out)
+        return;
+    memcpy(out, frame, len);
+    if (capy_readdress_home(s, out, len, home, home_port))
+        capy_control_commit(s, len);
+}
+
+/* Straight to the server that the flow went to: the switch does not know it (yet). */
+static void relay(struct capy_stack *s, const struct capy_mig_record *r, const uint8_t *frame,
+                  size_t len)
+{
+    uint8_t *out = capy_control_reserve(s);
+    if (!out)
+        return;
+    memcpy(out, frame, len);
+    const struct capy_stack_peer *to = &s->cfg.peers[r->left_to];
+    if (!capy_frame_readdress(out, len, &to->mac, &s->cfg.mac, &to->ip, r->left_port))
+        return;
+    s->count.relayed_frames++;
+    capy_control_commit(s, len);
+}
+
+/* True when the switch, knowing all flows, still delivers this one here: then it is over, and
+ * nobody told us. One frame alone cannot show that, because the switch may have rebooted just now:
+ * a HEARTBEAT sent after an earlier frame must have been answered with the boot id we know. */
+static bool is_over(struct capy_stack *s, const struct capy_mig_record *r)
+{
+    uint64_t *seen_at = &s->seen_at[r - s->memory.records];
+    if (*seen_at < r->touched_at) { /* the first of this record */
+        *seen_at = s->now;
+        return false;
+    }
+    return capy_tor_alive(s) && !s->tor.learning && s->tor.confirmed_at > *seen_at;
+}
+
+/* A flow of ours that migrated away. True: dealt with. */
+static bool left_input(struct capy_stack *s, struct capy_mig_record *r,
+                       const struct capy_packet *p, const uint8_t *frame, size_t len)
+{
+    if ((p->tcp.flags & (CAPY_TCP_SYN | CAPY_TCP_ACK)) == CAPY_TCP_SYN) {
+        r->left_epoch = 0; /* the client starts anew, and the switch lets it */
+        return false;
+    }
+    bool knows = capy_tor_alive(s) && !s->tor.learning;
+    if (knows && s->now - r->touched_at <= LATE_NS) {
+        capy_put_back(s, frame, len, s->cfg.self, p->dst_port);
+        return true;
+    }
+    if (is_over(s, r)) {
+        r->left_epoch = 0;
+        return false;
+    }
+    relay(s, r, frame, len);
+    return true;
+}
+
+/* A segment to a port of migrated-in flows that no flow has. */
+static void ask_about(struct capy_stack *s, const struct capy_packet *p)
+{
+    s->count.unknown_flows++;
+    uint8_t *frame = s->now >= s->tor.unknown_at ? capy_control_reserve(s) : NULL;
+    if (!frame)
+        return;
+    struct capy_mig_env env = capy_mig_env(s);
+    struct capy_flow_key key = {p->src, s->cfg.ip, p->src_port, p->dst_port};
+    s->tor.unknown_at = s->now + UNKNOWN_NS;
+    capy_control_commit(
+        s, capy_rack_wrap(s, frame, capy_mig_unknown_flow(&env, &key, 0, frame + CAPY_UDP_AT)));
+}
+
+bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                     size_t len)
+{
+    if (s->cfg.peer_cnt == 0)
+        return false;
+    if (capy_in_mig_range(s, p->dst_port)) {
+        ask_about(s, p);
+        return true;
+    }
+    struct capy_flow_key key = {p->src, s->cfg.ip, p->src_port, p->dst_port};
+    struct capy_mig_record *r = capy_mig_memory_find(&s->memory, &key);
+    return r && r->left_epoch > 0 && left_input(s, r, p, frame, len);
+}
+
+/* The switch says which flow it was, and at what epoch it believes us its owner. We do not run it:
+ * at that exact epoch it may be given back, or counted as dead. */
+void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg)
+{
+    if (msg->verdict != CAPY_VERDICT_STALE || msg->owner != s->cfg.self || msg->entry_epoch == 0 ||
+        capy_demux_find_key(s, &msg->key) != CAPY_NONE)
+        return;
+    struct capy_mig_env env = capy_mig_env(s);
+    capy_refuse_note(s, &msg->key, msg->entry_epoch);
+    uint8_t *frame = capy_control_reserve(s);
+    if (frame)
+        capy_control_commit(s, capy_rack_wrap(s, frame,
+                                              capy_mig_unknown_flow(&env, &msg->key,
+                                                                    msg->entry_epoch,
+                                                                    frame + CAPY_UDP_AT)));
+}

@@ -1,0 +1,246 @@
+/* The life of a connection in the host (see conn.h). TCP decides what happens; this file keeps the
+ * lists, the timer and the application's view in step with it. */
+#include "stack/host.h"
+
+#define INDEX_BITS 22u
+#define GENERATIONS (1u << (32u - INDEX_BITS))
+/* A write that found the shared block pool empty while the connection itself had nothing queued: no
+ * acknowledgement of its own will ever make room, so it looks again after this. */
+#define STARVED_NS CAPY_MS(5)
+
+_Static_assert(sizeof(struct capy_conn) + CAPY_CONN_BESIDE <= 512,
+               "an idle connection takes at most 512 bytes, everything included");
+_Static_assert(CAPY_STACK_CONN_MAX == 1u << INDEX_BITS, "a handle holds any index");
+
+uint32_t capy_conn_take(struct capy_stack *s)
+{
+    uint32_t idx = capy_pool_take(&s->conn_pool);
+    if (idx == CAPY_NONE)
+        return idx;
+    uint16_t gen = s->conns[idx].gen;
+    const struct capy_link none = {CAPY_NONE, CAPY_NONE};
+    s->conns[idx] = (struct capy_conn){.gen = gen,
+                                       .slot = CAPY_NONE,
+                                       .home = s->cfg.self,
+                                       .out = none,
+                                       .event = none,
+                                       .epoch_link = none};
+    capy_stream_init(&s->conns[idx].app, 0);
+    return idx;
+}
+
+capy_handle capy_conn_handle(const struct capy_stack *s, uint32_t idx)
+{
+    return (uint32_t)s->conns[idx].gen << INDEX_BITS | idx;
+}
+
+struct capy_conn *capy_conn_of(struct capy_stack *s, capy_handle h, uint32_t *idx)
+{
+    uint32_t i = h & (CAPY_STACK_CONN_MAX - 1);
+    if (i >= s->cfg.conn_max)
+        return NULL;
+    struct capy_conn *c = &s->conns[i];
+    if (c->gen != h >> INDEX_BITS || !c->known ||
+        (c->mode != CAPY_CONN_RUNNING && c->mode != CAPY_CONN_FROZEN))
+        return NULL;
+    *idx = i;
+    return c;
+}
+
+struct capy_flow_key capy_conn_key(const struct capy_stack *s, const struct capy_conn *c)
+{
+    return (struct capy_flow_key){c->remote, *capy_peer_ip(s, c->home), c->remote_port,
+                                  c->home_port};
+}
+
+struct capy_tuple capy_conn_tuple(const struct capy_stack *s, const struct capy_conn *c)
+{
+    return (struct capy_tuple){c->remote, s->cfg.ip, c->remote_port, c->local_port};
+}
+
+void capy_conn_set_epoch(struct capy_stack *s, uint32_t idx, uint32_t epoch)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (c->epoch == 0 && epoch > 0) {
+        capy_list_push_tail(&s->epoch_ring, idx);
+        capy_announce_arm(s);
+    } else if (c->epoch > 0 && epoch == 0) {
+        capy_list_remove(&s->epoch_ring, idx);
+    }
+    c->epoch = epoch;
+}
+
+void capy_conn_unready(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (c->out_list == CAPY_OUT_READY) {
+        if (s->ready.head == idx)
+            s->turn = 0;
+        capy_list_remove(&s->ready, idx);
+    } else if (c->out_list == CAPY_OUT_WAITING) {
+        capy_list_remove(&s->waiting, idx);
+    }
+    c->out_list = CAPY_OUT_NONE;
+}
+
+static uint64_t conn_next_at(const struct capy_conn *c, uint64_t now)
+{
+    uint64_t at = capy_tcp_next_at(&c->tcb);
+    if (c->want_write && capy_tcp_unacked(&c->tcb) == 0)
+        at = capy_min64(at, now + STARVED_NS);
+    return at;
+}
+
+void capy_conn_settle(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (c->mode != CAPY_CONN_RUNNING || c->finishing)
+        return;
+    struct capy_tcp_env env = capy_env(s);
+    if (c->out_list == CAPY_OUT_NONE && capy_tcp_wants_output(&c->tcb, &env)) {
+        c->out_list = CAPY_OUT_READY;
+        capy_list_push_tail(&s->ready, idx);
+    }
+    /* Lazily: an entry that fires too early only looks again; one too late must move. */
+    uint64_t at = conn_next_at(c, s->now);
+    if (at < capy_wheel_at(&s->wheel, idx))
+        capy_wheel_arm(&s->wheel, idx, at);
+}
+
+static void opened(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (!c->half_open) { /* we opened it */
+        capy_post(s, idx, CAPY_EV_CONNECTED);
+        return;
+    }
+    c->half_open = false;
+    s->listeners[c->listener].syn_cnt--;
+    c->user = s->listeners[c->listener].user;
+    c->known = true;
+    capy_post(s, idx, CAPY_EV_ACCEPTED);
+}
+
+/* Room for a writer that was told to wait. */
+static void offer_room(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_tcp_env env = capy_env(s);
+    if (c->want_write && capy_tcp_room(&c->tcb, &env) > 0) {
+        c->want_write = false;
+        capy_post(s, idx, CAPY_EV_WRITABLE);
+    }
+}
+
+/* Closed in order; but what the peer said last may not have been read yet. */
+static void finished(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (c->known && c->slot == CAPY_NONE && capy_tcp_readable(&c->tcb) > 0) {
+        c->finishing = true;
+        capy_conn_unready(s, idx);
+        capy_wheel_arm(&s->wheel, idx, CAPY_NEVER);
+        capy_post(s, idx, CAPY_EV_READABLE);
+        return;
+    }
+    capy_conn_end(s, idx, CAPY_EV_FINISHED);
+}
+
+void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
+{
+    if (tcp_events & CAPY_TCP_WAS_RESET) {
+        capy_conn_end(s, idx, CAPY_EV_RESET);
+        return;
+    }
+    if (tcp_events & CAPY_TCP_TIMED_OUT) {
+        capy_conn_end(s, idx, CAPY_EV_TIMED_OUT);
+        return;
+    }
+    if (tcp_events & CAPY_TCP_ESTABLISHED_EV)
+        opened(s, idx);
+    if (tcp_events & (CAPY_TCP_DATA_ARRIVED | CAPY_TCP_FIN_ARRIVED))
+        capy_post(s, idx, CAPY_EV_READABLE);
+    if (tcp_events & CAPY_TCP_FINISHED) {
+        finished(s, idx);
+        return;
+    }
+    offer_room(s, idx);
+    capy_conn_settle(s, idx);
+}
+
+void capy_conn_strip(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_tcp_env env = capy_env(s);
+    if (c->half_open)
+        s->listeners[c->listener].syn_cnt--;
+    c->half_open = false;
+    if (c->mode != CAPY_CONN_ARRIVING)
+        capy_tcp_free(&c->tcb, &env);
+    capy_stream_clear(&c->app, &s->blocks);
+    capy_demux_remove(s, idx);
+    capy_conn_unready(s, idx);
+    capy_wheel_arm(&s->wheel, idx, CAPY_NEVER);
+    if (c->epoch > 0)
+        capy_list_remove(&s->epoch_ring, idx);
+    c->mode = CAPY_CONN_ENDED;
+}
+
+void capy_conn_end(struct capy_stack *s, uint32_t idx, uint32_t bits)
+{
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_flow_key key = capy_conn_key(s, c);
+    capy_conn_strip(s, idx);
+    if (c->slot != CAPY_NONE) /* the slot tells the switch, once it knows the last epoch */
+        capy_origin_conn_ended(s, c->slot);
+    else if (c->epoch > 0)
+        capy_closed_owe(s, &key, c->epoch, c->local_port);
+    if (bits)
+        capy_post(s, idx, bits);
+    else
+        capy_unpost(s, idx);
+    capy_conn_reap(s, idx);
+}
+
+void capy_conn_reap(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (c->mode != CAPY_CONN_ENDED || c->event_queued || c->slot != CAPY_NONE)
+        return;
+    capy_conn_forget(s, idx);
+    c->mode = CAPY_CONN_FREE;
+    capy_pool_give(&s->conn_pool, idx);
+}
+
+void capy_conn_forget(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    capy_unpost(s, idx);
+    c->known = false;
+    c->gen = (uint16_t)((c->gen + 1u) % GENERATIONS);
+}
+
+void capy_conn_timer(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (c->mode != CAPY_CONN_RUNNING || c->finishing)
+        return; /* a frozen one's timers run on when it thaws, here or elsewhere */
+    struct capy_tcp_env env = capy_env(s);
+    uint32_t events = capy_tcp_next_at(&c->tcb) <= s->now ? capy_tcp_expire(&c->tcb, &env) : 0;
+    capy_conn_happened(s, idx, events);
+}
+
+void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
+                          const struct capy_tcp_segment *rst)
+{
+    uint8_t *frame = c->has_next_hop ? capy_control_reserve(s) : NULL;
+    if (!frame)
+        return;
+    struct capy_frame_to to = {.dst_mac = c->next_hop,
+                               .src_mac = s->cfg.mac,
+                               .src = s->cfg.ip,
+                               .dst = c->remote,
+                               .src_port = c->local_port,
+                               .dst_port = c->remote_port};
+    capy_control_commit(s, capy_frame_build_tcp(frame, &to, rst));
+}

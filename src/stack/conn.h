@@ -1,0 +1,72 @@
+/* One connection as the host keeps it: TCP's control block and everything the host needs beside it
+ * to find it, feed it, time it, tell the application of it and move it. All of it lies in one array;
+ * connections name each other by index. With its wheel entry, its pool link and its share of the
+ * hash tables an idle connection takes at most 512 bytes (asserted in conn.c).
+ *
+ * Life of a slot in the array:
+ *
+ *   FREE --SYN, connect--> RUNNING <--resume-- FROZEN
+ *    | \                    |   \--release------^ |
+ *    |  PREPARE_MIG         | ended               | RELEASE (it lives elsewhere)
+ *    |    v                 v                     v
+ *    |  ARRIVING --import  ENDED <----------------+
+ *    |    | drop    \-->RUNNING
+ *    +<---+------------------ event taken, and no migration slot left */
+#ifndef CAPY_STACK_CONN_H
+#define CAPY_STACK_CONN_H
+
+#include "base/list.h"
+#include "stack/stack.h"
+#include "tcp/tcp.h"
+
+enum capy_conn_mode {
+    CAPY_CONN_FREE,
+    CAPY_CONN_RUNNING,
+    CAPY_CONN_FROZEN,   /* leaving: the state is on its way; nothing is emitted */
+    CAPY_CONN_ARRIVING, /* only the place is taken; frames go to the migration slot's hold buffer */
+    CAPY_CONN_ENDED,    /* TCP is done; waits for its last event to be taken, or its slot to end */
+};
+
+/* Which list holds `out`. */
+enum capy_conn_out { CAPY_OUT_NONE, CAPY_OUT_READY, CAPY_OUT_WAITING };
+
+enum { CAPY_INDEX_TUPLE, CAPY_INDEX_AWAY, CAPY_INDEX_CNT };
+
+struct capy_conn {
+    struct capy_tcp tcb;
+    struct capy_ip remote;
+    uint16_t remote_port, local_port;
+    uint16_t home, home_port; /* home: server id; key.home = that server's address */
+    uint64_t user, user_flags;
+    struct capy_stream app;   /* the application's bytes that move or moved with it */
+    struct capy_link out;     /* ready to send, or waiting for a neighbour */
+    struct capy_link event;
+    struct capy_link epoch_link; /* all with epoch > 0: the ring of ANNOUNCEs */
+    uint32_t chain[CAPY_INDEX_CNT];
+    uint32_t slot;  /* of the migration under way (origin's, or target's while ARRIVING) */
+    uint32_t epoch; /* 0: never migrated */
+    uint32_t app_len;
+    uint16_t events;
+    uint16_t gen;
+    uint16_t listener; /* while half_open */
+    uint8_t mode, out_list;
+    uint8_t reason, verdict; /* of MIGRATE_KEPT */
+    struct capy_mac next_hop; /* auto last hop: where the peer's last acceptable segment came from */
+    bool has_next_hop : 1;
+    bool known : 1;       /* the application has, or is about to get, the handle */
+    bool event_queued : 1;
+    bool want_write : 1;  /* a write came back short: WRITABLE is promised */
+    bool asked : 1;       /* MIGRATE_ASK is open */
+    bool half_open : 1;   /* counts against its listener's backlog */
+    bool finishing : 1;   /* TCP finished; bytes are left for the application to read */
+};
+
+/* The bytes of an idle connection in every other table: wheel entry, pool link, hash buckets. */
+#define CAPY_CONN_BESIDE (16u + 4u + 8u + 2u)
+
+static inline bool capy_conn_synchronized(const struct capy_conn *c)
+{
+    return c->tcb.state >= CAPY_TCP_ESTABLISHED;
+}
+
+#endif

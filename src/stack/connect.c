@@ -1,0 +1,59 @@
+/* Active open (RFC 9293 §3.10.1), with a local port of our choosing (RFC 6056 §3.3.3: an offset
+ * hashed from the tuple, and a counter). */
+#include "stack/host.h"
+
+/* RFC 6335 §6 dynamic ports, below the range of migrated-in flows where there is one. */
+#define EPHEMERAL_FIRST 32768u
+
+static uint16_t ephemeral_end(const struct capy_stack *s)
+{
+    return s->cfg.peer_cnt > 0 && s->cfg.mig_port_first > EPHEMERAL_FIRST ? s->cfg.mig_port_first
+                                                                          : UINT16_MAX;
+}
+
+/* A free local port toward remote, 0 when all are taken. */
+static uint16_t choose_port(struct capy_stack *s, const struct capy_ip *remote,
+                            uint16_t remote_port)
+{
+    struct capy_tuple t = {*remote, s->cfg.ip, remote_port, 0};
+    uint32_t range = ephemeral_end(s) - EPHEMERAL_FIRST;
+    uint32_t offset = (uint32_t)capy_siphash13(s->isn_key, (const uint8_t *)&t, sizeof t);
+    for (uint32_t i = 0; i < range; i++) {
+        uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (offset + s->port_counter++) % range);
+        if (capy_demux_find(s, remote, remote_port, port) == CAPY_NONE &&
+            !capy_listener_of(s, port))
+            return port;
+    }
+    return 0;
+}
+
+int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t port,
+                       uint16_t local_port, uint64_t user, capy_handle *out, uint64_t now)
+{
+    capy_now_is(s, now);
+    if (port == 0 || capy_in_mig_range(s, local_port) || capy_ip_eq(ip, &s->cfg.ip))
+        return CAPY_E_INVAL;
+    if (local_port == 0)
+        local_port = choose_port(s, ip, port);
+    else if (capy_demux_find(s, ip, port, local_port) != CAPY_NONE)
+        return CAPY_E_INUSE;
+    uint32_t idx = local_port == 0 ? CAPY_NONE : capy_conn_take(s);
+    if (idx == CAPY_NONE)
+        return CAPY_E_NOMEM;
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_tcp_env env = capy_env(s);
+    uint32_t ts_offset;
+    c->mode = CAPY_CONN_RUNNING;
+    c->remote = *ip;
+    c->remote_port = port;
+    c->local_port = c->home_port = local_port;
+    c->user = user;
+    c->known = true;
+    struct capy_tuple tuple = capy_conn_tuple(s, c);
+    struct capy_seq iss = capy_isn(s, &tuple, &ts_offset);
+    capy_tcp_open_active(&c->tcb, &env, iss, ts_offset);
+    capy_demux_insert(s, idx);
+    capy_conn_settle(s, idx);
+    *out = capy_conn_handle(s, idx);
+    return CAPY_OK;
+}

@@ -1,0 +1,293 @@
+/* The inside of struct capy_stack, shared by the files of this folder and by nobody else. One file
+ * per story:
+ *   stack.c    configuration, memory, the entry points that feed and drain it
+ *   conn.c     life of a connection: taken, ran, ended, freed; its timers and its place in the queue
+ *   demux.c    from a segment, or a flow key, to a connection
+ *   receive.c  TCP and ICMP in;  listen.c  passive open;  connect.c  active open
+ *   send.c     whose turn it is to send;  control.c  frames that belong to no connection
+ *   neigh.c    ARP;  event.c  what the application is told;  calls.c  what it asks for
+ *   rack.c     TCPMig in and out, heartbeats;  announce.c  flows told to the switch
+ *   migrate_out.c, migrate_in.c  the two sides of a move;  away.c  frames of flows not run here
+ *   inspect.c  for people and tools */
+#ifndef CAPY_STACK_HOST_H
+#define CAPY_STACK_HOST_H
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "stack/conn.h"
+#include "stack/neigh.h"
+#include "stack/wheel.h"
+
+struct capy_listener {
+    uint64_t user;
+    uint32_t syn_cnt; /* connections in SYN_RECEIVED */
+    uint16_t port;    /* 0: free */
+};
+
+/* Frames that belong to no connection and are ready to go: RST, ARP, ICMP, TCPMig, put-back ones.
+ * A ring; when it is full the frame is not made, and whoever owes it repeats or loses it, as on any
+ * full link. */
+#define CAPY_CONTROL_FRAMES 256u /* a receive burst of 64 answered fourfold */
+struct capy_control {
+    uint8_t *frames; /* CAPY_CONTROL_FRAMES * CAPY_FRAME_MAX */
+    uint16_t *lens;
+    uint32_t first, cnt;
+};
+
+/* Where a slot stands in the queue of slots with messages to send. */
+struct capy_origin_slot {
+    struct capy_link out;
+    bool out_queued, used;
+    uint32_t conn;
+    uint32_t round;       /* counts the migrations of this slot: makes ids unique */
+    struct capy_mig_origin mig;
+};
+
+struct capy_target_slot {
+    struct capy_link out;
+    bool out_queued, used;
+    bool emptying;        /* over: only held frames are left, to be put back on the wire */
+    bool refused_noted;   /* the refusal is in the memory */
+    uint32_t conn;        /* ARRIVING; CAPY_NONE when emptying, or imported */
+    struct capy_mig_target mig;
+};
+
+/* A FLOW_CLOSED that the switch has not answered yet. All wait equally long, so the list is a queue
+ * in time. */
+struct capy_closed_flow {
+    struct capy_link link;
+    struct capy_flow_key key;
+    uint32_t epoch;
+    uint16_t local_port;
+    uint8_t tries;
+    uint64_t send_at;
+};
+/* No frame and no message lives longer than this in a rack (RFC 9293 §3.4.1 assumes two minutes for
+ * the whole Internet): older records say nothing about what arrives now. */
+#define CAPY_RECORD_LIFE_NS CAPY_SEC(60)
+#define CAPY_CLOSED_MAX 1024u /* the oldest makes room: its entry ages out at the switch instead */
+
+enum { CAPY_MIG_TYPE_AT = 1, CAPY_MIG_ID_AT = 8 }; /* in a message: wire/tcpmig.h */
+
+/* Indices of the timer wheel behind those of connections and slots. */
+enum capy_clock { CAPY_CLOCK_HEARTBEAT, CAPY_CLOCK_ANNOUNCE, CAPY_CLOCK_NEIGH, CAPY_CLOCK_CLOSED,
+                  CAPY_CLOCK_CNT };
+
+/* What we know of the switch. */
+struct capy_tor {
+    uint64_t boot;            /* id from its last HEARTBEAT_ACK; 0: none yet */
+    uint64_t heard_at;        /* last HEARTBEAT_ACK */
+    uint64_t beat_at;         /* when the heartbeat was sent that is to be answered */
+    uint64_t confirmed_at;    /* the switch had this boot id at or after this time */
+    bool learning, beat_owed, beat_pending;
+    uint64_t unknown_at;      /* no NACK for an unknown flow before this */
+    uint32_t announce_left;   /* flows still to announce in this fast round */
+    bool announce_owed;       /* the head of the ring is to be announced */
+};
+
+struct capy_stack {
+    struct capy_stack_cfg cfg;
+    uint64_t now; /* latest now of any call */
+
+    struct capy_conn *conns;
+    struct capy_pool conn_pool;
+    struct capy_blocks blocks;
+    uint32_t *buckets[CAPY_INDEX_CNT], bucket_mask[CAPY_INDEX_CNT];
+    struct capy_key index_key, isn_key;
+    struct capy_list ready, waiting, events, epoch_ring;
+    uint32_t turn;          /* segments the head of `ready` may still send in its turn */
+    uint32_t port_counter;  /* RFC 6056: of active opens */
+    bool conn_turn;         /* connections and migration slots alternate */
+    struct capy_wheel wheel;
+    uint32_t origin_clocks, target_clocks, clocks; /* first wheel index of each kind */
+    struct capy_listener *listeners;
+    struct capy_neighbours neigh;
+    struct capy_control control;
+
+    struct capy_origin_slot *origins;
+    struct capy_target_slot *targets;
+    struct capy_pool origin_pool, target_pool;
+    struct capy_list origin_out, target_out;
+    struct capy_mig_memory memory;
+    uint64_t *seen_at;      /* beside memory.records: see away.c */
+    struct capy_closed_flow *closed;
+    struct capy_pool closed_pool;
+    struct capy_list closed_queue;
+    struct capy_tor tor;
+    uint32_t away_cnt, load;
+    bool draining;
+
+    capy_probe_fn *probe;
+    void *probe_ctx;
+    struct capy_stack_counters count;
+    uint8_t scratch[CAPY_FRAME_MAX]; /* a held frame on its way back in */
+};
+
+static inline struct capy_tcp_env capy_env(struct capy_stack *s)
+{
+    return (struct capy_tcp_env){&s->cfg.tcp, &s->blocks, &s->count.tcp, s->now};
+}
+
+static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
+{
+    return (struct capy_mig_env){&s->cfg.mig, &s->blocks,    s->cfg.rack_key,
+                                 s->cfg.seal, s->cfg.self, s->now};
+}
+
+static inline void capy_now_is(struct capy_stack *s, uint64_t now)
+{
+    CAPY_ASSERT(now >= s->now);
+    s->now = now;
+}
+
+static inline bool capy_in_mig_range(const struct capy_stack *s, uint16_t port)
+{
+    return s->cfg.peer_cnt > 0 && port >= s->cfg.mig_port_first &&
+           port - s->cfg.mig_port_first < s->cfg.mig_port_cnt;
+}
+
+static inline void capy_probe(struct capy_stack *s, enum capy_mig_step step, uint64_t id, int begin)
+{
+    if (s->probe)
+        s->probe(s->probe_ctx, step, id, begin);
+}
+
+/* ---- conn.c -------------------------------------------------------------------------------------- */
+/* A fresh connection, mode FREE, all links empty; CAPY_NONE when all are taken. */
+uint32_t capy_conn_take(struct capy_stack *s);
+capy_handle capy_conn_handle(const struct capy_stack *s, uint32_t idx);
+/* The connection of a live handle, or NULL. */
+struct capy_conn *capy_conn_of(struct capy_stack *s, capy_handle h, uint32_t *idx);
+struct capy_flow_key capy_conn_key(const struct capy_stack *s, const struct capy_conn *c);
+struct capy_tuple capy_conn_tuple(const struct capy_stack *s, const struct capy_conn *c);
+/* Its flow's epoch changed: keeps the ring of announced flows true. */
+void capy_conn_set_epoch(struct capy_stack *s, uint32_t idx, uint32_t epoch);
+/* After anything happened to it: takes its place among the ready, and its timer along. */
+void capy_conn_settle(struct capy_stack *s, uint32_t idx);
+/* Acts on what a call into TCP returned; settles. The connection may be ENDED or gone after it. */
+void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events);
+/* TCP is over for it. bits: what the application is told, if it knows the handle; 0: nothing. */
+void capy_conn_end(struct capy_stack *s, uint32_t idx, uint32_t bits);
+/* Takes it out of every list, index and timer and gives its buffers back; mode ENDED. */
+void capy_conn_strip(struct capy_stack *s, uint32_t idx);
+/* Frees an ENDED one that nothing holds any more. */
+void capy_conn_reap(struct capy_stack *s, uint32_t idx);
+/* Makes its handle stale: the application let go of it. */
+void capy_conn_forget(struct capy_stack *s, uint32_t idx);
+void capy_conn_unready(struct capy_stack *s, uint32_t idx);
+void capy_conn_timer(struct capy_stack *s, uint32_t idx);
+/* Sends rst for it, as a control frame. */
+void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
+                          const struct capy_tcp_segment *rst);
+
+/* ---- demux.c ------------------------------------------------------------------------------------- */
+void capy_demux_init(struct capy_stack *s, struct capy_arena *a);
+void capy_demux_insert(struct capy_stack *s, uint32_t idx);
+void capy_demux_remove(struct capy_stack *s, uint32_t idx);
+/* By what a segment says; CAPY_NONE. */
+uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remote,
+                         uint16_t remote_port, uint16_t local_port);
+/* By the flow's name; CAPY_NONE. */
+uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_key *key);
+/* Server id of an address of the rack; without a rack we are server 0. CAPY_SERVER_ANY: nobody. */
+uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip);
+const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id);
+
+/* ---- receive.c, listen.c ------------------------------------------------------------------------- */
+/* An IP packet that parsed. frame: the whole of it, borrowed. */
+void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                     size_t len);
+/* A TCP segment to our address. */
+void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                      size_t len);
+struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port);
+/* A SYN for no connection: makes one when somebody listens. False: nobody does. */
+bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p);
+void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p);
+/* RFC 6528 initial sequence number, and the offset of the timestamp clock (RFC 7323 §7.1). */
+struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t, uint32_t *ts_offset);
+
+/* ---- event.c ------------------------------------------------------------------------------------- */
+void capy_post(struct capy_stack *s, uint32_t idx, uint32_t bits);
+void capy_unpost(struct capy_stack *s, uint32_t idx);
+
+/* ---- send.c, control.c ---------------------------------------------------------------------------- */
+/* Room for one frame, or NULL; then capy_control_commit with its length. */
+uint8_t *capy_control_reserve(struct capy_stack *s);
+void capy_control_commit(struct capy_stack *s, size_t len);
+size_t capy_control_pop(struct capy_stack *s, uint8_t *frame);
+/* One segment of a connection; 0 when it has none to send, or waits for a neighbour. */
+size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame);
+
+/* ---- neigh.c's users ------------------------------------------------------------------------------ */
+void capy_arp_input(struct capy_stack *s, const struct capy_arp *arp);
+/* The MAC to send to for ip. False: being asked for; the connection waits. */
+bool capy_next_hop(struct capy_stack *s, const struct capy_ip *ip, struct capy_mac *out);
+void capy_neigh_timer(struct capy_stack *s);
+size_t capy_neigh_output(struct capy_stack *s, uint8_t *frame);
+
+/* ---- rack.c ---------------------------------------------------------------------------------------- */
+void capy_rack_start(struct capy_stack *s);
+void capy_rack_input(struct capy_stack *s, const struct capy_packet *p);
+/* The next TCPMig frame that is owed: heartbeats, announcements, closed flows. */
+size_t capy_rack_output(struct capy_stack *s, uint8_t *frame);
+/* The switch answers heartbeats. */
+bool capy_tor_alive(const struct capy_stack *s);
+void capy_heartbeat_timer(struct capy_stack *s);
+/* Wraps the message of msg_len bytes at frame + CAPY_UDP_AT; the frame's length. */
+size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len);
+
+/* ---- announce.c ------------------------------------------------------------------------------------ */
+void capy_announce_new_boot(struct capy_stack *s);
+void capy_announce_timer(struct capy_stack *s);
+void capy_announce_arm(struct capy_stack *s);
+void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg);
+size_t capy_announce_output(struct capy_stack *s, uint8_t *frame);
+void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch,
+                     uint16_t local_port);
+void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg);
+void capy_closed_timer(struct capy_stack *s);
+size_t capy_closed_output(struct capy_stack *s, uint8_t *frame);
+
+/* ---- migrate_out.c --------------------------------------------------------------------------------- */
+void capy_origin_init(struct capy_stack *s, struct capy_arena *a);
+/* A message whose origin we are. False: no slot of ours is meant. */
+bool capy_origin_message(struct capy_stack *s, const struct capy_mig_msg *msg);
+/* Somebody asks us to take a flow that is frozen here: tells the slot. */
+void capy_origin_overtaken(struct capy_stack *s, uint32_t conn, const struct capy_mig_msg *msg);
+/* The connection ended while its migration was being asked for. */
+void capy_origin_conn_ended(struct capy_stack *s, uint32_t slot);
+void capy_origin_timer(struct capy_stack *s, uint32_t slot);
+size_t capy_origin_send(struct capy_stack *s, uint8_t *frame);
+void capy_origin_veto(struct capy_stack *s, uint32_t conn);
+
+/* ---- migrate_in.c ---------------------------------------------------------------------------------- */
+void capy_target_init(struct capy_stack *s, struct capy_arena *a);
+/* Never to import this flow at or below epoch (design §5). */
+void capy_refuse_note(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch);
+/* The flow's record, when it is young enough to say anything; or NULL. */
+struct capy_mig_record *capy_record_of(struct capy_stack *s, const struct capy_flow_key *key);
+void capy_target_prepare(struct capy_stack *s, const struct capy_mig_msg *msg);
+void capy_target_message(struct capy_stack *s, const struct capy_mig_msg *msg);
+/* A frame for a flow that is arriving. */
+void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame, size_t len);
+void capy_target_timer(struct capy_stack *s, uint32_t slot);
+size_t capy_target_send(struct capy_stack *s, uint8_t *frame);
+
+/* ---- away.c ---------------------------------------------------------------------------------------- */
+/* Queues a frame again, addressed to where the flow is at home, for the switch to steer. */
+void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len, uint16_t home,
+                   uint16_t home_port);
+/* A segment for no connection here. True: dealt with; false: as on any host. */
+bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                     size_t len);
+/* Rewrites a frame toward where its flow is at home, in place. False: its TTL is spent. */
+bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len, uint16_t home,
+                         uint16_t home_port);
+/* The switch's answer to "I do not run this flow". */
+void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg);
+
+/* ---- inspect.c ------------------------------------------------------------------------------------- */
+void capy_stack_drop_app(struct capy_stack *s, struct capy_conn *c);
+
+#endif

@@ -1,0 +1,97 @@
+/* Listeners and the passive open (RFC 9293 §3.10.7.2). A listener is a port and a bound on half-open
+ * connections; when that is reached further SYNs are dropped and counted, and clients repeat them. */
+#include "stack/host.h"
+
+struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port)
+{
+    for (uint32_t i = 0; port != 0 && i < s->cfg.listener_max; i++)
+        if (s->listeners[i].port == port)
+            return &s->listeners[i];
+    return NULL;
+}
+
+int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user)
+{
+    if (port == 0 || capy_in_mig_range(s, port))
+        return CAPY_E_INVAL;
+    if (capy_listener_of(s, port))
+        return CAPY_E_INUSE;
+    for (uint32_t i = 0; i < s->cfg.listener_max; i++) {
+        if (s->listeners[i].port == 0) {
+            s->listeners[i] = (struct capy_listener){.user = user, .port = port};
+            return CAPY_OK;
+        }
+    }
+    return CAPY_E_NOMEM;
+}
+
+int capy_stack_unlisten(struct capy_stack *s, uint16_t port)
+{
+    struct capy_listener *l = capy_listener_of(s, port);
+    if (!l)
+        return CAPY_E_INVAL;
+    /* Half-open connections go without a word: the client's next segment is answered with RST. */
+    for (uint32_t i = 0; l->syn_cnt > 0 && i < s->cfg.conn_max; i++)
+        if (s->conns[i].half_open && s->conns[i].listener == l - s->listeners)
+            capy_conn_end(s, i, 0);
+    CAPY_ASSERT(l->syn_cnt == 0);
+    *l = (struct capy_listener){0};
+    return CAPY_OK;
+}
+
+/* RFC 6528 §3: ISN = M + F(tuple, key), M a 4 us clock. The timestamp offset comes from the same
+ * function with another last byte (RFC 7323 §7.1: per-connection, unguessable). */
+struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t, uint32_t *ts_offset)
+{
+    enum { ISN_TICK_NS = 4000, ISN = 0, TIMESTAMP = 1 };
+    uint8_t bytes[sizeof *t + 1];
+    memcpy(bytes, t, sizeof *t);
+    bytes[sizeof *t] = TIMESTAMP;
+    *ts_offset = (uint32_t)capy_siphash24(s->isn_key, bytes, sizeof bytes);
+    bytes[sizeof *t] = ISN;
+    uint32_t f = (uint32_t)capy_siphash24(s->isn_key, bytes, sizeof bytes);
+    return (struct capy_seq){(uint32_t)(s->now / ISN_TICK_NS) + f};
+}
+
+static void open_passive(struct capy_stack *s, const struct capy_packet *p,
+                         struct capy_listener *l)
+{
+    if (l->syn_cnt >= s->cfg.syn_backlog_max) {
+        s->count.backlog_full++;
+        return;
+    }
+    uint32_t idx = capy_conn_take(s);
+    if (idx == CAPY_NONE) {
+        s->count.no_slot++;
+        return;
+    }
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_tcp_env env = capy_env(s);
+    uint32_t ts_offset;
+    c->mode = CAPY_CONN_RUNNING;
+    c->remote = p->src;
+    c->remote_port = p->src_port;
+    c->local_port = c->home_port = p->dst_port;
+    c->next_hop = p->src_mac;
+    c->has_next_hop = true;
+    c->half_open = true;
+    c->listener = (uint16_t)(l - s->listeners);
+    l->syn_cnt++;
+    struct capy_tuple tuple = capy_conn_tuple(s, c);
+    struct capy_seq iss = capy_isn(s, &tuple, &ts_offset);
+    capy_tcp_open_passive(&c->tcb, &env, &p->tcp, iss, ts_offset);
+    capy_demux_insert(s, idx);
+    capy_conn_settle(s, idx);
+}
+
+bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p)
+{
+    const uint8_t opening = CAPY_TCP_SYN | CAPY_TCP_ACK | CAPY_TCP_RST | CAPY_TCP_FIN;
+    struct capy_listener *l = capy_listener_of(s, p->dst_port);
+    if (!l)
+        s->count.no_listener++;
+    if (!l || (p->tcp.flags & opening) != CAPY_TCP_SYN || p->src_port == 0)
+        return false;
+    open_passive(s, p, l);
+    return true;
+}

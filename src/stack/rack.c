@@ -1,0 +1,167 @@
+/* The server's side of the rack: TCPMig messages in and out, and heartbeats (design §5). Messages
+ * are taken only from the switch or a server of the rack, on the TCPMig port, with a valid tag; all
+ * go to the switch, which steers them. */
+#include "stack/host.h"
+
+/* HEARTBEAT_ACKs may miss twice in a row before the switch counts as gone. */
+#define ALIVE_BEATS 3u
+
+void capy_rack_start(struct capy_stack *s)
+{
+    s->tor.beat_owed = true;
+    capy_wheel_arm(&s->wheel, s->clocks + CAPY_CLOCK_HEARTBEAT, s->now + s->cfg.heartbeat_ns);
+}
+
+size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len)
+{
+    if (msg_len == 0)
+        return 0;
+    struct capy_frame_to to = {.dst_mac = s->cfg.tor.mac,
+                               .src_mac = s->cfg.mac,
+                               .src = s->cfg.ip,
+                               .dst = s->cfg.tor.ip,
+                               .src_port = s->cfg.tcpmig_port,
+                               .dst_port = s->cfg.tcpmig_port};
+    s->count.mig_out[frame[CAPY_UDP_AT + CAPY_MIG_TYPE_AT]]++;
+    return capy_frame_build_udp(frame, &to, msg_len);
+}
+
+void capy_heartbeat_timer(struct capy_stack *s)
+{
+    s->tor.beat_owed = true;
+    capy_wheel_arm(&s->wheel, s->clocks + CAPY_CLOCK_HEARTBEAT, s->now + s->cfg.heartbeat_ns);
+}
+
+static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
+{
+    struct capy_mig_env env = capy_mig_env(s);
+    uint32_t conn_free = s->conn_pool.free_cnt;
+    struct capy_mig_heartbeat beat = {
+        .load = s->load,
+        .free_cnt = capy_min32(conn_free, s->target_pool.free_cnt),
+        .draining = s->draining,
+        .conn_cnt = s->cfg.conn_max - conn_free,
+        .incarnation = s->cfg.incarnation,
+        .switch_boot = s->tor.boot,
+    };
+    s->tor.beat_owed = false;
+    if (!s->tor.beat_pending)
+        s->tor.beat_at = s->now;
+    s->tor.beat_pending = true;
+    return capy_rack_wrap(s, frame, capy_mig_heartbeat_build(&env, &beat, frame + CAPY_UDP_AT));
+}
+
+static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *msg)
+{
+    struct capy_mig_heartbeat_ack ack;
+    if (!capy_mig_heartbeat_ack_load(msg->payload, msg->length, &ack))
+        return;
+    bool new_boot = ack.switch_boot != s->tor.boot;
+    s->tor.boot = ack.switch_boot;
+    s->tor.learning = ack.learning != 0;
+    s->tor.heard_at = s->now;
+    if (s->tor.beat_pending)
+        s->tor.confirmed_at = s->tor.beat_at;
+    s->tor.beat_pending = false;
+    if (new_boot)
+        capy_announce_new_boot(s);
+}
+
+bool capy_tor_alive(const struct capy_stack *s)
+{
+    return s->tor.boot != 0 && s->now - s->tor.heard_at <= ALIVE_BEATS * s->cfg.heartbeat_ns;
+}
+
+size_t capy_rack_output(struct capy_stack *s, uint8_t *frame)
+{
+    if (s->tor.beat_owed)
+        return heartbeat(s, frame);
+    size_t len = s->closed_queue.cnt > 0 ? capy_closed_output(s, frame) : 0;
+    return len == 0 && s->tor.announce_owed ? capy_announce_output(s, frame) : len;
+}
+
+/* Which side of the message we are, by its two server ids; and what it is. */
+static void dispatch(struct capy_stack *s, const struct capy_mig_msg *msg)
+{
+    bool as_origin = msg->origin == s->cfg.self, as_target = msg->target == s->cfg.self;
+    switch ((enum capy_mig_type)msg->type) {
+    case CAPY_MIG_PREPARE_MIG:
+        if (as_origin)
+            capy_origin_message(s, msg);
+        else if (as_target)
+            capy_target_prepare(s, msg);
+        break;
+    case CAPY_MIG_NACK:
+        if (as_target && msg->reason == CAPY_REASON_UNKNOWN_FLOW) {
+            capy_unknown_answer(s, msg);
+            break;
+        }
+        /* fallthrough */
+    case CAPY_MIG_PREPARE_MIG_ACK:
+    case CAPY_MIG_CONN_STATE:
+    case CAPY_MIG_CONN_STATE_ACK:
+    case CAPY_MIG_CANCEL:
+        if (as_origin)
+            capy_origin_message(s, msg);
+        else if (as_target)
+            capy_target_message(s, msg);
+        break;
+    case CAPY_MIG_HEARTBEAT_ACK:
+        heartbeat_answered(s, msg);
+        break;
+    case CAPY_MIG_ANNOUNCE:
+        capy_announce_input(s, msg);
+        break;
+    case CAPY_MIG_FLOW_CLOSED:
+        capy_closed_input(s, msg);
+        break;
+    case CAPY_MIG_HEARTBEAT:
+    case CAPY_MIG_TYPE_END:
+        break; /* only the switch takes these */
+    }
+}
+
+/* The step of a migration that a received message belongs to; CAPY_STEP_CNT: none. */
+static enum capy_mig_step step_of(const struct capy_packet *p)
+{
+    if (p->udp.data_len < CAPY_MIG_HEADER_LEN)
+        return CAPY_STEP_CNT;
+    switch (p->udp.data[CAPY_MIG_TYPE_AT]) {
+    case CAPY_MIG_PREPARE_MIG:
+        return CAPY_STEP_ADMIT;
+    case CAPY_MIG_CONN_STATE:
+        return CAPY_STEP_IMPORT;
+    case CAPY_MIG_CONN_STATE_ACK:
+        return CAPY_STEP_FREE;
+    }
+    return CAPY_STEP_CNT;
+}
+
+static void take(struct capy_stack *s, const struct capy_packet *p)
+{
+    struct capy_mig_msg msg;
+    enum capy_mig_bad bad = capy_mig_parse(p->udp.data, p->udp.data_len, s->cfg.rack_key, &msg);
+    if (bad != CAPY_MIG_GOOD) {
+        s->count.mig_bad[bad]++;
+        return;
+    }
+    s->count.mig_in[msg.type]++;
+    dispatch(s, &msg);
+}
+
+void capy_rack_input(struct capy_stack *s, const struct capy_packet *p)
+{
+    bool member = capy_ip_eq(&p->src, &s->cfg.tor.ip) || capy_peer_of(s, &p->src) != CAPY_SERVER_ANY;
+    if (!member || p->src_port != s->cfg.tcpmig_port) {
+        s->count.mig_from_stranger++;
+        return;
+    }
+    /* The probe sees the whole of it, checking the tag included. */
+    enum capy_mig_step step = s->probe ? step_of(p) : CAPY_STEP_CNT;
+    uint64_t id = step == CAPY_STEP_CNT ? 0 : capy_load64(p->udp.data + CAPY_MIG_ID_AT);
+    if (step != CAPY_STEP_CNT)
+        capy_probe(s, step, id, 1);
+    take(s, p);
+    if (step != CAPY_STEP_CNT)
+        capy_probe(s, step, id, 0);
+}

@@ -1,0 +1,121 @@
+/* A received segment on its way to its connection (RFC 9293 §3.10.7), and ICMP echo (RFC 792). */
+#include "stack/host.h"
+
+/* Whether the connection should answer to where this segment came from (auto last hop): in window
+ * and acknowledging something we sent (RFC 9293 §3.10.7.4 first and fifth step), so that a forged
+ * frame does not turn the connection's output to the forger. */
+static bool tells_next_hop(const struct capy_tcp *tcb, const struct capy_tcp_segment *seg)
+{
+    struct capy_seq rcv_nxt = capy_seq_add(tcb->rcv.irs, (uint32_t)tcb->rcv.nxt);
+    struct capy_seq snd_una = capy_seq_add(tcb->snd.iss, (uint32_t)tcb->snd.una);
+    uint32_t ahead = seg->seq.v - rcv_nxt.v, acked = seg->ack.v - snd_una.v;
+    return (seg->flags & CAPY_TCP_ACK) && ahead <= tcb->rcv.adv - tcb->rcv.nxt &&
+           acked <= tcb->snd.nxt - tcb->snd.una;
+}
+
+static void to_connection(struct capy_stack *s, uint32_t idx, const struct capy_packet *p)
+{
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_tcp_env env = capy_env(s);
+    if (tells_next_hop(&c->tcb, &p->tcp)) {
+        c->next_hop = p->src_mac;
+        c->has_next_hop = true;
+    }
+    uint32_t events = capy_tcp_input(&c->tcb, &env, &p->tcp, p->ecn);
+    if (events & CAPY_TCP_SYN_REUSE) {
+        capy_conn_end(s, idx, CAPY_EV_FINISHED);
+        if (!capy_listen_input(s, p))
+            capy_reset_reply(s, p);
+        return;
+    }
+    if (events & CAPY_TCP_SEGMENT_REFUSED)
+        capy_reset_reply(s, p);
+    capy_conn_happened(s, idx, events);
+}
+
+void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                      size_t len)
+{
+    s->count.tcp_in++;
+    uint32_t idx = capy_demux_find(s, &p->src, p->src_port, p->dst_port);
+    if (idx == CAPY_NONE) {
+        if (capy_away_input(s, p, frame, len) || capy_listen_input(s, p))
+            return;
+        capy_reset_reply(s, p);
+        return;
+    }
+    const struct capy_conn *c = &s->conns[idx];
+    if (c->mode == CAPY_CONN_RUNNING)
+        to_connection(s, idx, p);
+    else if (c->mode == CAPY_CONN_ARRIVING)
+        capy_target_hold(s, idx, frame, len);
+    else if (c->mode == CAPY_CONN_FROZEN) /* the switch sends it on to the target */
+        capy_put_back(s, frame, len, c->home, c->home_port);
+}
+
+/* RFC 9293 §3.10.7.1: a segment for no connection. */
+void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p)
+{
+    struct capy_tcp_segment rst;
+    uint8_t *frame = capy_tcp_reset_reply(&p->tcp, &rst) ? capy_control_reserve(s) : NULL;
+    if (!frame)
+        return;
+    struct capy_frame_to to = {.dst_mac = p->src_mac,
+                               .src_mac = s->cfg.mac,
+                               .src = p->dst,
+                               .dst = p->src,
+                               .src_port = p->dst_port,
+                               .dst_port = p->src_port};
+    s->count.tcp.resets_out++;
+    capy_control_commit(s, capy_frame_build_tcp(frame, &to, &rst));
+}
+
+static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                         size_t len)
+{
+    enum { ECHO_REQUEST = 8, ECHO_REQUEST_V6 = 128 };
+    s->count.icmp_in++;
+    bool v4 = capy_ip_is_v4(&p->src);
+    if (p->icmp.type != (v4 ? ECHO_REQUEST : ECHO_REQUEST_V6) || p->icmp.code != 0)
+        return; /* errors are advice (RFC 5927); TCP's own timers decide */
+    uint8_t *reply = capy_control_reserve(s);
+    if (!reply)
+        return;
+    memcpy(reply, frame, len);
+    capy_control_commit(s, capy_frame_build_echo_reply(reply, len));
+}
+
+/* Nobody sends from these: unspecified, broadcast, multicast, or from our own address. */
+static bool is_martian(const struct capy_stack *s, const struct capy_ip *src)
+{
+    if (capy_ip_eq(src, &s->cfg.ip))
+        return true;
+    if (capy_ip_is_v4(src))
+        return src->b[12] == 0 || src->b[12] == 127 || src->b[12] >= 224;
+    return src->b[0] == 0xff || (capy_load64(src->b) | capy_load64(src->b + 8)) == 0;
+}
+
+void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                     size_t len)
+{
+    if (!capy_mac_eq(&p->dst_mac, &s->cfg.mac) || !capy_ip_eq(&p->dst, &s->cfg.ip) ||
+        is_martian(s, &p->src)) {
+        s->count.not_ours++;
+        return;
+    }
+    switch (p->kind) {
+    case CAPY_PACKET_TCP:
+        capy_receive_tcp(s, p, frame, len);
+        break;
+    case CAPY_PACKET_UDP:
+        s->count.udp_in++;
+        if (s->cfg.peer_cnt > 0 && p->dst_port == s->cfg.tcpmig_port)
+            capy_rack_input(s, p);
+        break;
+    case CAPY_PACKET_ICMP:
+        receive_icmp(s, p, frame, len);
+        break;
+    case CAPY_PACKET_ARP:
+        break;
+    }
+}

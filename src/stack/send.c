@@ -1,0 +1,83 @@
+/* Whose turn it is to send. Frames of no connection first: they are few, bounded, and others wait
+ * for them. Then migration slots and connections in turn, the connections round robin with a few
+ * segments each, so that neither a large CONN_STATE nor one busy connection holds up the rest. */
+#include "stack/host.h"
+
+/* Long enough to amortise the switch to another connection's cache lines, short enough that 64
+ * busy connections each send within a receive burst's time. */
+#define TURN_SEGMENTS 4u
+
+/* Where this connection's frames go. False: the neighbour is being asked for. */
+static bool know_next_hop(struct capy_stack *s, struct capy_conn *c)
+{
+    if (!c->has_next_hop)
+        c->has_next_hop = capy_next_hop(s, &c->remote, &c->next_hop);
+    return c->has_next_hop;
+}
+
+size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame)
+{
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_segment seg;
+    uint64_t data_offset = 0;
+    if (!capy_tcp_output(&c->tcb, &env, &seg, &data_offset))
+        return 0;
+    struct capy_frame_to to = {.dst_mac = c->next_hop,
+                               .src_mac = s->cfg.mac,
+                               .src = s->cfg.ip,
+                               .dst = c->remote,
+                               .src_port = c->local_port,
+                               .dst_port = c->remote_port};
+    if (seg.data_len > 0)
+        capy_stream_read(&c->tcb.snd.queue, &s->blocks, data_offset,
+                         frame + capy_frame_tcp_data_at(&to, &seg), seg.data_len);
+    return capy_frame_build_tcp(frame, &to, &seg);
+}
+
+/* The next segment of the connections that are ready; 0 when none has any. */
+static size_t send_ready(struct capy_stack *s, uint8_t *frame)
+{
+    uint32_t idx;
+    while ((idx = s->ready.head) != CAPY_NONE) {
+        struct capy_conn *c = &s->conns[idx];
+        if (!know_next_hop(s, c)) {
+            capy_conn_unready(s, idx);
+            c->out_list = CAPY_OUT_WAITING;
+            capy_list_push_tail(&s->waiting, idx);
+            continue;
+        }
+        size_t len = capy_send_segment(s, idx, frame);
+        if (len == 0 || ++s->turn >= TURN_SEGMENTS) {
+            capy_conn_unready(s, idx);
+            capy_conn_settle(s, idx); /* to the tail, if there is more */
+        }
+        if (len > 0)
+            return len;
+    }
+    return 0;
+}
+
+static size_t send_migrations(struct capy_stack *s, uint8_t *frame)
+{
+    size_t len = capy_target_send(s, frame);
+    return len > 0 ? len : capy_origin_send(s, frame);
+}
+
+size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
+{
+    capy_now_is(s, now);
+    size_t len = capy_control_pop(s, frame);
+    if (len == 0)
+        len = capy_neigh_output(s, frame);
+    if (len == 0 && s->cfg.peer_cnt > 0)
+        len = capy_rack_output(s, frame);
+    if (len == 0) {
+        s->conn_turn = !s->conn_turn;
+        len = s->conn_turn ? send_ready(s, frame) : send_migrations(s, frame);
+        if (len == 0)
+            len = s->conn_turn ? send_migrations(s, frame) : send_ready(s, frame);
+    }
+    s->count.frames_out += len > 0;
+    return len;
+}

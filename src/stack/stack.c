@@ -1,0 +1,184 @@
+/* The stack's memory, its defaults, and the four entry points of a run loop: input, output (send.c),
+ * next_at, expire. One block of memory, carved once by the same code that measured it. */
+#include "stack/host.h"
+
+void capy_stack_cfg_default(struct capy_stack_cfg *cfg)
+{
+    *cfg = (struct capy_stack_cfg){
+        .mtu = 1500,
+        .conn_max = 65536,
+        .block_cnt = 65536, /* 128 MiB of queues */
+        .listener_max = 16,
+        .migrate_max = 1024,
+        .memory_max = 65536,
+        .syn_backlog_max = 1024,
+        .mig_port_first = 61440,
+        .mig_port_cnt = 4096,
+        .tcpmig_port = 10000,
+        .heartbeat_ns = CAPY_MS(10),
+        .announce_ns = CAPY_SEC(60),
+    };
+    capy_tcp_cfg_default(&cfg->tcp);
+    capy_mig_cfg_default(&cfg->mig);
+}
+
+static bool cfg_is_sound(const struct capy_stack_cfg *c)
+{
+    bool counts = c->conn_max >= 1 && c->conn_max < CAPY_STACK_CONN_MAX && c->block_cnt >= 1 &&
+                  c->listener_max >= 1 && c->listener_max <= UINT16_MAX &&
+                  c->syn_backlog_max >= 1 && c->mtu >= 576 && c->mtu <= 1500;
+    bool rack = c->peer_cnt == 0 ||
+                (c->peer_cnt <= CAPY_STACK_PEER_MAX && c->self < c->peer_cnt &&
+                 capy_ip_eq(&c->ip, &c->peers[c->self].ip) && c->migrate_max >= 1 &&
+                 c->migrate_max <= UINT16_MAX && c->memory_max >= 1 && c->mig_port_first > 0 &&
+                 c->mig_port_cnt > 0 && c->mig_port_first + c->mig_port_cnt <= UINT16_MAX + 1 &&
+                 c->heartbeat_ns > 0 && c->announce_ns > 0 && c->tcpmig_port > 0);
+    return counts && rack;
+}
+
+/* Everything the stack owns, in one order, for measuring and for carving alike. */
+static void carve(struct capy_stack *s, struct capy_arena *a, uint64_t now)
+{
+    const struct capy_stack_cfg *cfg = &s->cfg;
+    bool rack = cfg->peer_cnt > 0;
+    uint32_t migrations = rack ? cfg->migrate_max : 0;
+    s->conns = capy_arena_take(a, cfg->conn_max, sizeof *s->conns);
+    capy_pool_init(&s->conn_pool, a, cfg->conn_max);
+    capy_demux_init(s, a);
+    s->origin_clocks = cfg->conn_max;
+    s->target_clocks = s->origin_clocks + migrations;
+    s->clocks = s->target_clocks + migrations;
+    capy_wheel_init(&s->wheel, a, s->clocks + CAPY_CLOCK_CNT, now);
+    s->listeners = capy_arena_take(a, cfg->listener_max, sizeof *s->listeners);
+    s->control.frames = capy_arena_take(a, CAPY_CONTROL_FRAMES, CAPY_FRAME_MAX);
+    s->control.lens = capy_arena_take(a, CAPY_CONTROL_FRAMES, sizeof *s->control.lens);
+    if (rack) {
+        capy_origin_init(s, a);
+        capy_target_init(s, a);
+        capy_mig_memory_init(&s->memory, a, cfg->memory_max, s->index_key);
+        s->seen_at = capy_arena_take(a, cfg->memory_max, sizeof *s->seen_at);
+        s->closed = capy_arena_take(a, CAPY_CLOSED_MAX, sizeof *s->closed);
+        capy_pool_init(&s->closed_pool, a, CAPY_CLOSED_MAX);
+    }
+    capy_blocks_init(&s->blocks, a, cfg->block_cnt); /* last: the large one */
+}
+
+size_t capy_stack_size(const struct capy_stack_cfg *cfg)
+{
+    if (!cfg_is_sound(cfg))
+        return 0;
+    struct capy_arena a = {NULL, 0};
+    struct capy_stack s = {.cfg = *cfg}; /* only for its pointers to be carved into */
+    capy_arena_take(&a, 1, sizeof s);
+    carve(&s, &a, 0);
+    return a.used;
+}
+
+/* Independent keys from the one random one, by the hash itself. */
+static struct capy_key derive(struct capy_key key, uint8_t purpose)
+{
+    uint8_t in[2] = {purpose, 0};
+    uint64_t k0 = capy_siphash24(key, in, sizeof in);
+    in[1] = 1;
+    return (struct capy_key){k0, capy_siphash24(key, in, sizeof in)};
+}
+
+static void init_lists(struct capy_stack *s)
+{
+    capy_list_init(&s->ready, &s->conns[0].out, sizeof s->conns[0]);
+    capy_list_init(&s->waiting, &s->conns[0].out, sizeof s->conns[0]);
+    capy_list_init(&s->events, &s->conns[0].event, sizeof s->conns[0]);
+    capy_list_init(&s->epoch_ring, &s->conns[0].epoch_link, sizeof s->conns[0]);
+    if (s->cfg.peer_cnt > 0)
+        capy_list_init(&s->closed_queue, &s->closed[0].link, sizeof s->closed[0]);
+}
+
+/* TCP's largest segment must fit the link (RFC 9293 §3.7.1). */
+static void fit_mtu(struct capy_stack_cfg *cfg)
+{
+    enum { IP_AND_TCP_V4 = 40, IP_AND_TCP_V6 = 60 };
+    uint16_t mss = (uint16_t)(cfg->mtu - (capy_ip_is_v4(&cfg->ip) ? IP_AND_TCP_V4 : IP_AND_TCP_V6));
+    if (cfg->tcp.mss_max > mss)
+        cfg->tcp.mss_max = mss;
+}
+
+struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, uint64_t now)
+{
+    CAPY_ASSERT(cfg_is_sound(cfg) && ((uintptr_t)mem & 63u) == 0);
+    struct capy_arena a = {mem, 0};
+    struct capy_stack *s = capy_arena_take(&a, 1, sizeof *s);
+    memset(s, 0, sizeof *s);
+    s->cfg = *cfg;
+    s->now = now;
+    fit_mtu(&s->cfg);
+    s->index_key = derive(cfg->hash_key, 'i');
+    s->isn_key = derive(cfg->hash_key, 's');
+    carve(s, &a, now);
+    memset(s->conns, 0, sizeof *s->conns * s->cfg.conn_max);
+    memset(s->listeners, 0, sizeof *s->listeners * s->cfg.listener_max);
+    init_lists(s);
+    if (cfg->peer_cnt > 0) {
+        memset(s->seen_at, 0, sizeof *s->seen_at * s->cfg.memory_max);
+        capy_rack_start(s);
+    }
+    return s;
+}
+
+void capy_stack_input(struct capy_stack *s, const uint8_t *frame, size_t len, uint64_t now)
+{
+    struct capy_packet p;
+    capy_now_is(s, now);
+    s->count.frames_in++;
+    if (len > CAPY_FRAME_MAX) {
+        s->count.oversize++;
+        return;
+    }
+    enum capy_drop why = capy_frame_parse(frame, len, &p);
+    if (why != CAPY_DROP_NONE)
+        s->count.drop[why]++;
+    else if (p.kind == CAPY_PACKET_ARP)
+        capy_arp_input(s, &p.arp);
+    else
+        capy_receive_ip(s, &p, frame, len);
+}
+
+uint64_t capy_stack_next_at(const struct capy_stack *s)
+{
+    return capy_wheel_next_at(&s->wheel);
+}
+
+static void clock_fired(struct capy_stack *s, enum capy_clock clock)
+{
+    switch (clock) {
+    case CAPY_CLOCK_HEARTBEAT:
+        capy_heartbeat_timer(s);
+        break;
+    case CAPY_CLOCK_ANNOUNCE:
+        capy_announce_timer(s);
+        break;
+    case CAPY_CLOCK_NEIGH:
+        capy_neigh_timer(s);
+        break;
+    case CAPY_CLOCK_CLOSED:
+        capy_closed_timer(s);
+        break;
+    case CAPY_CLOCK_CNT:
+        break;
+    }
+}
+
+void capy_stack_expire(struct capy_stack *s, uint64_t now)
+{
+    uint32_t idx;
+    capy_now_is(s, now);
+    while ((idx = capy_wheel_due(&s->wheel, now)) != CAPY_NONE) {
+        if (idx < s->origin_clocks)
+            capy_conn_timer(s, idx);
+        else if (idx < s->target_clocks)
+            capy_origin_timer(s, idx - s->origin_clocks);
+        else if (idx < s->clocks)
+            capy_target_timer(s, idx - s->target_clocks);
+        else
+            clock_fired(s, (enum capy_clock)(idx - s->clocks));
+    }
+}
