@@ -36,7 +36,7 @@ enum capy_tcp_timer {
     CAPY_TCP_TIMER_TLP,        /* tail loss probe, RFC 8985 §7 */
     CAPY_TCP_TIMER_PERSIST,    /* zero window probe, RFC 9293 §3.8.6.1 */
     CAPY_TCP_TIMER_FIN_WAIT_2, /* the application is gone and the peer never closes */
-    CAPY_TCP_TIMER_TIME_WAIT,  /* 2 MSL */
+    CAPY_TCP_TIMER_END,        /* the block ends: 2 MSL are over, or its RST was sent */
     CAPY_TCP_TIMER_CNT
 };
 
@@ -53,6 +53,7 @@ enum capy_tcp_probe {
     CAPY_TCP_PROBE_WINDOW,  /* a byte into a closed window */
     CAPY_TCP_PROBE_TAIL,    /* new data or the last segment again (RFC 8985 §7.3) */
     CAPY_TCP_PROBE_RETRANS, /* the first lost segment: on entering recovery and at an RTO */
+    CAPY_TCP_PROBE_RESET,   /* RST; the block ends with it */
 };
 
 /* The sending half (RFC 9293 §3.3.1 "send sequence variables"). */
@@ -84,7 +85,7 @@ struct capy_tcp_rcv {
     struct capy_seq irs;
     uint32_t ts_recent;
     uint32_t ooo;    /* bytes held beyond nxt */
-    uint16_t mss;    /* largest segment seen: what "full-sized" means for delayed ACKs */
+    uint16_t mss;    /* what "full-sized" means for delayed ACKs */
     uint8_t wscale;  /* shift of windows we send */
 };
 
@@ -121,11 +122,11 @@ struct capy_tcp {
     uint8_t congestion;     /* enum capy_tcp_congestion */
     bool sack_ok : 1;       /* negotiated (RFC 2018) */
     bool ts_ok : 1;         /* negotiated (RFC 7323) */
+    bool wscale_ok : 1;     /* negotiated (RFC 7323) */
     bool nagle : 1;         /* RFC 9293 §3.7.4; off unless asked for */
     bool fin_queued : 1;    /* our side closes behind snd.end */
     bool app_gone : 1;      /* nobody will read what arrives */
     bool ack_now : 1;       /* an ACK is owed */
-    bool active : 1;        /* opened by us: a refused SYN is told to the application */
 
     /* ---- what stays ------------------------------------------------------------------------- */
     uint32_t marks; /* block of the pool that holds the range lists, CAPY_NONE when both are empty */

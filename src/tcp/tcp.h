@@ -11,6 +11,8 @@
 #include "tcp/tcb.h"
 #include "wire/tcp.h"
 
+enum capy_tcp_congestion { CAPY_TCP_CUBIC, CAPY_TCP_NEWRENO, CAPY_TCP_CONGESTION_CNT };
+
 struct capy_tcp_cfg {
     uint32_t snd_buf_max, rcv_buf_max; /* bytes per connection; default 512 KiB, 256 KiB */
     uint16_t mss_max;                  /* most payload we send or take per segment, before options */
@@ -19,6 +21,7 @@ struct capy_tcp_cfg {
     uint64_t time_wait_ns;             /* 2 MSL */
     uint64_t user_timeout_ns;          /* give up unacknowledged data or persist (R2, RFC 9293) */
     uint8_t syn_retries;
+    uint8_t congestion;                /* enum capy_tcp_congestion, for connections yet to open */
 };
 
 /* Defaults as documented in docs/architecture.md. */
@@ -51,6 +54,8 @@ enum capy_tcp_event {
     CAPY_TCP_FINISHED = 64,      /* closed in order, TIME_WAIT over if any: free it */
     CAPY_TCP_SYN_REUSE = 128,    /* a new SYN may replace this TIME_WAIT block (RFC 6191, RFC 1122
                                     §4.2.2.13): free it and feed the segment to the listener */
+    CAPY_TCP_SEGMENT_REFUSED = 256, /* during the handshake: answer the segment by
+                                       capy_tcp_reset_reply; the connection goes on */
 };
 
 /* Passive open: fills *tcb from a SYN that a listener accepts; state SYN_RECEIVED, SYN-ACK owed.
@@ -63,7 +68,8 @@ void capy_tcp_open_passive(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                           struct capy_seq iss, uint32_t ts_offset);
 
-/* SEGMENT ARRIVES (RFC 9293 §3.10.7) for a block in any state but CLOSED. Returns event bits.
+/* SEGMENT ARRIVES (RFC 9293 §3.10.7). Returns event bits. A block that is CLOSED, or whose RST is
+ * owed, drops the segment.
  * ecn: the IP header's two ECN bits. */
 uint32_t capy_tcp_input(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                         const struct capy_tcp_segment *seg, uint8_t ecn);
@@ -84,7 +90,7 @@ uint32_t capy_tcp_expire(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
 /* In-order bytes not yet consumed. */
 uint32_t capy_tcp_readable(const struct capy_tcp *tcb);
-/* True once the peer's FIN is next to be read (after all readable bytes). */
+/* True once the peer's FIN is behind the readable bytes (none or some): no more will come. */
 bool capy_tcp_at_fin(const struct capy_tcp *tcb);
 /* Lends contiguous readable bytes that begin skip bytes past the first unread one: address, *got
  * bytes (0 and NULL when there are none). Valid until consumed. */

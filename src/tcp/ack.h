@@ -1,0 +1,11 @@
+/* The fifth step of SEGMENT ARRIVES: the acknowledgment (RFC 9293 §3.10.7.4). */
+#ifndef CAPY_TCP_ACK_H
+#define CAPY_TCP_ACK_H
+
+#include "tcp/arrival.h"
+
+/* A synchronized connection. False: the segment goes no further. */
+bool capy_tcp_take_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                       struct capy_tcp_arrival *a);
+
+#endif

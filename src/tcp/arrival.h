@@ -1,0 +1,20 @@
+/* A segment on its way through the steps of RFC 9293 §3.10.7.4: as it came, its numbers as positions,
+ * and what of it lies within the window. Lives on the stack of capy_tcp_input. */
+#ifndef CAPY_TCP_ARRIVAL_H
+#define CAPY_TCP_ARRIVAL_H
+
+#include "tcp/tcp.h"
+
+struct capy_tcp_arrival {
+    const struct capy_tcp_segment *seg;
+    uint64_t seq, ack;   /* positions: in the peer's stream, in ours */
+    const uint8_t *data; /* what is left after trimming, at seq */
+    uint32_t len;
+    bool fin;            /* the FIN is behind data, within the window */
+    uint32_t events;     /* to be returned */
+};
+
+/* An ACK in answer to something suspect, at most one per interval (RFC 5961 §7). */
+void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+
+#endif

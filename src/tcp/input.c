@@ -1,0 +1,370 @@
+/* SEGMENT ARRIVES (RFC 9293 §3.10.7): one function per step, called in order by capy_tcp_input. Input
+ * never sends; it marks what is owed. Every step answers: does the segment go on?
+ *
+ * DEVIATION(RFC 9293 §3.8.2): urgent data is delivered in line and not signalled (RFC 6093 advises
+ * against its use).
+ * Explicit congestion notification (RFC 3168) is never negotiated, so ECN bits mean nothing here. */
+#include "tcp/ack.h"
+#include "tcp/arrival.h"
+#include "tcp/open.h"
+#include "tcp/position.h"
+#include "tcp/reassembly.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+#include "tcp/timers.h"
+
+#define CHALLENGE_INTERVAL_NS CAPY_MS(500)       /* RFC 5961 §7 suggests 10 in 5 s */
+#define TS_RECENT_MAX_NS CAPY_SEC(24 * 24 * 3600) /* RFC 7323 §5.5: then it may have wrapped */
+
+void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (env->now < tcb->challenge_at)
+        return;
+    tcb->challenge_at = env->now + CHALLENGE_INTERVAL_NS;
+    tcb->ack_now = true;
+    env->count->challenge_acks++;
+}
+
+/* ---- SYN-SENT (§3.10.7.3) ------------------------------------------------------------------------ */
+
+static bool end_by_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                         struct capy_tcp_arrival *a, uint32_t event)
+{
+    env->count->resets_in++;
+    capy_tcp_free(tcb, env);
+    a->events |= event;
+    return false;
+}
+
+static void input_syn_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                           struct capy_tcp_arrival *a)
+{
+    const struct capy_tcp_segment *seg = a->seg;
+    bool has_ack = seg->flags & CAPY_TCP_ACK;
+    bool ack_ok = has_ack && a->ack == tcb->snd.nxt && tcb->snd.una < tcb->snd.nxt;
+    if (has_ack && !ack_ok) {
+        env->count->bad_ack++;
+        if (!(seg->flags & CAPY_TCP_RST))
+            a->events |= CAPY_TCP_SEGMENT_REFUSED;
+        return;
+    }
+    if (seg->flags & CAPY_TCP_RST) {
+        if (ack_ok)
+            end_by_reset(tcb, env, a, CAPY_TCP_WAS_RESET);
+        return;
+    }
+    if (!(seg->flags & CAPY_TCP_SYN))
+        return;
+    capy_tcp_take_syn(tcb, env, seg);
+    tcb->probe = CAPY_TCP_PROBE_NONE;
+    if (!ack_ok) { /* both sides open at once: ours goes again, as SYN-ACK (Figure 8) */
+        capy_tcp_set_state(tcb, CAPY_TCP_SYN_RECEIVED);
+        tcb->probe = CAPY_TCP_PROBE_RETRANS;
+        capy_tcp_timers_changed(tcb, env);
+        return;
+    }
+    capy_tcp_established(tcb, env, seg);
+    tcb->ack_now = true;
+    a->events |= CAPY_TCP_ESTABLISHED_EV;
+}
+
+/* ---- first step: sequence number, and PAWS before it (RFC 7323 §5.3) ------------------------------ */
+
+/* A segment that is refused for its numbers is answered with an ACK; when it takes no sequence space
+ * only now and then, so that two confused ends do not answer each other for ever. */
+static void refuse(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                   const struct capy_tcp_arrival *a)
+{
+    if (a->seg->flags & CAPY_TCP_RST)
+        return;
+    if (capy_tcp_segment_len(a->seg) > 0)
+        tcb->ack_now = true;
+    else
+        capy_tcp_challenge(tcb, env);
+    /* The peer did not get our ACK of its FIN: wait anew (§3.10.7.4, TIME-WAIT). */
+    if (tcb->state == CAPY_TCP_TIME_WAIT && a->seg->flags & CAPY_TCP_FIN)
+        capy_tcp_timers_end_at(tcb, env->now + env->cfg->time_wait_ns);
+}
+
+static bool check_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                            const struct capy_tcp_arrival *a)
+{
+    if (!tcb->ts_ok || a->seg->flags & CAPY_TCP_RST)
+        return true;
+    if (!(a->seg->opts & CAPY_TCP_OPT_TS)) { /* RFC 7323 §3.2: drop silently */
+        env->count->paws_drops++;
+        return false;
+    }
+    bool older = (int32_t)(a->seg->ts_val - tcb->rcv.ts_recent) < 0;
+    if (!older || env->now - tcb->rcv.ts_recent_at > TS_RECENT_MAX_NS)
+        return true;
+    env->count->paws_drops++;
+    refuse(tcb, env, a);
+    return false;
+}
+
+/* The four cases of RFC 9293 Table 6. A closed window still lets a segment at its edge through, so
+ * that its ACK and RST count; its data is cut off below. */
+static bool in_window(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
+{
+    uint64_t nxt = tcb->rcv.nxt, edge = capy_max64(tcb->rcv.adv, nxt);
+    uint64_t end = a->seq + capy_tcp_segment_len(a->seg);
+    if (a->seq == nxt)
+        return true;
+    return a->seq < edge && (a->seq > nxt || end > nxt);
+}
+
+/* Cuts off what was received before and what the window has no room for. */
+static void trim(const struct capy_tcp *tcb, struct capy_tcp_arrival *a)
+{
+    if (a->seq < tcb->rcv.nxt) {
+        uint32_t old = (uint32_t)(tcb->rcv.nxt - a->seq);
+        old = capy_min32(old, a->len);
+        a->data += old;
+        a->len -= old;
+        a->seq += old;
+    }
+    uint64_t edge = capy_min64(capy_max64(tcb->rcv.adv, tcb->rcv.nxt), tcb->rcv.fin_pos);
+    uint64_t room = edge > a->seq ? edge - a->seq : 0;
+    if (a->len > room) {
+        a->len = (uint32_t)room;
+        a->fin = false;
+    }
+}
+
+static bool check_sequence(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                           struct capy_tcp_arrival *a)
+{
+    const struct capy_tcp_segment *seg = a->seg;
+    if (!check_timestamp(tcb, env, a))
+        return false;
+    if (!in_window(tcb, a)) {
+        env->count->bad_seq++;
+        /* The peer did not get our SYN-ACK: an ACK alone would not help it. */
+        if (tcb->state == CAPY_TCP_SYN_RECEIVED && a->seq == CAPY_TCP_POS_SYN &&
+            (seg->flags & (CAPY_TCP_SYN | CAPY_TCP_ACK)) == CAPY_TCP_SYN)
+            tcb->probe = CAPY_TCP_PROBE_RETRANS;
+        else
+            refuse(tcb, env, a);
+        return false;
+    }
+    uint32_t whole = a->len;
+    trim(tcb, a);
+    if (a->len < whole)
+        tcb->ack_now = true; /* the sender should learn where we stand */
+    return true;
+}
+
+/* RFC 7323 §4.3 (2): only a segment that spans what we last acknowledged gives TS.Recent. */
+static void take_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                           const struct capy_tcp_arrival *a)
+{
+    uint64_t seq = capy_tcp_pos_of(tcb->rcv.irs, a->seg->seq, tcb->rcv.nxt);
+    if (!tcb->ts_ok || !(a->seg->opts & CAPY_TCP_OPT_TS) || seq > tcb->rcv.acked)
+        return;
+    tcb->rcv.ts_recent = a->seg->ts_val;
+    tcb->rcv.ts_recent_at = env->now;
+}
+
+/* ---- second to fourth step ----------------------------------------------------------------------- */
+
+/* RFC 5961 §3: only the exact next sequence number resets; others in the window are challenged. */
+static bool check_rst(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                      struct capy_tcp_arrival *a)
+{
+    if (!(a->seg->flags & CAPY_TCP_RST))
+        return true;
+    if (capy_tcp_pos_of(tcb->rcv.irs, a->seg->seq, tcb->rcv.nxt) != tcb->rcv.nxt) {
+        capy_tcp_challenge(tcb, env);
+        return false;
+    }
+    bool was_closing = tcb->state == CAPY_TCP_CLOSING || tcb->state == CAPY_TCP_LAST_ACK ||
+                       tcb->state == CAPY_TCP_TIME_WAIT;
+    return end_by_reset(tcb, env, a, was_closing ? CAPY_TCP_FINISHED : CAPY_TCP_WAS_RESET);
+}
+
+/* RFC 5961 §4: whoever restarted will answer the challenge with a RST. */
+static bool check_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                      const struct capy_tcp_arrival *a)
+{
+    if (!(a->seg->flags & CAPY_TCP_SYN))
+        return true;
+    capy_tcp_challenge(tcb, env);
+    return false;
+}
+
+/* ---- fifth step: ACK ----------------------------------------------------------------------------- */
+
+static bool ack_syn_received(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                             struct capy_tcp_arrival *a)
+{
+    if (a->ack != tcb->snd.nxt || tcb->snd.una == tcb->snd.nxt) {
+        env->count->bad_ack++;
+        a->events |= CAPY_TCP_SEGMENT_REFUSED;
+        return false;
+    }
+    tcb->snd.wnd = (uint32_t)a->seg->window << tcb->snd.wscale;
+    tcb->snd.wnd_max = capy_max32(tcb->snd.wnd_max, tcb->snd.wnd);
+    tcb->snd.wl1 = a->seg->seq;
+    tcb->snd.wl2 = a->seg->ack;
+    capy_tcp_established(tcb, env, a->seg);
+    a->events |= CAPY_TCP_ESTABLISHED_EV;
+    return true;
+}
+
+static bool check_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                      struct capy_tcp_arrival *a)
+{
+    if (!(a->seg->flags & CAPY_TCP_ACK))
+        return false;
+    if (tcb->state == CAPY_TCP_SYN_RECEIVED)
+        return ack_syn_received(tcb, env, a);
+    return capy_tcp_take_ack(tcb, env, a);
+}
+
+/* ---- seventh step: text -------------------------------------------------------------------------- */
+
+/* RFC 9293 §3.8.6.3, RFC 5681 §4.2: at once for every second full-sized segment and around holes, else
+ * within delack_ns. */
+static void owe_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (tcb->rcv.nxt - tcb->rcv.acked > tcb->rcv.mss)
+        tcb->ack_now = true;
+    else if (tcb->delack_at == CAPY_NEVER)
+        tcb->delack_at = env->now + env->cfg->delack_ns;
+}
+
+static bool may_receive(const struct capy_tcp *tcb)
+{
+    return tcb->state == CAPY_TCP_ESTABLISHED || tcb->state == CAPY_TCP_FIN_WAIT_1 ||
+           tcb->state == CAPY_TCP_FIN_WAIT_2;
+}
+
+static bool take_text(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                      struct capy_tcp_arrival *a)
+{
+    if (a->len == 0)
+        return true;
+    if (!may_receive(tcb)) {
+        tcb->ack_now = true;
+        return false;
+    }
+    if (tcb->app_gone) { /* RFC 9293 §3.6.1 MUST-2 / RFC 2525 §2.17: lost data is told by RST */
+        tcb->probe = CAPY_TCP_PROBE_RESET;
+        tcb->ack_now = false;
+        return false;
+    }
+    uint64_t before = tcb->rcv.nxt;
+    switch (capy_tcp_place(tcb, env, a->seq, a->data, a->len)) {
+    case CAPY_TCP_PLACED_NOTHING:
+        return false;
+    case CAPY_TCP_PLACED_AHEAD:
+        env->count->ooo_segs_in++;
+        tcb->ack_now = true;
+        break;
+    case CAPY_TCP_PLACED_GAP:
+        tcb->ack_now = true;
+        a->events |= CAPY_TCP_DATA_ARRIVED;
+        break;
+    case CAPY_TCP_PLACED_NEXT:
+        owe_ack(tcb, env);
+        a->events |= CAPY_TCP_DATA_ARRIVED;
+        break;
+    }
+    env->count->bytes_in += tcb->rcv.nxt - before;
+    return true;
+}
+
+/* ---- eighth step: FIN ---------------------------------------------------------------------------- */
+
+static void enter_time_wait(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    capy_tcp_set_state(tcb, CAPY_TCP_TIME_WAIT);
+    capy_tcp_timers_end_at(tcb, env->now + env->cfg->time_wait_ns);
+}
+
+static void take_fin(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                     struct capy_tcp_arrival *a)
+{
+    struct capy_tcp_rcv *rcv = &tcb->rcv;
+    uint64_t pos = a->seq + a->len;
+    /* A FIN below data that arrived is a lie; so is a second one elsewhere. */
+    if (a->fin && may_receive(tcb) && rcv->fin_pos == CAPY_NEVER &&
+        pos >= capy_tcp_held_end(tcb, env))
+        rcv->fin_pos = pos;
+    if (a->fin)
+        tcb->ack_now = true;
+    if (rcv->nxt != rcv->fin_pos)
+        return;
+    rcv->nxt++;
+    rcv->adv = capy_max64(rcv->adv, rcv->nxt);
+    a->events |= CAPY_TCP_FIN_ARRIVED;
+    switch (capy_tcp_state_of(tcb)) {
+    case CAPY_TCP_ESTABLISHED:
+        capy_tcp_set_state(tcb, CAPY_TCP_CLOSE_WAIT);
+        break;
+    case CAPY_TCP_FIN_WAIT_1: /* had our FIN been acknowledged, this were FIN_WAIT_2 */
+        capy_tcp_set_state(tcb, CAPY_TCP_CLOSING);
+        break;
+    case CAPY_TCP_FIN_WAIT_2:
+        enter_time_wait(tcb, env);
+        break;
+    case CAPY_TCP_CLOSED:
+    case CAPY_TCP_SYN_SENT:
+    case CAPY_TCP_SYN_RECEIVED:
+    case CAPY_TCP_CLOSE_WAIT:
+    case CAPY_TCP_CLOSING:
+    case CAPY_TCP_LAST_ACK:
+    case CAPY_TCP_TIME_WAIT:
+    case CAPY_TCP_STATE_CNT:
+        CAPY_ASSERT(false);
+    }
+}
+
+/* ---- the walk ------------------------------------------------------------------------------------ */
+
+/* RFC 9293 §3.10.7.4 on TIME-WAIT, RFC 6191 §2: a SYN that cannot be an old duplicate opens anew. */
+static bool is_syn_reuse(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
+{
+    const struct capy_tcp_segment *seg = a->seg;
+    if (tcb->state != CAPY_TCP_TIME_WAIT ||
+        (seg->flags & (CAPY_TCP_SYN | CAPY_TCP_ACK | CAPY_TCP_RST)) != CAPY_TCP_SYN)
+        return false;
+    if (tcb->ts_ok && seg->opts & CAPY_TCP_OPT_TS && seg->ts_val != tcb->rcv.ts_recent)
+        return (int32_t)(seg->ts_val - tcb->rcv.ts_recent) > 0;
+    return a->seq > tcb->rcv.nxt;
+}
+
+static void walk(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_tcp_arrival *a)
+{
+    if (!check_sequence(tcb, env, a) || !check_rst(tcb, env, a) || !check_syn(tcb, env, a))
+        return;
+    take_timestamp(tcb, env, a);
+    if (check_ack(tcb, env, a) && take_text(tcb, env, a))
+        take_fin(tcb, env, a);
+}
+
+uint32_t capy_tcp_input(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                        const struct capy_tcp_segment *seg, uint8_t ecn)
+{
+    (void)ecn;
+    env->count->segs_in++;
+    if (tcb->state == CAPY_TCP_CLOSED || tcb->probe == CAPY_TCP_PROBE_RESET)
+        return 0;
+    struct capy_tcp_arrival a = {
+        .seg = seg,
+        .seq = capy_tcp_pos_of(tcb->rcv.irs, seg->seq, tcb->rcv.nxt),
+        .ack = capy_tcp_pos_of(tcb->snd.iss, seg->ack, tcb->snd.una),
+        .data = seg->data,
+        .len = seg->data_len,
+        .fin = seg->flags & CAPY_TCP_FIN,
+    };
+    if (is_syn_reuse(tcb, &a))
+        return CAPY_TCP_SYN_REUSE;
+    if (tcb->state == CAPY_TCP_SYN_SENT)
+        input_syn_sent(tcb, env, &a);
+    else
+        walk(tcb, env, &a);
+    capy_tcp_timers_changed(tcb, env);
+    return a.events;
+}

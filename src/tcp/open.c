@@ -1,0 +1,109 @@
+/* Opening: fresh control blocks, and what both ends agree on in the handshake. */
+#include "tcp/open.h"
+#include "tcp/congestion.h"
+#include "tcp/position.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+#define MSS_DEFAULT 536u  /* RFC 9293 MUST-15: what a SYN without the option means */
+#define TS_OPTION_LEN 12u /* in every segment once negotiated, padded */
+
+void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
+{
+    *cfg = (struct capy_tcp_cfg){
+        .snd_buf_max = 512u << 10,
+        .rcv_buf_max = 256u << 10,
+        .mss_max = 1460,
+        .rto_min_ns = CAPY_MS(200),
+        .rto_max_ns = CAPY_SEC(60),
+        .delack_ns = CAPY_MS(40),
+        .time_wait_ns = CAPY_SEC(60),
+        .user_timeout_ns = CAPY_SEC(300), /* RFC 9293 §3.9.1: five minutes */
+        .syn_retries = 5,
+        .congestion = CAPY_TCP_CUBIC,
+    };
+}
+
+static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_seq iss,
+                  uint32_t ts_offset)
+{
+    *tcb = (struct capy_tcp){0};
+    tcb->snd.iss = iss;
+    tcb->snd.una = tcb->snd.nxt = CAPY_TCP_POS_SYN;
+    tcb->snd.rtx_nxt = tcb->snd.lost_end = tcb->snd.recover = CAPY_TCP_POS_SYN;
+    tcb->snd.end = CAPY_TCP_POS_DATA;
+    tcb->snd.mss = MSS_DEFAULT;
+    capy_stream_init(&tcb->snd.queue, CAPY_TCP_POS_DATA);
+    capy_stream_init(&tcb->rcv.queue, CAPY_TCP_POS_DATA);
+    tcb->rcv.nxt = tcb->rcv.adv = tcb->rcv.acked = CAPY_TCP_POS_DATA;
+    tcb->rcv.fin_pos = CAPY_NEVER;
+    tcb->cc.epoch_at = CAPY_NEVER;
+    tcb->timer_at = tcb->delack_at = tcb->give_up_at = CAPY_NEVER;
+    tcb->sent_at = env->now;
+    tcb->ts_offset = ts_offset;
+    tcb->congestion = env->cfg->congestion;
+    tcb->marks = CAPY_NONE;
+}
+
+void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                       const struct capy_tcp_segment *syn)
+{
+    uint32_t mss = syn->opts & CAPY_TCP_OPT_MSS ? syn->mss : MSS_DEFAULT;
+    mss = capy_max32(capy_min32(mss, env->cfg->mss_max), CAPY_TCP_MSS_MIN);
+    tcb->rcv.irs = syn->seq;
+    tcb->wscale_ok = syn->opts & CAPY_TCP_OPT_WSCALE;
+    if (tcb->wscale_ok) {
+        tcb->snd.wscale = syn->wscale;
+        tcb->rcv.wscale = capy_tcp_wscale_for(env->cfg->rcv_buf_max);
+    }
+    tcb->sack_ok = syn->opts & CAPY_TCP_OPT_SACK_OK;
+    tcb->ts_ok = syn->opts & CAPY_TCP_OPT_TS;
+    if (tcb->ts_ok) {
+        tcb->rcv.ts_recent = syn->ts_val;
+        tcb->rcv.ts_recent_at = env->now;
+        mss -= TS_OPTION_LEN;
+    }
+    /* What we may send is a good guess of the peer's full-sized segment, too. */
+    tcb->snd.mss = tcb->rcv.mss = (uint16_t)mss;
+    tcb->snd.wnd = tcb->snd.wnd_max = syn->window; /* never scaled on a SYN (RFC 7323 §2.2) */
+    tcb->snd.wl1 = syn->seq;
+    tcb->snd.wl2 = syn->ack;
+}
+
+void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                          const struct capy_tcp_segment *seg)
+{
+    struct capy_tcp_snd *snd = &tcb->snd;
+    snd->una = CAPY_TCP_POS_DATA;
+    snd->rtx_nxt = snd->lost_end = snd->recover = snd->una;
+    tcb->phase = CAPY_TCP_OPEN;
+    tcb->probe = CAPY_TCP_PROBE_NONE;
+    capy_tcp_cc_start(tcb);
+    capy_tcp_rtt_acked(tcb, env, snd->una, seg);
+    tcb->backoff = 0; /* it counted SYNs */
+    capy_tcp_set_state(tcb, CAPY_TCP_ESTABLISHED);
+    if (tcb->fin_queued)
+        capy_tcp_set_state(tcb, CAPY_TCP_FIN_WAIT_1);
+    capy_tcp_timers_progress(tcb, env);
+    capy_tcp_timers_restart(tcb, env);
+}
+
+void capy_tcp_open_passive(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                           const struct capy_tcp_segment *syn, struct capy_seq iss,
+                           uint32_t ts_offset)
+{
+    fresh(tcb, env, iss, ts_offset);
+    capy_tcp_take_syn(tcb, env, syn);
+    capy_tcp_set_state(tcb, CAPY_TCP_SYN_RECEIVED);
+    capy_tcp_timers_changed(tcb, env);
+}
+
+void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_seq iss,
+                          uint32_t ts_offset)
+{
+    fresh(tcb, env, iss, ts_offset);
+    capy_tcp_set_state(tcb, CAPY_TCP_SYN_SENT);
+    capy_tcp_timers_changed(tcb, env);
+}

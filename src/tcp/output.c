@@ -1,0 +1,344 @@
+/* Output: one function decides what the next segment is (next_plan), others carry it out. Because
+ * capy_tcp_wants_output asks the same function, "may I send?" and "do I want to?" cannot differ. */
+#include "tcp/output.h"
+#include "tcp/congestion.h"
+#include "tcp/position.h"
+#include "tcp/reassembly.h"
+#include "tcp/rtt.h"
+#include "tcp/scoreboard.h"
+#include "tcp/state.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+enum plan_kind {
+    PLAN_NOTHING,
+    PLAN_SYN,
+    PLAN_RESET,
+    PLAN_LOST,  /* [pos, end) was lost and goes again */
+    PLAN_AGAIN, /* [pos, end) goes again as a probe; nothing is known to be lost */
+    PLAN_NEW,   /* [nxt, end) goes for the first time */
+    PLAN_ACK,
+};
+
+struct plan {
+    enum plan_kind kind;
+    uint64_t pos, end;
+};
+
+static bool may_carry_data(const struct capy_tcp *tcb)
+{
+    switch (capy_tcp_state_of(tcb)) {
+    case CAPY_TCP_ESTABLISHED:
+    case CAPY_TCP_FIN_WAIT_1:
+    case CAPY_TCP_CLOSE_WAIT:
+    case CAPY_TCP_CLOSING:
+    case CAPY_TCP_LAST_ACK:
+        return true;
+    case CAPY_TCP_CLOSED:
+    case CAPY_TCP_SYN_SENT:
+    case CAPY_TCP_SYN_RECEIVED:
+    case CAPY_TCP_FIN_WAIT_2:
+    case CAPY_TCP_TIME_WAIT:
+    case CAPY_TCP_STATE_CNT:
+        break;
+    }
+    return false;
+}
+
+/* n bytes from nxt on, and the FIN when they are the last. */
+static uint32_t with_fin(const struct capy_tcp *tcb, uint32_t n)
+{
+    return n + (tcb->fin_queued && tcb->snd.nxt + n == tcb->snd.end ? 1u : 0u);
+}
+
+/* Bytes of new data that one segment can hold and the peer's window has room for. */
+static uint32_t sendable(const struct capy_tcp *tcb)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    uint64_t edge = snd->una + snd->wnd;
+    if (snd->nxt >= snd->end || snd->nxt >= edge)
+        return 0;
+    return (uint32_t)capy_min64(snd->mss, capy_min64(snd->end, edge) - snd->nxt);
+}
+
+uint32_t capy_tcp_may_send_new(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    if (!may_carry_data(tcb) || snd->nxt >= capy_tcp_snd_last(tcb))
+        return 0;
+    uint32_t n = sendable(tcb);
+    if (n == 0) /* a lone FIN takes no buffer: it may stand at the window's edge */
+        return snd->nxt == snd->end && snd->nxt <= snd->una + snd->wnd ? 1 : 0;
+    if (n < snd->mss) {
+        bool all = snd->nxt + n == snd->end;
+        if (all && tcb->nagle && !tcb->fin_queued && capy_tcp_flight(tcb) > 0)
+            return 0;
+        if (!all && n < snd->wnd_max / 2)
+            return 0;
+    }
+    uint32_t pipe = capy_tcp_pipe(tcb, env);
+    if (pipe > 0 && (uint64_t)pipe + n > tcb->cc.cwnd)
+        return 0;
+    return with_fin(tcb, n);
+}
+
+static struct plan plan_again(const struct capy_tcp *tcb, uint64_t pos, uint32_t max)
+{
+    return (struct plan){PLAN_AGAIN, pos, capy_min64(pos + max, tcb->snd.nxt)};
+}
+
+/* Into a closed window: one byte, or what fits when sender SWS avoidance had held it back. */
+static struct plan plan_window_probe(const struct capy_tcp *tcb)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    if (snd->una < snd->nxt)
+        return plan_again(tcb, snd->una, 1);
+    if (snd->nxt >= capy_tcp_snd_last(tcb))
+        return (struct plan){PLAN_NOTHING, 0, 0};
+    uint32_t n = snd->nxt < snd->end ? capy_max32(sendable(tcb), 1) : 0;
+    return (struct plan){PLAN_NEW, snd->nxt, snd->nxt + with_fin(tcb, n)};
+}
+
+/* RFC 8985 §7.3: new data if the peer's window has room, else the last segment again. */
+static struct plan plan_tail_probe(const struct capy_tcp *tcb)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    uint32_t n = sendable(tcb);
+    if (snd->una == snd->nxt)
+        return (struct plan){PLAN_NOTHING, 0, 0};
+    if (n > 0)
+        return (struct plan){PLAN_NEW, snd->nxt, snd->nxt + with_fin(tcb, n)};
+    return plan_again(tcb, capy_max64(snd->una, snd->nxt - snd->mss), snd->mss);
+}
+
+/* Lost pieces, as far as the congestion window allows; the first of a phase in any case. */
+static struct plan plan_lost(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    uint64_t pos, end;
+    bool at_once = tcb->probe == CAPY_TCP_PROBE_RETRANS;
+    if (!capy_tcp_next_lost(tcb, env, &pos, &end)) {
+        if (at_once && snd->una < snd->nxt)
+            return plan_again(tcb, snd->una, snd->mss);
+        return (struct plan){PLAN_NOTHING, 0, 0};
+    }
+    end = capy_min64(end, pos + snd->mss);
+    if (!at_once && capy_tcp_pipe(tcb, env) + (end - pos) > tcb->cc.cwnd)
+        return (struct plan){PLAN_NOTHING, 0, 0};
+    return (struct plan){PLAN_LOST, pos, end};
+}
+
+static struct plan plan_data(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    struct plan p = {PLAN_NOTHING, 0, 0};
+    if (tcb->probe == CAPY_TCP_PROBE_WINDOW)
+        p = plan_window_probe(tcb);
+    else if (tcb->probe == CAPY_TCP_PROBE_TAIL)
+        p = plan_tail_probe(tcb);
+    if (p.kind == PLAN_NOTHING)
+        p = plan_lost(tcb, env);
+    if (p.kind == PLAN_NOTHING) {
+        uint32_t n = capy_tcp_may_send_new(tcb, env);
+        if (n > 0)
+            p = (struct plan){PLAN_NEW, tcb->snd.nxt, tcb->snd.nxt + n};
+    }
+    return p;
+}
+
+static struct plan next_plan(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    enum capy_tcp_state state = capy_tcp_state_of(tcb);
+    struct plan p = {PLAN_NOTHING, 0, 0};
+    if (state == CAPY_TCP_CLOSED)
+        return p;
+    if (tcb->probe == CAPY_TCP_PROBE_RESET)
+        return (struct plan){PLAN_RESET, 0, 0};
+    bool opening = state == CAPY_TCP_SYN_SENT || state == CAPY_TCP_SYN_RECEIVED;
+    if (opening && (tcb->snd.nxt == tcb->snd.una || tcb->probe == CAPY_TCP_PROBE_RETRANS))
+        return (struct plan){PLAN_SYN, 0, 0};
+    if (!opening)
+        p = plan_data(tcb, env);
+    if (p.kind == PLAN_NOTHING && (tcb->ack_now || capy_tcp_window_update_owed(tcb, env)))
+        p.kind = PLAN_ACK;
+    return p;
+}
+
+bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    return next_plan(tcb, env).kind != PLAN_NOTHING;
+}
+
+/* ---- carrying it out ---------------------------------------------------------------------------- */
+
+/* Acknowledges all that arrived: every segment but a first SYN does. */
+static void put_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                    struct capy_tcp_segment *seg)
+{
+    seg->flags |= CAPY_TCP_ACK;
+    seg->ack = capy_tcp_seq_at(tcb->rcv.irs, tcb->rcv.nxt);
+    seg->window = capy_tcp_window_offer(tcb, env, seg->flags & CAPY_TCP_SYN);
+    tcb->rcv.acked = tcb->rcv.nxt;
+    tcb->ack_now = false;
+    tcb->delack_at = CAPY_NEVER;
+}
+
+static void put_timestamps(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                           struct capy_tcp_segment *seg)
+{
+    seg->opts |= CAPY_TCP_OPT_TS;
+    seg->ts_val = capy_tcp_ts_now(tcb, env);
+    seg->ts_ecr = seg->flags & CAPY_TCP_ACK ? tcb->rcv.ts_recent : 0;
+}
+
+/* A SYN offers everything; a SYN-ACK only what the SYN offered (RFC 7323 §2.2, §3.2, RFC 2018 §2). */
+static void emit_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                     struct capy_tcp_segment *seg)
+{
+    bool first = tcb->snd.nxt == tcb->snd.una;
+    bool answer = tcb->state == CAPY_TCP_SYN_RECEIVED;
+    seg->seq = tcb->snd.iss;
+    seg->flags = CAPY_TCP_SYN;
+    seg->opts = CAPY_TCP_OPT_MSS;
+    seg->mss = env->cfg->mss_max;
+    if (!answer || tcb->wscale_ok) {
+        seg->opts |= CAPY_TCP_OPT_WSCALE;
+        seg->wscale = capy_tcp_wscale_for(env->cfg->rcv_buf_max);
+    }
+    if (!answer || tcb->sack_ok)
+        seg->opts |= CAPY_TCP_OPT_SACK_OK;
+    if (answer)
+        put_ack(tcb, env, seg);
+    else
+        seg->window = (uint16_t)capy_min32(env->cfg->rcv_buf_max, UINT16_MAX);
+    if (!answer || tcb->ts_ok)
+        put_timestamps(tcb, env, seg);
+    tcb->snd.nxt = CAPY_TCP_POS_DATA;
+    tcb->probe = CAPY_TCP_PROBE_NONE;
+    if (first)
+        capy_tcp_rtt_sent(tcb, env, tcb->snd.nxt);
+    else
+        capy_tcp_rtt_cancel(tcb);
+    capy_tcp_timers_changed(tcb, env);
+}
+
+/* RST in answer to data that nobody will read; the block ends. */
+static void emit_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                       struct capy_tcp_segment *seg)
+{
+    seg->seq = capy_tcp_seq_at(tcb->snd.iss, tcb->snd.nxt);
+    seg->flags = CAPY_TCP_RST;
+    put_ack(tcb, env, seg);
+    env->count->resets_out++;
+    capy_tcp_set_state(tcb, CAPY_TCP_CLOSED);
+    tcb->probe = CAPY_TCP_PROBE_NONE;
+    capy_tcp_timers_end_at(tcb, env->now);
+}
+
+/* SACK blocks beside whatever else goes out; the bytes of options they take. */
+static uint32_t put_sack(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                         struct capy_tcp_segment *seg)
+{
+    if (!tcb->sack_ok || tcb->rcv.ooo == 0)
+        return 0;
+    capy_tcp_sack_fill(tcb, env, tcb->ts_ok ? 3 : CAPY_TCP_SACK_MAX, seg);
+    return 4u + 8u * seg->sack_cnt; /* RFC 2018 §3, padded to four bytes */
+}
+
+static void emit_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                     struct capy_tcp_segment *seg)
+{
+    seg->seq = capy_tcp_seq_at(tcb->snd.iss, tcb->snd.nxt);
+    put_ack(tcb, env, seg);
+    put_sack(tcb, env, seg);
+    if (tcb->ts_ok)
+        put_timestamps(tcb, env, seg);
+}
+
+/* Keeps the books for [p->pos, end), which just left. */
+static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const struct plan *p,
+                    uint64_t end)
+{
+    struct capy_tcp_snd *snd = &tcb->snd;
+    bool tail = tcb->probe == CAPY_TCP_PROBE_TAIL;
+    if (tcb->probe == CAPY_TCP_PROBE_WINDOW)
+        env->count->zero_window_probes++;
+    tcb->probe = CAPY_TCP_PROBE_NONE;
+    if (p->kind == PLAN_NEW) {
+        snd->nxt = end;
+        capy_tcp_rtt_sent(tcb, env, end);
+    } else {
+        capy_tcp_rtt_cancel(tcb);
+        tcb->retrans_segs++;
+        env->count->retrans_segs++;
+        if (p->kind == PLAN_LOST)
+            snd->rtx_nxt = end;
+    }
+    if (tail)
+        snd->tlp_end = snd->nxt;
+    tcb->sent_at = env->now;
+    if (p->kind == PLAN_NEW && tcb->timer == CAPY_TCP_TIMER_TLP)
+        capy_tcp_timers_restart(tcb, env);
+    else
+        capy_tcp_timers_changed(tcb, env);
+}
+
+static void emit_data(struct capy_tcp *tcb, const struct capy_tcp_env *env, const struct plan *p,
+                      struct capy_tcp_segment *seg, uint64_t *data_offset)
+{
+    struct capy_tcp_snd *snd = &tcb->snd;
+    if (p->kind == PLAN_NEW && snd->una == snd->nxt &&
+        env->now - tcb->sent_at > capy_tcp_rto(tcb, env))
+        capy_tcp_cc_resume(tcb);
+
+    seg->seq = capy_tcp_seq_at(snd->iss, p->pos);
+    put_ack(tcb, env, seg);
+    uint32_t room = snd->mss - put_sack(tcb, env, seg);
+    if (tcb->ts_ok)
+        put_timestamps(tcb, env, seg);
+    uint64_t data_end = capy_min64(p->end, snd->end);
+    if (data_end > p->pos) {
+        seg->data_len = (uint32_t)capy_min64(data_end - p->pos, room);
+        *data_offset = p->pos;
+    }
+    uint64_t end = p->pos + seg->data_len;
+    if (end == snd->end) {
+        if (seg->data_len > 0)
+            seg->flags |= CAPY_TCP_PSH;
+        if (p->end > end) {
+            seg->flags |= CAPY_TCP_FIN;
+            end++;
+        }
+    }
+    env->count->bytes_out += seg->data_len;
+    account(tcb, env, p, end);
+}
+
+bool capy_tcp_output(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                     struct capy_tcp_segment *seg, uint64_t *data_offset)
+{
+    struct plan p = next_plan(tcb, env);
+    if (p.kind == PLAN_NOTHING)
+        return false;
+    *seg = (struct capy_tcp_segment){0};
+    *data_offset = 0;
+    switch (p.kind) {
+    case PLAN_SYN:
+        emit_syn(tcb, env, seg);
+        break;
+    case PLAN_RESET:
+        emit_reset(tcb, env, seg);
+        break;
+    case PLAN_LOST:
+    case PLAN_AGAIN:
+    case PLAN_NEW:
+        emit_data(tcb, env, &p, seg, data_offset);
+        break;
+    case PLAN_ACK:
+        emit_ack(tcb, env, seg);
+        break;
+    case PLAN_NOTHING:
+        break;
+    }
+    env->count->segs_out++;
+    return true;
+}

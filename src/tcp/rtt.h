@@ -1,0 +1,20 @@
+/* Round-trip time and retransmission timeout (RFC 6298), and the timestamp clock (RFC 7323). */
+#ifndef CAPY_TCP_RTT_H
+#define CAPY_TCP_RTT_H
+
+#include "tcp/tcp.h"
+
+/* Starts timing the segment that ends at pos, unless one is being timed already. */
+void capy_tcp_rtt_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t pos);
+/* Karn's rule: something was retransmitted, so the running sample would be ambiguous. */
+void capy_tcp_rtt_cancel(struct capy_tcp *tcb);
+/* New data was acknowledged up to ack; seg may carry an echoed timestamp. */
+void capy_tcp_rtt_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t ack,
+                        const struct capy_tcp_segment *seg);
+/* The timeout now, backed off. */
+uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
+
+/* TSval now: milliseconds, from an offset that differs per connection (RFC 7323 §5.4, §7.1). */
+uint32_t capy_tcp_ts_now(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
+
+#endif

@@ -1,0 +1,164 @@
+/* What a decoded head must satisfy before anything believes it. Bytes that came through the rack's
+ * network are authenticated but not trusted: a bug or a mistaken version at the origin must end as a
+ * refused migration, not as a failed assertion here. */
+#include "tcp/congestion.h"
+#include "tcp/open.h"
+#include "tcp/position.h"
+#include "tcp/snapshot_head.h"
+
+#define SPAN_MAX (UINT64_C(1) << 30)     /* no window or queue is longer (RFC 7323 §2.3) */
+#define RTT_MAX_NS CAPY_SEC(3600)        /* keeps sums and backoff of RTO in 64 bits */
+#define DEADLINE_MAX_NS CAPY_SEC(864000) /* longer than any timer of any configuration */
+#define K_MAX_MS (UINT32_C(1) << 21)     /* the range of CUBIC's cube root */
+#define TS_OPTION_LEN 12u
+
+static bool fin_acked(const struct capy_tcp *tcb)
+{
+    return tcb->state == CAPY_TCP_FIN_WAIT_2 || tcb->state == CAPY_TCP_TIME_WAIT;
+}
+
+/* The states in which our FIN is queued, and those in which the peer's has arrived. */
+static bool state_ok(const struct capy_tcp *tcb)
+{
+    bool ours = false, theirs = false;
+    switch ((enum capy_tcp_state)tcb->state) {
+    case CAPY_TCP_ESTABLISHED:
+        break;
+    case CAPY_TCP_FIN_WAIT_1:
+    case CAPY_TCP_FIN_WAIT_2:
+        ours = true;
+        break;
+    case CAPY_TCP_CLOSE_WAIT:
+        theirs = true;
+        break;
+    case CAPY_TCP_CLOSING:
+    case CAPY_TCP_LAST_ACK:
+    case CAPY_TCP_TIME_WAIT:
+        ours = theirs = true;
+        break;
+    case CAPY_TCP_CLOSED:
+    case CAPY_TCP_SYN_SENT:
+    case CAPY_TCP_SYN_RECEIVED:
+    case CAPY_TCP_STATE_CNT:
+    default: /* any byte may have come */
+        return false;
+    }
+    return tcb->fin_queued == ours && (tcb->rcv.nxt > tcb->rcv.fin_pos) == theirs &&
+           tcb->phase <= CAPY_TCP_LOSS && tcb->probe <= CAPY_TCP_PROBE_RESET &&
+           tcb->congestion < CAPY_TCP_CONGESTION_CNT &&
+           (tcb->probe != CAPY_TCP_PROBE_RESET || tcb->app_gone);
+}
+
+static bool deadline_ok(uint64_t at, uint64_t now)
+{
+    return at == CAPY_NEVER || at - now <= DEADLINE_MAX_NS;
+}
+
+static bool timers_ok(const struct capy_tcp *tcb, uint64_t now)
+{
+    bool in_flight = tcb->snd.una < tcb->snd.nxt;
+    bool waits = in_flight || tcb->snd.nxt < capy_tcp_snd_last(tcb);
+    bool reset = tcb->probe == CAPY_TCP_PROBE_RESET;
+    bool ok = false;
+    switch ((enum capy_tcp_timer)tcb->timer) {
+    case CAPY_TCP_TIMER_NONE:
+        ok = reset || !in_flight;
+        break;
+    case CAPY_TCP_TIMER_RTO:
+    case CAPY_TCP_TIMER_TLP:
+        ok = in_flight;
+        break;
+    case CAPY_TCP_TIMER_PERSIST:
+        ok = waits;
+        break;
+    case CAPY_TCP_TIMER_FIN_WAIT_2:
+        ok = tcb->state == CAPY_TCP_FIN_WAIT_2;
+        break;
+    case CAPY_TCP_TIMER_END:
+        ok = tcb->state == CAPY_TCP_TIME_WAIT;
+        break;
+    case CAPY_TCP_TIMER_CNT:
+    default: /* any byte may have come */
+        break;
+    }
+    return ok && (tcb->state != CAPY_TCP_TIME_WAIT || tcb->timer == CAPY_TCP_TIMER_END) &&
+           (tcb->timer == CAPY_TCP_TIMER_NONE) == (tcb->timer_at == CAPY_NEVER) &&
+           (tcb->give_up_at != CAPY_NEVER) == (waits && !reset) &&
+           deadline_ok(tcb->timer_at, now) && deadline_ok(tcb->delack_at, now) &&
+           deadline_ok(tcb->give_up_at, now) && tcb->challenge_at != CAPY_NEVER &&
+           deadline_ok(tcb->challenge_at, now);
+}
+
+static bool mss_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t mss)
+{
+    uint32_t options = tcb->ts_ok ? TS_OPTION_LEN : 0;
+    return mss >= CAPY_TCP_MSS_MIN - options &&
+           mss <= capy_max32(env->cfg->mss_max, CAPY_TCP_MSS_MIN) - options;
+}
+
+static bool snd_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    uint64_t flight = snd->nxt - snd->una;
+    uint64_t wnd_limit = (uint64_t)UINT16_MAX << capy_min32(snd->wscale, 14);
+    return snd->una >= CAPY_TCP_POS_DATA + (fin_acked(tcb) ? 1u : 0u) &&
+           snd->end - snd->queue.start <= SPAN_MAX && flight <= SPAN_MAX &&
+           (!fin_acked(tcb) || (flight == 0 && snd->end == snd->queue.start)) &&
+           snd->nxt <= capy_tcp_snd_last(tcb) && snd->rtx_nxt <= snd->nxt &&
+           snd->lost_end <= snd->nxt && snd->recover <= snd->nxt && snd->tlp_end <= snd->nxt &&
+           (tcb->phase == CAPY_TCP_OPEN || snd->recover > snd->una) && snd->sacked <= flight &&
+           snd->wscale <= (tcb->wscale_ok ? 14u : 0u) && snd->wnd <= wnd_limit &&
+           snd->wnd <= snd->wnd_max && snd->wnd_max <= SPAN_MAX && mss_ok(tcb, env, snd->mss);
+}
+
+static bool rcv_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    const struct capy_tcp_rcv *rcv = &tcb->rcv;
+    bool fin_done = rcv->nxt > rcv->fin_pos;
+    return rcv->nxt >= CAPY_TCP_POS_DATA + (fin_done ? 1u : 0u) &&
+           rcv->queue.start >= CAPY_TCP_POS_DATA && rcv->queue.start <= capy_tcp_rcv_last(tcb) &&
+           rcv->acked >= CAPY_TCP_POS_DATA && rcv->acked <= rcv->nxt &&
+           rcv->adv - rcv->nxt <= SPAN_MAX && capy_tcp_readable(tcb) <= SPAN_MAX &&
+           (rcv->fin_pos == CAPY_NEVER || fin_done ||
+            (rcv->fin_pos > rcv->nxt && rcv->fin_pos <= rcv->adv)) &&
+           rcv->wscale <= (tcb->wscale_ok ? 14u : 0u) && mss_ok(tcb, env, rcv->mss);
+}
+
+static bool path_ok(const struct capy_tcp *tcb)
+{
+    const struct capy_tcp_rtt *rtt = &tcb->rtt;
+    const struct capy_tcp_cc *cc = &tcb->cc;
+    uint32_t cwnd_limit = CAPY_TCP_CWND_MAX + 2u * UINT16_MAX; /* one step beyond the cap */
+    return rtt->srtt_ns <= RTT_MAX_NS && rtt->rttvar_ns <= RTT_MAX_NS &&
+           (rtt->srtt_ns > 0 || rtt->rttvar_ns == 0) && rtt->timed_pos <= tcb->snd.nxt &&
+           cc->cwnd > 0 && cc->cwnd <= cwnd_limit && cc->ssthresh <= cwnd_limit &&
+           cc->acked <= 2 * cwnd_limit && cc->w_max <= cwnd_limit && cc->w_est <= cwnd_limit &&
+           cc->k_ms <= K_MAX_MS;
+}
+
+/* Disjoint, not touching, within (low, high]. */
+static bool ranges_ok(const struct capy_tcp_ranges *l, uint64_t low, uint64_t high, bool ascending)
+{
+    for (uint32_t i = 0; i < l->cnt; i++) {
+        const struct capy_tcp_range *r = &l->r[i];
+        if (r->left <= low || r->left >= r->right || r->right > high)
+            return false;
+        for (uint32_t k = 0; k < i; k++) {
+            bool before = l->r[k].right < r->left, after = r->right < l->r[k].left;
+            if (!before && (ascending || !after))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                       const struct capy_tcp_marks *marks, const struct capy_snap_meta *meta)
+{
+    const struct capy_tcp_rcv *rcv = &tcb->rcv;
+    return state_ok(tcb) && snd_ok(tcb, env) && rcv_ok(tcb, env) && path_ok(tcb) &&
+           timers_ok(tcb, env->now) &&
+           ranges_ok(&marks->ooo, rcv->nxt, capy_min64(rcv->adv, rcv->fin_pos), false) &&
+           ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) &&
+           (tcb->sack_ok || marks->sacked.cnt == 0) && meta->app_len <= CAPY_APP_STATE_MAX;
+}

@@ -1,0 +1,166 @@
+/* Version 1 of the snapshot's head: each field once, in both directions (docs/protocol.md has the
+ * table). Positions are written relative to snd.una and rcv.nxt, so that an idle connection's are
+ * mostly single bytes. */
+#include "tcp/position.h"
+#include "tcp/rtt.h"
+#include "tcp/snapshot_head.h"
+
+static void walk_flag(uint8_t *bits, uint8_t mask, bool *flag, bool decoding)
+{
+    if (decoding)
+        *flag = *bits & mask;
+    else if (*flag)
+        *bits |= mask;
+}
+
+#define WALK_FLAG(mask, field)                                                                     \
+    do {                                                                                           \
+        bool flag_ = (field);                                                                      \
+        walk_flag(&bits, (mask), &flag_, c->decoding);                                             \
+        (field) = flag_;                                                                           \
+    } while (0)
+
+static void gather_flags(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    uint8_t bits = 0;
+    if (c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+    WALK_FLAG(1, tcb->sack_ok);
+    WALK_FLAG(2, tcb->ts_ok);
+    WALK_FLAG(4, tcb->wscale_ok);
+    WALK_FLAG(8, tcb->nagle);
+    WALK_FLAG(16, tcb->fin_queued);
+    WALK_FLAG(32, tcb->app_gone);
+    WALK_FLAG(64, tcb->ack_now);
+    if (bits & 128)
+        c->bad = true;
+    if (!c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+}
+
+static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    capy_codec_u8(c, &tcb->state);
+    gather_flags(c, tcb);
+    capy_codec_u8(c, &tcb->timer);
+    capy_codec_u8(c, &tcb->phase);
+    capy_codec_u8(c, &tcb->probe);
+    capy_codec_u8(c, &tcb->backoff);
+    capy_codec_u8(c, &tcb->congestion);
+    capy_codec_deadline(c, &tcb->timer_at);
+    capy_codec_deadline(c, &tcb->delack_at);
+    capy_codec_deadline(c, &tcb->give_up_at);
+    /* Only the future matters: a challenge that is allowed by now needs no time. */
+    if (!c->decoding)
+        tcb->challenge_at = capy_max64(tcb->challenge_at, c->now);
+    capy_codec_deadline(c, &tcb->challenge_at);
+    capy_codec_age(c, &tcb->sent_at);
+    /* The clock's present value moves; the offset is what makes it so here. */
+    uint32_t clock = capy_tcp_ts_now(tcb, env);
+    capy_codec_fixed32(c, &clock);
+    tcb->ts_offset += clock - capy_tcp_ts_now(tcb, env);
+}
+
+static void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    struct capy_tcp_snd *snd = &tcb->snd;
+    capy_codec_fixed32(c, &snd->iss.v);
+    capy_codec_after(c, &snd->una, CAPY_TCP_POS_SYN);
+    capy_codec_after(c, &snd->nxt, snd->una);
+    /* una has passed the FIN in just these states: then the queue ends one below. */
+    bool fin_acked = tcb->state == CAPY_TCP_FIN_WAIT_2 || tcb->state == CAPY_TCP_TIME_WAIT;
+    if (c->decoding)
+        capy_stream_init(&snd->queue, snd->una - (fin_acked ? 1u : 0u));
+    capy_codec_after(c, &snd->end, snd->queue.start);
+    capy_codec_after(c, &snd->rtx_nxt, snd->una);
+    capy_codec_after(c, &snd->lost_end, snd->una);
+    capy_codec_after(c, &snd->recover, snd->una);
+    capy_codec_after_or(c, &snd->tlp_end, snd->una, 0);
+    capy_codec_u32(c, &snd->wnd);
+    capy_codec_u32(c, &snd->wnd_max);
+    capy_codec_fixed32(c, &snd->wl1.v);
+    capy_codec_fixed32(c, &snd->wl2.v);
+    if (!tcb->sack_ok) /* else the ranges tell */
+        capy_codec_u32(c, &snd->sacked);
+    capy_codec_u16(c, &snd->mss);
+    capy_codec_u8(c, &snd->wscale);
+    capy_codec_u8(c, &snd->dup_acks);
+}
+
+static void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    struct capy_tcp_rcv *rcv = &tcb->rcv;
+    capy_codec_fixed32(c, &rcv->irs.v);
+    capy_codec_after(c, &rcv->nxt, CAPY_TCP_POS_SYN);
+    /* A consumed FIN lies at nxt - 1. */
+    capy_codec_after_or(c, &rcv->fin_pos, rcv->nxt - 2, CAPY_NEVER);
+    uint64_t unread = capy_tcp_rcv_last(tcb) - rcv->queue.start;
+    capy_codec_int(c, &unread);
+    if (c->decoding)
+        capy_stream_init(&rcv->queue, capy_tcp_rcv_last(tcb) - unread);
+    capy_codec_after(c, &rcv->adv, rcv->nxt);
+    uint64_t unacked = rcv->nxt - rcv->acked;
+    capy_codec_int(c, &unacked);
+    rcv->acked = rcv->nxt - unacked;
+    capy_codec_fixed32(c, &rcv->ts_recent);
+    if (tcb->ts_ok)
+        capy_codec_age(c, &rcv->ts_recent_at);
+    capy_codec_u16(c, &rcv->mss);
+    capy_codec_u8(c, &rcv->wscale);
+}
+
+static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    struct capy_tcp_rtt *rtt = &tcb->rtt;
+    capy_codec_int(c, &rtt->srtt_ns);
+    capy_codec_int(c, &rtt->rttvar_ns);
+    capy_codec_after_or(c, &rtt->timed_pos, tcb->snd.una, 0);
+    if (rtt->timed_pos != 0)
+        capy_codec_age(c, &rtt->timed_at);
+    struct capy_tcp_cc *cc = &tcb->cc;
+    capy_codec_u32(c, &cc->cwnd);
+    capy_codec_u32(c, &cc->ssthresh);
+    capy_codec_u32(c, &cc->acked);
+    capy_codec_u32(c, &cc->w_max);
+    capy_codec_u32(c, &cc->w_est);
+    capy_codec_u32(c, &cc->k_ms);
+    uint8_t in_epoch = cc->epoch_at != CAPY_NEVER;
+    capy_codec_u8(c, &in_epoch);
+    if (in_epoch > 1)
+        c->bad = true;
+    if (in_epoch)
+        capy_codec_age(c, &cc->epoch_at);
+    else
+        cc->epoch_at = CAPY_NEVER;
+}
+
+static void walk_ranges(struct capy_codec *c, struct capy_tcp_ranges *l, uint64_t base)
+{
+    capy_codec_u32(c, &l->cnt);
+    if (l->cnt > CAPY_TCP_RANGE_MAX) {
+        c->bad = true;
+        l->cnt = 0;
+    }
+    for (uint32_t i = 0; i < l->cnt; i++) {
+        capy_codec_after(c, &l->r[i].left, base);
+        capy_codec_after(c, &l->r[i].right, l->r[i].left);
+    }
+}
+
+void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                         struct capy_tcp_marks *marks, struct capy_snap_meta *meta)
+{
+    uint8_t version = CAPY_SNAP_VERSION;
+    capy_codec_bytes(c, &version, 1);
+    if (version != CAPY_SNAP_VERSION)
+        c->bad = true;
+    walk_state(c, tcb, env);
+    walk_snd(c, tcb);
+    walk_rcv(c, tcb);
+    walk_path(c, tcb);
+    walk_ranges(c, &marks->ooo, tcb->rcv.nxt);
+    walk_ranges(c, &marks->sacked, tcb->snd.una);
+    capy_codec_bytes(c, meta->next_hop.b, sizeof meta->next_hop.b);
+    capy_codec_u32(c, &meta->app_len);
+    capy_codec_fixed64(c, &meta->user_flags);
+}

@@ -1,0 +1,157 @@
+/* Timers (tcp/timers.h): one slow timer whose meaning is tcb->timer, the delayed ACK, and the user
+ * timeout. All are absolute times in the block; the stack's wheel asks only for the nearest. */
+#include "tcp/timers.h"
+#include "tcp/output.h"
+#include "tcp/position.h"
+#include "tcp/recovery.h"
+#include "tcp/rtt.h"
+#include "tcp/state.h"
+
+/* A window probe waits at most this long (RFC 9293 §3.8.6.1: exponential, bounded). */
+#define PERSIST_MAX_NS CAPY_SEC(60)
+
+/* True when the peer owes us something. */
+static bool waits_for_peer(const struct capy_tcp *tcb)
+{
+    return tcb->snd.una < capy_tcp_snd_last(tcb) || tcb->snd.una < tcb->snd.nxt;
+}
+
+static enum capy_tcp_timer wanted(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    enum capy_tcp_state state = capy_tcp_state_of(tcb);
+    if (tcb->probe == CAPY_TCP_PROBE_RESET)
+        return CAPY_TCP_TIMER_NONE; /* nothing matters any more but to send it */
+    if (state == CAPY_TCP_SYN_SENT || state == CAPY_TCP_SYN_RECEIVED)
+        return CAPY_TCP_TIMER_RTO;
+    if (tcb->snd.wnd == 0 && waits_for_peer(tcb))
+        return CAPY_TCP_TIMER_PERSIST;
+    if (capy_tcp_flight(tcb) > 0)
+        return capy_tcp_tlp_wanted(tcb) ? CAPY_TCP_TIMER_TLP : CAPY_TCP_TIMER_RTO;
+    /* Sender SWS avoidance holds back what is queued: the override timeout of §3.8.6.2.1. */
+    if (waits_for_peer(tcb) && !capy_tcp_may_send_new(tcb, env))
+        return CAPY_TCP_TIMER_PERSIST;
+    if (state == CAPY_TCP_FIN_WAIT_2 && tcb->app_gone)
+        return CAPY_TCP_TIMER_FIN_WAIT_2;
+    return CAPY_TCP_TIMER_NONE;
+}
+
+static uint64_t duration(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                         enum capy_tcp_timer timer)
+{
+    switch (timer) {
+    case CAPY_TCP_TIMER_RTO:
+        return capy_tcp_rto(tcb, env);
+    case CAPY_TCP_TIMER_TLP:
+        return capy_tcp_tlp_ns(tcb, env);
+    case CAPY_TCP_TIMER_PERSIST:
+        return capy_min64(capy_tcp_rto(tcb, env), PERSIST_MAX_NS);
+    case CAPY_TCP_TIMER_FIN_WAIT_2:
+    case CAPY_TCP_TIMER_END:
+        return env->cfg->time_wait_ns;
+    case CAPY_TCP_TIMER_NONE:
+    case CAPY_TCP_TIMER_CNT:
+        break;
+    }
+    return 0;
+}
+
+static void start(struct capy_tcp *tcb, const struct capy_tcp_env *env, enum capy_tcp_timer timer)
+{
+    tcb->timer = (uint8_t)timer;
+    tcb->timer_at =
+        timer == CAPY_TCP_TIMER_NONE ? CAPY_NEVER : env->now + duration(tcb, env, timer);
+}
+
+void capy_tcp_timers_changed(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (tcb->state == CAPY_TCP_CLOSED || tcb->timer == CAPY_TCP_TIMER_END)
+        return;
+    enum capy_tcp_timer timer = wanted(tcb, env);
+    if (timer != (enum capy_tcp_timer)tcb->timer)
+        start(tcb, env, timer);
+    if (!waits_for_peer(tcb) || tcb->probe == CAPY_TCP_PROBE_RESET)
+        tcb->give_up_at = CAPY_NEVER;
+    else if (tcb->give_up_at == CAPY_NEVER)
+        tcb->give_up_at = env->now + env->cfg->user_timeout_ns;
+}
+
+void capy_tcp_timers_restart(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    enum capy_tcp_timer timer = wanted(tcb, env);
+    if (timer == CAPY_TCP_TIMER_RTO || timer == CAPY_TCP_TIMER_TLP)
+        start(tcb, env, timer);
+    capy_tcp_timers_changed(tcb, env);
+}
+
+void capy_tcp_timers_progress(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    tcb->give_up_at = waits_for_peer(tcb) ? env->now + env->cfg->user_timeout_ns : CAPY_NEVER;
+}
+
+void capy_tcp_timers_end_at(struct capy_tcp *tcb, uint64_t at)
+{
+    tcb->timer = CAPY_TCP_TIMER_END;
+    tcb->timer_at = at;
+    tcb->delack_at = CAPY_NEVER;
+    tcb->give_up_at = CAPY_NEVER;
+}
+
+uint64_t capy_tcp_next_at(const struct capy_tcp *tcb)
+{
+    return capy_min64(tcb->timer_at, capy_min64(tcb->delack_at, tcb->give_up_at));
+}
+
+static uint32_t give_up(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    capy_tcp_free(tcb, env);
+    return CAPY_TCP_TIMED_OUT;
+}
+
+static uint32_t rto_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    bool opening = tcb->state == CAPY_TCP_SYN_SENT || tcb->state == CAPY_TCP_SYN_RECEIVED;
+    if (opening && tcb->backoff >= env->cfg->syn_retries)
+        return give_up(tcb, env);
+    capy_tcp_recovery_timed_out(tcb, env);
+    start(tcb, env, CAPY_TCP_TIMER_RTO);
+    return 0;
+}
+
+static uint32_t timer_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    switch ((enum capy_tcp_timer)tcb->timer) {
+    case CAPY_TCP_TIMER_RTO:
+        return rto_fired(tcb, env);
+    case CAPY_TCP_TIMER_TLP:
+        tcb->probe = CAPY_TCP_PROBE_TAIL;
+        tcb->snd.tlp_end = tcb->snd.nxt; /* output moves it when the probe is new data */
+        start(tcb, env, CAPY_TCP_TIMER_RTO);
+        return 0;
+    case CAPY_TCP_TIMER_PERSIST:
+        tcb->probe = CAPY_TCP_PROBE_WINDOW;
+        if (tcb->backoff < UINT8_MAX)
+            tcb->backoff++;
+        start(tcb, env, CAPY_TCP_TIMER_PERSIST);
+        return 0;
+    case CAPY_TCP_TIMER_FIN_WAIT_2:
+    case CAPY_TCP_TIMER_END:
+        capy_tcp_free(tcb, env);
+        return CAPY_TCP_FINISHED;
+    case CAPY_TCP_TIMER_NONE:
+    case CAPY_TCP_TIMER_CNT:
+        break;
+    }
+    CAPY_ASSERT(false);
+    return 0;
+}
+
+uint32_t capy_tcp_expire(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (tcb->give_up_at <= env->now)
+        return give_up(tcb, env);
+    if (tcb->delack_at <= env->now) {
+        tcb->delack_at = CAPY_NEVER;
+        tcb->ack_now = true;
+    }
+    return tcb->timer_at <= env->now ? timer_fired(tcb, env) : 0;
+}

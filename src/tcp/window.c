@@ -1,0 +1,49 @@
+/* The offered window (tcp/window.h). Silly windows are avoided by moving the edge only in steps of a
+ * segment or half the buffer (RFC 9293 §3.8.6.2.2). */
+#include "tcp/window.h"
+
+uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max)
+{
+    uint8_t shift = 0;
+    while (shift < 14 && rcv_buf_max >> shift > UINT16_MAX)
+        shift++;
+    return shift;
+}
+
+/* How far the edge could move right, were there no rule against small steps. */
+static uint64_t room(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    uint64_t edge = tcb->rcv.queue.start + env->cfg->rcv_buf_max;
+    return edge > tcb->rcv.adv ? edge - tcb->rcv.adv : 0;
+}
+
+static uint32_t step(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    uint32_t by_buffer = capy_min32(env->cfg->rcv_buf_max / 2, env->cfg->mss_max);
+    return capy_max32(by_buffer, UINT32_C(1) << tcb->rcv.wscale);
+}
+
+uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, const struct capy_tcp_env *env, bool syn)
+{
+    struct capy_tcp_rcv *rcv = &tcb->rcv;
+    uint64_t more = room(tcb, env);
+    uint64_t edge = more >= step(tcb, env) ? rcv->adv + more : rcv->adv;
+    uint64_t wnd = edge > rcv->nxt ? edge - rcv->nxt : 0;
+    uint8_t shift = syn ? 0 : rcv->wscale; /* RFC 7323 §2.2: never scaled on a SYN */
+    uint16_t field = (uint16_t)capy_min64(wnd >> shift, UINT16_MAX);
+    /* The field rounds down; what was promised before stays promised. */
+    rcv->adv = capy_max64(rcv->adv, rcv->nxt + ((uint64_t)field << shift));
+    return field;
+}
+
+bool capy_tcp_window_update_owed(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    const struct capy_tcp_rcv *rcv = &tcb->rcv;
+    if (tcb->state < CAPY_TCP_ESTABLISHED || rcv->fin_pos != CAPY_NEVER)
+        return false;
+    uint64_t more = room(tcb, env);
+    if (more < step(tcb, env))
+        return false;
+    /* An open window is widened by halves; one that blocks the peer, as soon as a segment fits. */
+    return more >= env->cfg->rcv_buf_max / 2 || rcv->adv - rcv->nxt < env->cfg->mss_max;
+}
