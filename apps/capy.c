@@ -3,6 +3,7 @@
 #include "apps/httpd/httpd.h"
 #include "apps/load/load.h"
 #include "apps/rack/rack.h"
+#include "apps/switch/command.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ static const struct command {
     int (*main)(int argc, char **argv);
     const char *what;
 } commands[] = {
+    {"switch", capy_switch_main, "the switch: steers packets, owns the directory"},
     {"httpd", capy_httpd_main, "a web server whose connections can move"},
     {"rack", capy_rack_main, "a whole rack on this machine, in network namespaces"},
     {"load", capy_load_main, "requests at a rate; checks every byte of every answer"},

@@ -152,8 +152,10 @@ static void on_migrate(struct loop *l, struct capy_httpd_slot *slot)
     uint32_t len = 0;
     if (slot->session.x)
         len = capy_httpd_state_encode(slot->session.x, capy_now(l->os), state);
-    if (capy_release(l->os, slot->qd, state, len) != CAPY_OK)
-        return; /* the move is off already: nothing changed */
+    if (capy_release(l->os, slot->qd, state, len) != CAPY_OK) {
+        (void)capy_veto(l->os, slot->qd); /* no memory for it, or the move is off already */
+        return;
+    }
     slot->released = true;
     capy_httpd_run_never(&l->table, slot);
     capy_httpd_timer_set(&l->table, slot, CAPY_HTTPD_NEVER);

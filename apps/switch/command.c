@@ -1,0 +1,158 @@
+/* `capy switch`: options -> one call of switch/user. */
+#include "apps/switch/command.h"
+#include "apps/common/option.h"
+#include "capy/error.h"
+#include "switch/user/switch.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+
+static const char help[] =
+    "usage: capy switch --rack FILE [options]\n"
+    "\n"
+    "The switch of a rack, as a user-space program: it forwards between the ports that the rack "
+    "file\n"
+    "names, steers the packets of migrated connections, and decides who owns each of them.\n"
+    "\n"
+    "  --rack FILE       the rack file\n"
+    "  --driver NAME     auto, af_xdp or tap, instead of what the rack file says\n"
+    "  --capture DIR     write each port's frames to DIR/<device>.pcapng\n"
+    "\n"
+    "Faults, for tests; of the frames that enter, repeatable by seed:\n"
+    "  --fault-port NAME only at this port (device or server); else at every port\n"
+    "  --loss-ppm N      lose N in a million           --delay-us N   delay by N microseconds\n"
+    "  --dup-ppm N       deliver N in a million twice  --jitter-us N  ... and up to N more\n"
+    "  --reorder-ppm N   let others go ahead of N      --seed N\n"
+    "\n"
+    "Examples:\n"
+    "  capy switch --rack rack.conf\n"
+    "  capy switch --rack rack.conf --loss-ppm 10000 --reorder-ppm 10000 --seed 7\n"
+    "  capy ctl --rack rack.conf status       what it is doing\n";
+
+enum option_name {
+    RACK = 1,
+    DRIVER,
+    CAPTURE,
+    FAULT_PORT,
+    LOSS,
+    DUP,
+    REORDER,
+    DELAY,
+    JITTER,
+    SEED,
+    HELP
+};
+
+static const struct option known[] = {{"rack", required_argument, NULL, RACK},
+                                      {"driver", required_argument, NULL, DRIVER},
+                                      {"capture", required_argument, NULL, CAPTURE},
+                                      {"fault-port", required_argument, NULL, FAULT_PORT},
+                                      {"loss-ppm", required_argument, NULL, LOSS},
+                                      {"dup-ppm", required_argument, NULL, DUP},
+                                      {"reorder-ppm", required_argument, NULL, REORDER},
+                                      {"delay-us", required_argument, NULL, DELAY},
+                                      {"jitter-us", required_argument, NULL, JITTER},
+                                      {"seed", required_argument, NULL, SEED},
+                                      {"help", no_argument, NULL, HELP},
+                                      {NULL, 0, NULL, 0}};
+
+/* One line that names the remedy. */
+static int wrong(const char *what, const char *remedy)
+{
+    fprintf(stderr, "capy switch: %s%s; try: capy switch --help\n", what, remedy);
+    return EXIT_USAGE;
+}
+
+static int number(const char *name, uint64_t max, uint64_t *out)
+{
+    if (capy_option_number(optarg, strlen(optarg), max, out))
+        return 0;
+    fprintf(stderr, "capy switch: --%s %s: give a whole number from 0 to %llu\n", name, optarg,
+            (unsigned long long)max);
+    return EXIT_USAGE;
+}
+
+static int number32(const char *name, uint64_t max, uint32_t *out)
+{
+    uint64_t value = 0;
+    int result = number(name, max, &value);
+    *out = (uint32_t)value;
+    return result;
+}
+
+static int take_option(enum option_name name, struct capy_switch_run *run)
+{
+    struct capy_fault_cfg *fault = &run->fault;
+    switch (name) {
+    case RACK:
+        run->rack_file = optarg;
+        return 0;
+    case DRIVER:
+        run->driver = optarg;
+        return 0;
+    case CAPTURE:
+        run->capture_dir = optarg;
+        return 0;
+    case FAULT_PORT:
+        run->fault_port = optarg;
+        return 0;
+    case LOSS:
+        return number32("loss-ppm", CAPY_FAULT_PPM_MAX, &fault->loss_ppm);
+    case DUP:
+        return number32("dup-ppm", CAPY_FAULT_PPM_MAX, &fault->dup_ppm);
+    case REORDER:
+        return number32("reorder-ppm", CAPY_FAULT_PPM_MAX, &fault->reorder_ppm);
+    case DELAY:
+        return number32("delay-us", CAPY_FAULT_DELAY_MAX_US, &fault->delay_us);
+    case JITTER:
+        return number32("jitter-us", CAPY_FAULT_DELAY_MAX_US, &fault->jitter_us);
+    case SEED:
+        return number("seed", UINT64_MAX, &fault->seed);
+    case HELP:
+        break;
+    }
+    return EXIT_USAGE;
+}
+
+/* 0: go on; EXIT_USAGE: said what is wrong; -1: help was printed. */
+static int parse(int argc, char **argv, struct capy_switch_run *run)
+{
+    opterr = 0;
+    optind = 1;
+    for (int c, at = 1; (c = getopt_long(argc, argv, ":", known, NULL)) != -1; at = optind) {
+        if (c == HELP) {
+            fputs(help, stdout);
+            return -1;
+        }
+        if (c == ':')
+            return wrong(argv[at], " needs a value");
+        if (c == '?')
+            return wrong(argv[at], " is no option");
+        int result = take_option((enum option_name)c, run);
+        if (result != 0)
+            return result;
+    }
+    if (optind < argc)
+        return wrong(argv[optind], ": options only");
+    if (!run->rack_file)
+        return wrong("name the rack file", ": --rack FILE");
+    return 0;
+}
+
+int capy_switch_main(int argc, char **argv)
+{
+    struct capy_switch_run run = {.log = stdout};
+    char err[512];
+
+    int result = parse(argc, argv, &run);
+    if (result != 0)
+        return result < 0 ? EXIT_SUCCESS : result;
+    int status = capy_switch_main_run(&run, err, sizeof err);
+    if (status == CAPY_OK)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "capy switch: %s\n", err);
+    return status == CAPY_E_CONFIG ? EXIT_USAGE : EXIT_FAILURE;
+}
