@@ -17,7 +17,7 @@ void capy_rack_local_picture(const struct capy_rack *rack, unsigned client_cnt, 
         if (row < client_cnt) {
             fprintf(out, "  c%-2u 10.99.0.%-3u ---+", row + 1, 101 + row);
         } else {
-            fprintf(out, "                     %c", row <= middle ? '|' : ' ');
+            fprintf(out, "                     %c", row < middle ? '|' : row == middle ? '+' : ' ');
         }
         fputs(row == middle ? "--- switch ---" : "              ", out);
         if (row < rack->server_cnt) {
