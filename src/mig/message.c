@@ -28,6 +28,7 @@ size_t capy_mig_announce(const struct capy_mig_env *env, const struct capy_flow_
         .reason = frozen ? CAPY_ANNOUNCE_FROZEN : CAPY_ANNOUNCE_RUNNING,
         .origin = env->self,
         .target = CAPY_SERVER_ANY,
+        .mig_id = env->now, /* comes back in the answer: which ANNOUNCE it answers */
         .epoch = epoch,
         .target_port = local_port,
         .key = *key,

@@ -176,7 +176,8 @@ size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig
                            uint8_t *p);
 
 /* Messages of a server outside any migration. Each writes one message to p, returns its length.
- * announce: we run this flow under local_port (frozen: it waits here for a migration to end).
+ * announce: we run this flow under local_port (frozen: it waits here for a migration to end); the
+ * answer brings env->now back as mig_id.
  * flow_closed: it ended here. unknown_flow: a frame came for a flow that we do not run; epoch 0 asks
  * the switch for the true key and epoch (key.home is then our own address and the port it came to),
  * any other epoch gives exactly that epoch back.
