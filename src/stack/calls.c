@@ -29,7 +29,7 @@ int64_t capy_stack_readable(struct capy_stack *s, capy_handle h, bool *fin)
     *fin = false;
     if (rc != CAPY_OK)
         return rc;
-    *fin = c->finishing || capy_tcp_at_fin(&c->tcb);
+    *fin = capy_tcp_at_fin(&c->tcb);
     return capy_tcp_readable(&c->tcb);
 }
 
@@ -57,10 +57,7 @@ int capy_stack_consume(struct capy_stack *s, capy_handle h, uint32_t n, uint64_t
         return CAPY_E_INVAL;
     struct capy_tcp_env env = capy_env(s);
     capy_tcp_consume(&c->tcb, &env, n);
-    if (c->finishing && capy_tcp_readable(&c->tcb) == 0)
-        capy_conn_end(s, idx, CAPY_EV_FINISHED);
-    else
-        capy_conn_settle(s, idx);
+    capy_conn_settle(s, idx);
     return CAPY_OK;
 }
 
@@ -74,7 +71,7 @@ int64_t capy_stack_write(struct capy_stack *s, capy_handle h, const uint8_t *dat
     if (rc != CAPY_OK)
         return rc;
     struct capy_tcp_env env = capy_env(s);
-    int64_t taken = c->finishing ? CAPY_E_STATE : capy_tcp_write(&c->tcb, &env, data, len);
+    int64_t taken = capy_tcp_write(&c->tcb, &env, data, len);
     if (taken < 0)
         return taken;
     c->want_write = c->want_write || taken < len;
@@ -88,7 +85,7 @@ int capy_stack_shutdown(struct capy_stack *s, capy_handle h, uint64_t now)
     struct capy_conn *c;
     capy_now_is(s, now);
     int rc = usable(s, h, &c, &idx);
-    if (rc != CAPY_OK || c->finishing)
+    if (rc != CAPY_OK)
         return rc;
     struct capy_tcp_env env = capy_env(s);
     capy_tcp_shutdown(&c->tcb, &env);
@@ -107,10 +104,6 @@ int capy_stack_close(struct capy_stack *s, capy_handle h, uint64_t now)
     capy_conn_forget(s, idx);
     if (c->asked)
         capy_origin_veto(s, idx);
-    if (c->finishing) {
-        capy_conn_end(s, idx, 0);
-        return CAPY_OK;
-    }
     struct capy_tcp_env env = capy_env(s);
     c->want_write = false;
     capy_tcp_close(&c->tcb, &env);
@@ -132,7 +125,7 @@ int capy_stack_abort(struct capy_stack *s, capy_handle h, uint64_t now)
     capy_conn_forget(s, idx);
     struct capy_tcp_env env = capy_env(s);
     struct capy_tcp_segment rst;
-    if (!c->finishing && capy_tcp_abort(&c->tcb, &env, &rst))
+    if (capy_tcp_abort(&c->tcb, &env, &rst))
         capy_conn_send_reset(s, c, &rst);
     capy_conn_end(s, idx, 0);
     return CAPY_OK;

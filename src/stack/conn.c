@@ -94,7 +94,7 @@ static uint64_t conn_next_at(const struct capy_conn *c, uint64_t now)
 void capy_conn_settle(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
-    if (c->mode != CAPY_CONN_RUNNING || c->finishing)
+    if (c->mode != CAPY_CONN_RUNNING)
         return;
     struct capy_tcp_env env = capy_env(s);
     if (c->out_list == CAPY_OUT_NONE && capy_tcp_wants_output(&c->tcb, &env)) {
@@ -132,20 +132,6 @@ static void offer_room(struct capy_stack *s, uint32_t idx)
     }
 }
 
-/* Closed in order; but what the peer said last may not have been read yet. */
-static void finished(struct capy_stack *s, uint32_t idx)
-{
-    struct capy_conn *c = &s->conns[idx];
-    if (c->known && c->slot == CAPY_NONE && capy_tcp_readable(&c->tcb) > 0) {
-        c->finishing = true;
-        capy_conn_unready(s, idx);
-        capy_wheel_arm(&s->wheel, idx, CAPY_NEVER);
-        capy_post(s, idx, CAPY_EV_READABLE);
-        return;
-    }
-    capy_conn_end(s, idx, CAPY_EV_FINISHED);
-}
-
 void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
 {
     if (tcp_events & CAPY_TCP_WAS_RESET) {
@@ -161,7 +147,7 @@ void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
     if (tcp_events & (CAPY_TCP_DATA_ARRIVED | CAPY_TCP_FIN_ARRIVED))
         capy_post(s, idx, CAPY_EV_READABLE);
     if (tcp_events & CAPY_TCP_FINISHED) {
-        finished(s, idx);
+        capy_conn_end(s, idx, CAPY_EV_FINISHED);
         return;
     }
     offer_room(s, idx);
@@ -223,7 +209,7 @@ void capy_conn_forget(struct capy_stack *s, uint32_t idx)
 void capy_conn_timer(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
-    if (c->mode != CAPY_CONN_RUNNING || c->finishing)
+    if (c->mode != CAPY_CONN_RUNNING)
         return; /* a frozen one's timers run on when it thaws, here or elsewhere */
     struct capy_tcp_env env = capy_env(s);
     uint32_t events = capy_tcp_next_at(&c->tcb) <= s->now ? capy_tcp_expire(&c->tcb, &env) : 0;

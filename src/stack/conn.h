@@ -58,7 +58,6 @@ struct capy_conn {
     bool want_write : 1;  /* a write came back short: WRITABLE is promised */
     bool asked : 1;       /* MIGRATE_ASK is open */
     bool half_open : 1;   /* counts against its listener's backlog */
-    bool finishing : 1;   /* TCP finished; bytes are left for the application to read */
 };
 
 /* The bytes of an idle connection in every other table: wheel entry, pool link, hash buckets. */

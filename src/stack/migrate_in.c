@@ -10,10 +10,8 @@ void capy_target_init(struct capy_stack *s, struct capy_arena *a)
     uint32_t cnt = s->cfg.migrate_max;
     s->targets = capy_arena_take(a, cnt, sizeof *s->targets);
     capy_pool_init(&s->target_pool, a, cnt);
-    if (!a->base)
-        return;
-    memset(s->targets, 0, cnt * sizeof *s->targets);
-    capy_list_init(&s->target_out, &s->targets[0].out, sizeof s->targets[0]);
+    if (a->base)
+        memset(s->targets, 0, cnt * sizeof *s->targets);
 }
 
 static void enqueue(struct capy_stack *s, uint32_t i)

@@ -11,10 +11,8 @@ void capy_origin_init(struct capy_stack *s, struct capy_arena *a)
     uint32_t cnt = s->cfg.migrate_max;
     s->origins = capy_arena_take(a, cnt, sizeof *s->origins);
     capy_pool_init(&s->origin_pool, a, cnt);
-    if (!a->base)
-        return;
-    memset(s->origins, 0, cnt * sizeof *s->origins);
-    capy_list_init(&s->origin_out, &s->origins[0].out, sizeof s->origins[0]);
+    if (a->base)
+        memset(s->origins, 0, cnt * sizeof *s->origins);
 }
 
 /* After anything happened to a slot: it may have something to say, and its timer moved. */
@@ -61,7 +59,7 @@ static void granted(struct capy_stack *s, uint32_t i)
 {
     struct capy_origin_slot *o = &s->origins[i];
     struct capy_conn *c = &s->conns[o->conn];
-    if (c->mode != CAPY_CONN_RUNNING || !c->known || c->finishing) { /* nobody to ask */
+    if (c->mode != CAPY_CONN_RUNNING || !c->known || !capy_conn_synchronized(c)) { /* nobody to ask */
         struct capy_mig_env env = capy_mig_env(s);
         capy_mig_origin_veto(&o->mig, &env);
         return;
@@ -217,7 +215,7 @@ int capy_stack_migrate(struct capy_stack *s, capy_handle h, uint16_t target, uin
     if (!c)
         return CAPY_E_BADQD;
     if (s->cfg.peer_cnt == 0 || c->mode != CAPY_CONN_RUNNING || c->slot != CAPY_NONE ||
-        c->finishing || !capy_conn_synchronized(c))
+        !capy_conn_synchronized(c))
         return CAPY_E_STATE;
     if (target != CAPY_SERVER_ANY && (target >= s->cfg.peer_cnt || target == s->cfg.self))
         return CAPY_E_INVAL;
@@ -251,6 +249,10 @@ int capy_stack_release(struct capy_stack *s, capy_handle h, const uint8_t *app, 
         return CAPY_E_INVAL;
     if (!c->asked || s->origins[c->slot].mig.phase != CAPY_ORIGIN_GRANTED)
         return CAPY_E_STATE;
+    if (!capy_conn_synchronized(c)) { /* both sides closed since it asked: nothing to move */
+        capy_origin_veto(s, idx);
+        return CAPY_E_STATE;
+    }
     struct capy_origin_slot *o = &s->origins[c->slot];
     struct capy_mig_env env = capy_mig_env(s);
     struct capy_tcp_env tcp_env = capy_env(s);

@@ -77,6 +77,8 @@ size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
         len = s->conn_turn ? send_ready(s, frame) : send_migrations(s, frame);
         if (len == 0)
             len = s->conn_turn ? send_migrations(s, frame) : send_ready(s, frame);
+        if (len == 0) /* a connection found just now that it must ask */
+            len = capy_neigh_output(s, frame);
     }
     s->count.frames_out += len > 0;
     return len;

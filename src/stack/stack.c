@@ -89,8 +89,14 @@ static void init_lists(struct capy_stack *s)
     capy_list_init(&s->waiting, &s->conns[0].out, sizeof s->conns[0]);
     capy_list_init(&s->events, &s->conns[0].event, sizeof s->conns[0]);
     capy_list_init(&s->epoch_ring, &s->conns[0].epoch_link, sizeof s->conns[0]);
-    if (s->cfg.peer_cnt > 0)
+    if (s->cfg.peer_cnt > 0) {
+        capy_list_init(&s->origin_out, &s->origins[0].out, sizeof s->origins[0]);
+        capy_list_init(&s->target_out, &s->targets[0].out, sizeof s->targets[0]);
         capy_list_init(&s->closed_queue, &s->closed[0].link, sizeof s->closed[0]);
+    } else { /* nothing ever comes into these */
+        const struct capy_list empty = {.head = CAPY_NONE, .tail = CAPY_NONE};
+        s->origin_out = s->target_out = s->closed_queue = empty;
+    }
 }
 
 /* TCP's largest segment must fit the link (RFC 9293 §3.7.1). */
