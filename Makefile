@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test tidy clean help
+.PHONY: release debug asan clang demo test tidy install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
 	@ninja --quiet -C build
@@ -28,6 +28,9 @@ test:                           ## every test; ends with "N passed, N failed"
 
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build
+
+install: release                ## installs capy under /usr/local (DESTDIR works)
+	@meson install -C build --quiet
 
 clean:                          ## removes every build
 	rm -rf build build-debug build-asan build-clang out
