@@ -1,0 +1,129 @@
+/* Many moves in the background: drains, bulk moves, refusals and retries. */
+#include "rig.h"
+#include <string.h>
+
+#define CONNS 40u
+
+static struct rig rig;
+
+/* CONNS connections at s1, each with a pop outstanding; s2 accepts whatever comes. */
+static int open_rig(void **state)
+{
+    (void)state;
+    rig_open(&rig, NULL);
+    for (unsigned i = 0; i < CONNS; i++) {
+        int qd;
+        (void)rig_connect(&rig, 0, &qd);
+        assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+        assert_int_equal(capy_accept(rig.os[1], rig.lqd[1]), CAPY_OK);
+    }
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    (void)state;
+    assert_false(rig.client_events & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT));
+    rig_close(&rig);
+    return 0;
+}
+
+/* Long enough for several HEARTBEATs: the switch gives out no more than they offered. */
+static void turn_for_long(void)
+{
+    rig_turns(&rig, 6000);
+}
+
+static void forget_completions(void)
+{
+    memset(rig.done_cnt, 0, sizeof rig.done_cnt);
+}
+
+static void a_drain_moves_every_connection(void **state)
+{
+    (void)state;
+    capy_mover_drain(rig.os[0], true);
+    turn_for_long();
+    assert_int_equal(rig.os[0]->live_cnt, 0);
+    assert_int_equal(rig.os[1]->live_cnt, CONNS);
+    assert_int_equal(rig.os[0]->mover.moved, CONNS);
+    assert_int_equal(rig.os[0]->mover.in_flight, 0);
+    assert_int_equal(rig.done_cnt[0], CONNS);
+    assert_int_equal(rig.done_cnt[1], CONNS);
+}
+
+static void a_drain_takes_what_comes_later_too(void **state)
+{
+    (void)state;
+    capy_mover_drain(rig.os[0], true);
+    turn_for_long();
+    forget_completions();
+    int qd;
+    (void)rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    (void)rig_expect(&rig, 0, CAPY_OP_MIGRATED_OUT);
+    capy_mover_drain(rig.os[0], false);
+    (void)rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    rig_expect_none(&rig, 0);
+}
+
+static void a_draining_target_is_not_chosen_and_the_refused_are_retried(void **state)
+{
+    (void)state;
+    capy_mover_drain(rig.os[1], true);
+    rig_turns(&rig, 500); /* the next HEARTBEAT says so */
+    capy_mover_drain(rig.os[0], true);
+    turn_for_long();
+    assert_int_equal(rig.os[0]->live_cnt, CONNS);
+    assert_true(rig.os[0]->mover.refused > 0);
+    assert_int_equal(rig.os[0]->mover.verdict, CAPY_VERDICT_NO_TARGET);
+    capy_mover_drain(rig.os[1], false);
+    turn_for_long();
+    assert_int_equal(rig.os[0]->live_cnt, 0);
+    assert_int_equal(rig.os[0]->mover.moved, CONNS);
+}
+
+static void a_bulk_move_moves_as_many_as_asked(void **state)
+{
+    (void)state;
+    uint32_t started = capy_mover_begin(rig.os[0], 25, CAPY_SERVER_ANY);
+    assert_int_equal(started, rig.rack.migrate_max); /* the rest as slots come free */
+    turn_for_long();
+    assert_int_equal(rig.os[0]->mover.moved, 25);
+    assert_int_equal(rig.os[0]->mover.todo, 0);
+    assert_int_equal(rig.os[1]->live_cnt, 25);
+}
+
+static void a_bulk_move_of_more_than_there_are_ends(void **state)
+{
+    (void)state;
+    (void)capy_mover_begin(rig.os[0], 1000, 1);
+    turn_for_long();
+    assert_int_equal(rig.os[0]->mover.moved, CONNS);
+    assert_int_equal(rig.os[0]->mover.todo, 0);
+    assert_true(capy_mover_next_at(rig.os[0]) == CAPY_NEVER);
+}
+
+static void a_bulk_move_to_ourselves_begins_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(capy_mover_begin(rig.os[0], 3, 0), 0);
+    rig_turns(&rig, 1000);
+    assert_int_equal(rig.os[0]->live_cnt, CONNS);
+    assert_int_equal(rig.os[0]->mover.in_flight, 0);
+}
+
+int main(void)
+{
+#define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
+    const struct CMUnitTest tests[] = {
+        IN_RIG(a_drain_moves_every_connection),
+        IN_RIG(a_drain_takes_what_comes_later_too),
+        IN_RIG(a_draining_target_is_not_chosen_and_the_refused_are_retried),
+        IN_RIG(a_bulk_move_moves_as_many_as_asked),
+        IN_RIG(a_bulk_move_of_more_than_there_are_ends),
+        IN_RIG(a_bulk_move_to_ourselves_begins_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
