@@ -80,8 +80,7 @@ static bool fin_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         capy_tcp_set_state(tcb, CAPY_TCP_TIME_WAIT);
         capy_tcp_timers_end_at(tcb, env->now + env->cfg->time_wait_ns);
     } else if (state == CAPY_TCP_LAST_ACK) {
-        capy_tcp_free(tcb, env);
-        a->events |= CAPY_TCP_FINISHED;
+        a->events |= capy_tcp_finish(tcb, env);
         return false;
     }
     return true;

@@ -1,7 +1,6 @@
 /* The application's calls: read, write, close, abort, and figures (RFC 9293 §3.10.2 to §3.10.6). */
 #include "tcp/position.h"
-#include "tcp/ranges.h"
-#include "tcp/rtt.h"
+#include "tcp/reserve.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
@@ -30,16 +29,22 @@ void capy_tcp_consume(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint
 {
     CAPY_ASSERT(n <= capy_tcp_readable(tcb));
     capy_stream_trim(&tcb->rcv.queue, env->blocks, tcb->rcv.queue.start + n);
-    if (capy_tcp_readable(tcb) == 0 && tcb->rcv.ooo == 0)
+    if (capy_tcp_readable(tcb) > 0)
+        return;
+    if (tcb->rcv.ooo == 0)
         capy_stream_clear(&tcb->rcv.queue, env->blocks);
+    if (tcb->state == CAPY_TCP_CLOSED) /* only this was left to do */
+        capy_tcp_timers_end_at(tcb, env->now);
 }
 
-/* Bytes that the configured size leaves, whatever the pool says. */
+/* Bytes that the configured size and the pool's reserve leave. */
 static uint32_t quota(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     uint32_t used = capy_tcp_unacked(tcb);
-    bool closed = tcb->state == CAPY_TCP_CLOSED || tcb->fin_queued;
-    return closed || used >= env->cfg->snd_buf_max ? 0 : env->cfg->snd_buf_max - used;
+    if (tcb->state == CAPY_TCP_CLOSED || tcb->fin_queued || used >= env->cfg->snd_buf_max)
+        return 0;
+    uint64_t spare = (uint64_t)capy_tcp_blocks_to_send(env->blocks) * CAPY_BLOCK_LEN;
+    return (uint32_t)capy_min64(spare, env->cfg->snd_buf_max - used);
 }
 
 uint32_t capy_tcp_room(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -83,13 +88,13 @@ void capy_tcp_shutdown(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 void capy_tcp_close(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     tcb->app_gone = true;
-    if (tcb->state == CAPY_TCP_SYN_SENT) { /* RFC 9293 §3.10.4: nothing to close */
-        capy_tcp_free(tcb, env);
+    if (tcb->state == CAPY_TCP_SYN_SENT || tcb->state == CAPY_TCP_CLOSED) {
+        capy_tcp_free(tcb, env); /* RFC 9293 §3.10.4: nothing to close, or nothing any more */
         capy_tcp_timers_end_at(tcb, env->now);
         return;
     }
     bool unread = capy_tcp_readable(tcb) > 0 || tcb->rcv.ooo > 0;
-    if (unread && tcb->state != CAPY_TCP_CLOSED && tcb->state != CAPY_TCP_TIME_WAIT) {
+    if (unread && tcb->state != CAPY_TCP_TIME_WAIT) {
         tcb->probe = CAPY_TCP_PROBE_RESET; /* the peer must learn that bytes were lost */
         tcb->delack_at = CAPY_NEVER;
     }

@@ -81,8 +81,8 @@ void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->phase = CAPY_TCP_OPEN;
     tcb->probe = CAPY_TCP_PROBE_NONE;
     capy_tcp_cc_start(tcb);
+    tcb->backoff = 0; /* it counted SYNs; and a repeated SYN's echo would be no good sample */
     capy_tcp_rtt_acked(tcb, env, snd->una, seg);
-    tcb->backoff = 0; /* it counted SYNs */
     capy_tcp_set_state(tcb, CAPY_TCP_ESTABLISHED);
     if (tcb->fin_queued)
         capy_tcp_set_state(tcb, CAPY_TCP_FIN_WAIT_1);

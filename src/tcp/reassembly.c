@@ -5,11 +5,14 @@
 #include "tcp/reassembly.h"
 #include "tcp/position.h"
 #include "tcp/ranges.h"
+#include "tcp/reserve.h"
 
 static enum capy_tcp_placed place_ahead(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                                         uint64_t pos, const uint8_t *data, uint32_t len)
 {
-    struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
+    /* One segment needs two blocks at most, and the list its own. */
+    bool spare = capy_tcp_blocks_out_of_order(env->blocks) >= len / CAPY_BLOCK_LEN + 3;
+    struct capy_tcp_marks *m = spare ? capy_tcp_marks_need(tcb, env) : NULL;
     if (!m || !capy_tcp_ranges_fits(&m->ooo, pos, pos + len) ||
         capy_stream_write(&tcb->rcv.queue, env->blocks, pos, data, len) != CAPY_OK) {
         env->count->no_block_drops++;

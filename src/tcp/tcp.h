@@ -51,7 +51,7 @@ enum capy_tcp_event {
     CAPY_TCP_ROOM_FREED = 8,     /* acknowledged bytes left the send queue */
     CAPY_TCP_WAS_RESET = 16,     /* the peer reset it; the block is CLOSED: free it */
     CAPY_TCP_TIMED_OUT = 32,     /* given up; the block is CLOSED: free it */
-    CAPY_TCP_FINISHED = 64,      /* closed in order, TIME_WAIT over if any: free it */
+    CAPY_TCP_FINISHED = 64,      /* closed in order, TIME_WAIT over if any, all read: free it */
     CAPY_TCP_SYN_REUSE = 128,    /* a new SYN may replace this TIME_WAIT block (RFC 6191, RFC 1122
                                     §4.2.2.13): free it and feed the segment to the listener */
     CAPY_TCP_SEGMENT_REFUSED = 256, /* during the handshake: answer the segment by

@@ -101,6 +101,18 @@ uint64_t capy_tcp_next_at(const struct capy_tcp *tcb)
     return capy_min64(tcb->timer_at, capy_min64(tcb->delack_at, tcb->give_up_at));
 }
 
+uint32_t capy_tcp_finish(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (capy_tcp_readable(tcb) == 0 || tcb->app_gone) {
+        capy_tcp_free(tcb, env);
+        return CAPY_TCP_FINISHED;
+    }
+    if (tcb->state != CAPY_TCP_CLOSED)
+        capy_tcp_set_state(tcb, CAPY_TCP_CLOSED);
+    capy_tcp_timers_end_at(tcb, CAPY_NEVER); /* until capy_tcp_consume or capy_tcp_close */
+    return 0;
+}
+
 static uint32_t give_up(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     capy_tcp_free(tcb, env);
@@ -135,8 +147,7 @@ static uint32_t timer_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env
         return 0;
     case CAPY_TCP_TIMER_FIN_WAIT_2:
     case CAPY_TCP_TIMER_END:
-        capy_tcp_free(tcb, env);
-        return CAPY_TCP_FINISHED;
+        return capy_tcp_finish(tcb, env);
     case CAPY_TCP_TIMER_NONE:
     case CAPY_TCP_TIMER_CNT:
         break;

@@ -14,5 +14,8 @@ void capy_tcp_timers_restart(struct capy_tcp *tcb, const struct capy_tcp_env *en
 void capy_tcp_timers_progress(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* The block ends at this time: TIME_WAIT, or CLOSED with its last segment sent. */
 void capy_tcp_timers_end_at(struct capy_tcp *tcb, uint64_t at);
+/* Both directions are closed in order. Returns FINISHED with the block freed; or 0 while there is
+ * something left to read for an application that still lives: then it ends when that is done. */
+uint32_t capy_tcp_finish(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
 #endif

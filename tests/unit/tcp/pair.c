@@ -17,6 +17,7 @@ void pair_init_blocks(struct pair *p, uint64_t seed, uint64_t len, uint32_t bloc
         p->side[i].e.cfg.rcv_buf_max = 64u << 10;
         p->side[i].e.cfg.user_timeout_ns = CAPY_SEC(100000); /* an unlucky seed is not a failure */
         p->side[i].e.cfg.syn_retries = 100;
+        p->side[i].read_at = CAPY_NEVER;
     }
     p->flying = calloc(PAIR_FLIGHT_MAX, sizeof *p->flying);
     assert_non_null(p->flying);
@@ -62,6 +63,7 @@ static void use(struct pair *p, uint32_t who)
 {
     struct side *s = &p->side[who];
     struct end *e = &s->e;
+    s->read_at = CAPY_NEVER;
     uint32_t left = s->read_max ? s->read_max : UINT32_MAX, got;
     const uint8_t *span;
     while (left > 0 && (span = capy_tcp_read_span(&e->tcb, &e->env, 0, &got))) {
@@ -74,6 +76,8 @@ static void use(struct pair *p, uint32_t who)
     }
     if (capy_tcp_at_fin(&e->tcb) && capy_tcp_readable(&e->tcb) == 0)
         s->saw_fin = true;
+    if (capy_tcp_readable(&e->tcb) > 0)
+        s->read_at = p->now + ONE_WAY_NS;
     while (s->wrote < p->len && e->tcb.state != CAPY_TCP_CLOSED) {
         uint8_t data[1000];
         uint32_t n = (uint32_t)capy_min64(1 + capy_prng_below(&p->prng, sizeof data),
@@ -96,10 +100,11 @@ static void settle(struct pair *p, uint32_t who)
 {
     struct side *s = &p->side[who];
     if (s->e.events & (CAPY_TCP_WAS_RESET | CAPY_TCP_TIMED_OUT))
-        fail_msg("side %u: events %x", who, s->e.events);
+        fail_msg("side %u: events %x, state %s", who, s->e.events,
+                 capy_tcp_state_name(s->e.tcb.state));
     if (s->e.events & CAPY_TCP_FINISHED)
         s->over = true;
-    if (s->e.tcb.state == CAPY_TCP_CLOSED)
+    if (s->over)
         return;
     use(p, who);
     if (p->between)
@@ -136,7 +141,7 @@ static void deliver(struct pair *p, uint32_t idx)
     s->e.env.now = p->now;
     if (s->over)
         return;
-    if (f.to == 1 && s->e.tcb.state == CAPY_TCP_CLOSED) {
+    if (f.to == 1 && s->e.tcb.timer_at == 0) {
         if (!(f.seg.flags & CAPY_TCP_SYN))
             return;
         capy_tcp_open_passive(&s->e.tcb, &s->e.env, &f.seg, (struct capy_seq){PEER_ISS}, 777);
@@ -154,9 +159,10 @@ bool pair_step(struct pair *p)
     uint32_t who = CAPY_NONE;
     for (uint32_t i = 0; i < 2; i++) {
         /* A block that never opened has no timers. */
-        bool alive = !p->side[i].over && p->side[i].e.tcb.state != CAPY_TCP_CLOSED;
-        if (alive && capy_tcp_next_at(&p->side[i].e.tcb) < at) {
-            at = capy_tcp_next_at(&p->side[i].e.tcb);
+        bool opened = p->side[i].e.tcb.timer_at != 0;
+        uint64_t wake = capy_min64(capy_tcp_next_at(&p->side[i].e.tcb), p->side[i].read_at);
+        if (opened && !p->side[i].over && wake < at) {
+            at = wake;
             who = i;
         }
     }

@@ -17,8 +17,8 @@ struct side {
     struct end e;
     uint64_t wrote, read; /* bytes of its own stream and of the other's */
     bool shut, saw_fin, over;
-    uint32_t read_max; /* bytes read per step; 0: all there is */
-    struct capy_tcp twin; /* see snapshot_test */
+    uint32_t read_max; /* bytes read at a time; 0: all there is */
+    uint64_t read_at;  /* when a reader that lags reads again */
 };
 
 struct pair {
