@@ -18,6 +18,11 @@
 #include "switch/core/servers.h"
 #include "wire/tcpmig.h"
 
+/* PENDING lasts as long as an application takes to let go and a state takes to pass, both bounded at
+ * the servers by tens of milliseconds. Giving back is always safe while PENDING, so what is left
+ * after this long (both ends died) is given back. */
+#define CAPY_ENTRY_PENDING_MAX_NS CAPY_SEC(2)
+
 enum {
     CAPY_ENTRY_SERVED = 1,     /* a segment of the owner was forwarded: its import succeeded */
     CAPY_ENTRY_DEAD = 2,       /* tombstone: the connection died with its owner */
@@ -38,6 +43,7 @@ struct capy_entry {
     uint64_t mig_id;     /* the migration that installed this epoch; 0 none */
     uint64_t touched_at;
     uint64_t closing_at; /* when RST, or the second FIN, passed */
+    uint64_t pending_at; /* when PENDING began */
     struct capy_holder owner, previous;
     uint8_t phase; /* capy_phase; NONE: the slot is free */
     uint8_t flags;
@@ -51,6 +57,7 @@ struct capy_claim {
     bool sender_alive, peer_alive; /* lease not expired */
     bool owner_alive;              /* of the entry: lease not expired */
     bool owner_dead;               /* of the entry: restarted, or silent for very long */
+    uint64_t now;
     bool last;                     /* CONN_STATE: the last fragment; CONN_STATE_ACK: the final one */
     uint32_t epoch;
     uint64_t mig_id;
@@ -175,6 +182,7 @@ static inline struct capy_rule capy_entry_prepare_ack(struct capy_entry *e,
     e->epoch = c->epoch;
     e->mig_id = c->mig_id;
     e->phase = CAPY_PHASE_PENDING;
+    e->pending_at = c->now;
     e->flags = (uint8_t)(e->flags & ~CAPY_ENTRY_SERVED);
     return capy_rule(CAPY_RULE_PASS, CAPY_VERDICT_OK);
 }
@@ -299,10 +307,11 @@ static inline struct capy_rule capy_entry_announce(struct capy_entry *e,
     }
     if (e->phase == CAPY_PHASE_PENDING && e->previous.id == c->sender.id)
         return ok; /* it runs until the state has passed */
-    if (e->epoch == c->epoch && e->phase == CAPY_PHASE_SETTLED && e->owner.id == c->sender.id) {
+    /* A restarted owner cannot run what it ran before: such an ANNOUNCE is late. */
+    if (e->epoch == c->epoch && e->phase == CAPY_PHASE_SETTLED && e->owner.id == c->sender.id &&
+        e->owner.gen == c->sender.gen) {
         e->flags &= (uint8_t) ~(CAPY_ENTRY_DEAD | CAPY_ENTRY_RST);
         e->flags |= CAPY_ENTRY_SERVED;
-        e->owner.gen = c->sender.gen;
         return ok;
     }
     return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_STALE);
@@ -328,7 +337,8 @@ static inline void capy_entry_refresh(struct capy_entry *e, const struct capy_se
 {
     bool restarted = owner->gen != e->owner.gen;
     if (e->phase == CAPY_PHASE_PENDING
-            ? capy_server_dead(owner, e->owner.gen, now, lease_ns)
+            ? capy_server_dead(owner, e->owner.gen, now, lease_ns) ||
+                  now >= e->pending_at + CAPY_ENTRY_PENDING_MAX_NS
             : restarted && !(e->flags & CAPY_ENTRY_SERVED)) {
         capy_entry_give_back(e); /* nothing can have been imported, or it died with the import */
         owner = previous;

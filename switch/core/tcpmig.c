@@ -163,6 +163,7 @@ static struct capy_claim make_claim(const struct mig_job *m)
         .peer_alive = alive(m, m->peer),
         .last = msg->type == CAPY_MIG_CONN_STATE ? msg->offset + msg->length == msg->total
                                                  : msg->offset == msg->total,
+        .now = m->j->now,
         .epoch = msg->epoch,
         .mig_id = msg->mig_id,
     };
