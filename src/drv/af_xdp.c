@@ -3,9 +3,10 @@
  *
  * The umem is cut in two at open. The first TX_CNT frames are ours to send: in the pool, in the TX
  * ring, or in the completion ring. The others circulate on the receive side: fill ring, RX ring, or
- * lent to the caller. Each ring is as large as the frames that can be in it, so that putting a
- * frame into a ring never fails. Opening, with its attempts and explanations, is in af_xdp_open.c.
- */
+ * lent to the caller. Putting a frame into a ring never fails, for the rings that we fill are twice
+ * as large as the frames that can be in them: the kernel, on another core, shows us a received
+ * frame before it publishes that the frame has left the fill ring. Opening, with its attempts and
+ * explanations, is in af_xdp_open.c. */
 #include "drv/af_xdp.h"
 
 #include <errno.h>

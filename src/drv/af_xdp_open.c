@@ -62,13 +62,13 @@ static int as_errno(int rc)
 static int create_socket(struct af_xdp *x, const char *ifname, uint16_t bind_flags)
 {
     const struct xsk_umem_config umem_cfg = {
-        .fill_size = AF_XDP_RX_CNT,
+        .fill_size = 2 * AF_XDP_RX_CNT,
         .comp_size = AF_XDP_TX_CNT,
         .frame_size = AF_XDP_FRAME_ROOM,
     };
     const struct xsk_socket_config cfg = {
         .rx_size = AF_XDP_RX_CNT,
-        .tx_size = AF_XDP_TX_CNT,
+        .tx_size = 2 * AF_XDP_TX_CNT,
         .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
         .bind_flags = (uint16_t)(bind_flags | XDP_USE_NEED_WAKEUP),
     };

@@ -39,8 +39,9 @@ static unsigned round_over_ports(struct program *p)
     return cnt;
 }
 
-/* Sleeps until something is there or `until`. CAPY_OK or CAPY_E_SYS. */
-static int sleep_until(struct program *p, uint64_t until)
+/* Sleeps until something is there or `until`. *aside: a signal or a request is. CAPY_OK or
+ * CAPY_E_SYS. */
+static int sleep_until(struct program *p, uint64_t until, bool *aside)
 {
     struct pollfd fds[CAPY_SWITCH_PORT_MAX + 1 + CONTROL_POLL_MAX];
     nfds_t cnt = 0;
@@ -55,6 +56,8 @@ static int sleep_until(struct program *p, uint64_t until)
     const struct timespec ts = {.tv_sec = (time_t)(wait / CAPY_SEC(1)),
                                 .tv_nsec = (long)(wait % CAPY_SEC(1))};
     int rc = ppoll(fds, cnt, until == CAPY_NEVER ? NULL : &ts, NULL);
+    for (nfds_t i = p->port_cnt; i < cnt && rc > 0; i++)
+        *aside = *aside || fds[i].revents != 0;
     return rc < 0 && errno != EINTR ? CAPY_E_SYS : CAPY_OK;
 }
 
@@ -62,6 +65,7 @@ int program_loop(struct program *p)
 {
     const uint64_t spin_ns = CAPY_US(p->rack.spin_us);
     uint64_t busy_at = 0, aside_at = 0, expire_at = 0;
+    bool aside = false;
     int rc = CAPY_OK;
     while (rc == CAPY_OK) {
         bool moved = round_over_ports(p) > 0;
@@ -69,7 +73,8 @@ int program_loop(struct program *p)
             busy_at = p->now;
         if (p->now >= expire_at)
             expire_at = capy_switch_expire(p->plane, p->now);
-        if (p->now >= aside_at) {
+        if (aside || (moved && p->now >= aside_at)) {
+            aside = false;
             aside_at = p->now + LOOK_ASIDE_NS;
             if (told_to_stop(p))
                 break;
@@ -81,8 +86,7 @@ int program_loop(struct program *p)
         if (p->now - busy_at < spin_ns || wake_at < p->now + spin_ns) {
             sched_yield();
         } else {
-            rc = sleep_until(p, wake_at);
-            aside_at = 0; /* it may be a request or a signal that woke us */
+            rc = sleep_until(p, wake_at, &aside);
         }
     }
     return rc;
