@@ -1,6 +1,7 @@
 /* The offered window (tcp/window.h). Silly windows are avoided by moving the edge only in steps of a
  * segment or half the buffer (RFC 9293 §3.8.6.2.2). */
 #include "tcp/window.h"
+#include "tcp/position.h"
 
 uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max)
 {
@@ -40,6 +41,9 @@ bool capy_tcp_window_update_owed(const struct capy_tcp *tcb, const struct capy_t
 {
     const struct capy_tcp_rcv *rcv = &tcb->rcv;
     if (tcb->state < CAPY_TCP_ESTABLISHED || rcv->fin_pos != CAPY_NEVER)
+        return false;
+    /* What a SYN-ACK could not say for want of scaling, the first ACK of data will. */
+    if (rcv->nxt == CAPY_TCP_POS_DATA)
         return false;
     uint64_t more = room(tcb, env);
     if (more < step(tcb, env))

@@ -24,9 +24,105 @@ void end_init(struct end *e, uint32_t block_cnt)
 
 void end_done(struct end *e)
 {
+    end_untwin(e);
     capy_tcp_free(&e->tcb, &e->env);
     assert_int_equal(e->blocks.pool.free_cnt, e->blocks.pool.cnt);
     free(e->mem);
+}
+
+/* ---- an endpoint and its twin --------------------------------------------------------------------- */
+
+void end_set_now(struct end *e, uint64_t now)
+{
+    e->env.now = now;
+    if (e->twin)
+        e->twin->env.now = now + e->twin->ahead_ns;
+}
+
+uint32_t end_input(struct end *e, const struct capy_tcp_segment *seg)
+{
+    uint32_t events = capy_tcp_input(&e->tcb, &e->env, seg, 0);
+    if (e->twin)
+        assert_int_equal(capy_tcp_input(&e->twin->tcb, &e->twin->env, seg, 0), events);
+    return events;
+}
+
+uint32_t end_expire(struct end *e)
+{
+    uint32_t events = capy_tcp_expire(&e->tcb, &e->env);
+    if (e->twin)
+        assert_int_equal(capy_tcp_expire(&e->twin->tcb, &e->twin->env), events);
+    return events;
+}
+
+int64_t end_write(struct end *e, const uint8_t *data, uint32_t len)
+{
+    int64_t n = capy_tcp_write(&e->tcb, &e->env, data, len);
+    if (e->twin)
+        assert_int_equal(capy_tcp_write(&e->twin->tcb, &e->twin->env, data, len), n);
+    return n;
+}
+
+void end_consume(struct end *e, uint32_t n)
+{
+    capy_tcp_consume(&e->tcb, &e->env, n);
+    if (!e->twin)
+        return;
+    assert_true(capy_tcp_readable(&e->twin->tcb) >= n);
+    capy_tcp_consume(&e->twin->tcb, &e->twin->env, n);
+}
+
+void end_shutdown(struct end *e)
+{
+    capy_tcp_shutdown(&e->tcb, &e->env);
+    if (e->twin)
+        capy_tcp_shutdown(&e->twin->tcb, &e->twin->env);
+}
+
+/* The whole encoding, read out in pieces of random length. */
+static uint32_t encode(struct end *e, uint8_t *buf, uint32_t max, struct capy_prng *prng)
+{
+    static struct capy_snap snap;
+    struct capy_snap_meta meta = {.next_hop = {{2, 0, 0, 0, 0, 9}}, .user_flags = 0x123456789abcdef};
+    capy_snap_take(&snap, &e->tcb, &e->env, &meta, NULL);
+    uint32_t len = capy_snap_len(&snap);
+    assert_true(len <= max);
+    for (uint32_t at = 0; at < len;) {
+        uint32_t n = (uint32_t)capy_min64(1 + capy_prng_below(prng, 3000), len - at);
+        capy_snap_read(&snap, &e->blocks, at, buf + at, n);
+        at += n;
+    }
+    return len;
+}
+
+uint32_t end_twin(struct end *e, struct end *twin, uint64_t ahead_ms, struct capy_prng *prng)
+{
+    static uint8_t first[2u << 20], second[2u << 20];
+    uint32_t len = encode(e, first, sizeof first, prng);
+    end_init(twin, e->blocks.pool.cnt);
+    twin->cfg = e->cfg;
+    twin->ahead_ns = CAPY_MS(ahead_ms);
+    twin->env.now = e->env.now + twin->ahead_ns;
+
+    struct capy_stream whole, app;
+    struct capy_snap_meta meta;
+    capy_stream_init(&whole, 0);
+    assert_int_equal(capy_stream_write(&whole, &twin->blocks, 0, first, len), CAPY_OK);
+    assert_int_equal(capy_snap_restore(&whole, len, &twin->tcb, &twin->env, &meta, &app), CAPY_OK);
+    capy_stream_clear(&whole, &twin->blocks);
+    assert_int_equal(meta.user_flags, 0x123456789abcdef);
+
+    assert_int_equal(encode(twin, second, sizeof second, prng), len);
+    assert_memory_equal(first, second, len);
+    e->twin = twin;
+    return len;
+}
+
+void end_untwin(struct end *e)
+{
+    if (e->twin)
+        end_done(e->twin);
+    e->twin = NULL;
 }
 
 uint8_t pattern(uint32_t id, uint64_t n)
@@ -56,9 +152,21 @@ uint32_t in(struct end *e, struct in s)
         seg.sack[i].right.v = OUR_ISS + s.sack[i].right;
         seg.sack_cnt++;
     }
-    uint32_t events = capy_tcp_input(&e->tcb, &e->env, &seg, 0);
+    uint32_t events = end_input(e, &seg);
     e->events |= events;
     return events;
+}
+
+/* Bit for bit, as it would leave on the wire. */
+static void same_segment(const struct capy_tcp_segment *a, const struct capy_tcp_segment *b)
+{
+    uint8_t x[CAPY_TCP_HEADER_MAX], y[CAPY_TCP_HEADER_MAX];
+    size_t n = capy_tcp_build(x, 1, 2, a);
+    assert_int_equal(capy_tcp_build(y, 1, 2, b), n);
+    assert_memory_equal(x, y, n);
+    assert_int_equal(a->data_len, b->data_len);
+    if (a->data_len > 0)
+        assert_memory_equal(a->data, b->data, a->data_len);
 }
 
 bool next_segment(struct end *e)
@@ -71,6 +179,15 @@ bool next_segment(struct end *e)
         assert_true(e->last.data_len <= sizeof e->payload);
         capy_stream_read(&e->tcb.snd.queue, &e->blocks, offset, e->payload, e->last.data_len);
         e->last.data = e->payload;
+    }
+    if (e->twin) {
+        assert_int_equal(next_segment(e->twin), got);
+        assert_int_equal(capy_tcp_next_at(&e->twin->tcb) - e->twin->ahead_ns,
+                         capy_tcp_next_at(&e->tcb) - (capy_tcp_next_at(&e->tcb) == CAPY_NEVER
+                                                          ? e->twin->ahead_ns
+                                                          : 0));
+        if (got)
+            same_segment(&e->last, &e->twin->last);
     }
     return got;
 }
@@ -96,12 +213,12 @@ void pass(struct end *e, uint64_t ns)
 {
     uint64_t end = e->env.now + ns;
     while (capy_tcp_next_at(&e->tcb) <= end) {
-        e->env.now = capy_max64(e->env.now, capy_tcp_next_at(&e->tcb));
-        e->events |= capy_tcp_expire(&e->tcb, &e->env);
+        end_set_now(e, capy_max64(e->env.now, capy_tcp_next_at(&e->tcb)));
+        e->events |= end_expire(e);
         if (capy_tcp_wants_output(&e->tcb, &e->env))
             return;
     }
-    e->env.now = end;
+    end_set_now(e, end);
 }
 
 void put(struct end *e, uint32_t len)
@@ -109,7 +226,7 @@ void put(struct end *e, uint32_t len)
     uint64_t from = (uint32_t)e->tcb.snd.end;
     for (uint32_t i = 0; i < len; i++) {
         uint8_t byte = pattern(2, from + i);
-        assert_int_equal(capy_tcp_write(&e->tcb, &e->env, &byte, 1), 1);
+        assert_int_equal(end_write(e, &byte, 1), 1);
     }
 }
 

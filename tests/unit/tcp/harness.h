@@ -37,6 +37,8 @@ struct end {
     uint32_t events; /* collected since last asked */
     struct capy_tcp_segment last; /* the last segment that came out */
     uint8_t payload[2048];        /* its data */
+    struct end *twin;             /* must behave alike from now on, see end_twin */
+    uint64_t ahead_ns;            /* a twin's clock less the other's */
     uint8_t in_opts;              /* options that `in` adds: timestamps */
     uint32_t in_ts;
 };
@@ -45,6 +47,21 @@ struct end {
 void end_init(struct end *e, uint32_t block_cnt);
 /* Frees the connection and asserts that every block came back. */
 void end_done(struct end *e);
+
+/* Calls of the endpoint. With a twin the same call goes to both, on their own clocks, and every
+ * result and every segment must be the same. */
+uint32_t end_input(struct end *e, const struct capy_tcp_segment *seg);
+uint32_t end_expire(struct end *e);
+int64_t end_write(struct end *e, const uint8_t *data, uint32_t len);
+void end_consume(struct end *e, uint32_t n);
+void end_shutdown(struct end *e);
+void end_set_now(struct end *e, uint64_t now);
+
+/* Gives e a twin made from its snapshot, whose clock is ahead by whole milliseconds (so that both
+ * timestamp clocks tick together). Asserts that the twin's snapshot is the same string of bytes. Returns
+ * the snapshot's length. */
+uint32_t end_twin(struct end *e, struct end *twin, uint64_t ahead_ms, struct capy_prng *prng);
+void end_untwin(struct end *e);
 
 /* The bytes of a test stream: what lies at position n of stream `id`. */
 uint8_t pattern(uint32_t id, uint64_t n);

@@ -72,7 +72,7 @@ static void use(struct pair *p, uint32_t who)
             assert_int_equal(span[i], pattern(1 - who, s->read + i));
         s->read += got;
         left -= got;
-        capy_tcp_consume(&e->tcb, &e->env, got);
+        end_consume(e, got);
     }
     if (capy_tcp_at_fin(&e->tcb) && capy_tcp_readable(&e->tcb) == 0)
         s->saw_fin = true;
@@ -84,7 +84,7 @@ static void use(struct pair *p, uint32_t who)
                                           p->len - s->wrote);
         for (uint32_t i = 0; i < n; i++)
             data[i] = pattern(who, s->wrote + i);
-        int64_t took = capy_tcp_write(&e->tcb, &e->env, data, n);
+        int64_t took = end_write(e, data, n);
         assert_true(took >= 0);
         s->wrote += (uint64_t)took;
         if (took < n)
@@ -92,7 +92,7 @@ static void use(struct pair *p, uint32_t who)
     }
     if (s->wrote == p->len && !s->shut) {
         s->shut = true;
-        capy_tcp_shutdown(&e->tcb, &e->env);
+        end_shutdown(e);
     }
 }
 
@@ -138,7 +138,7 @@ static void deliver(struct pair *p, uint32_t idx)
     p->flying[idx] = p->flying[--p->flying_cnt];
     struct side *s = &p->side[f.to];
     f.seg.data = f.data;
-    s->e.env.now = p->now;
+    end_set_now(&s->e, p->now);
     if (s->over)
         return;
     if (f.to == 1 && s->e.tcb.timer_at == 0) {
@@ -146,7 +146,7 @@ static void deliver(struct pair *p, uint32_t idx)
             return;
         capy_tcp_open_passive(&s->e.tcb, &s->e.env, &f.seg, (struct capy_seq){PEER_ISS}, 777);
     } else {
-        s->e.events = capy_tcp_input(&s->e.tcb, &s->e.env, &f.seg, 0);
+        s->e.events = end_input(&s->e, &f.seg);
     }
     settle(p, f.to);
 }
@@ -173,8 +173,8 @@ bool pair_step(struct pair *p)
         deliver(p, idx);
     } else {
         struct end *e = &p->side[who].e;
-        e->env.now = p->now;
-        e->events = capy_tcp_expire(&e->tcb, &e->env);
+        end_set_now(e, p->now);
+        e->events = end_expire(e);
         settle(p, who);
     }
     return true;
