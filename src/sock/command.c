@@ -13,6 +13,7 @@
 
 #define CONNECTION_PAGE 256u /* connections per answer, at most */
 #define SAMPLE_PAGE 1024u
+#define BAD_CLIENT "client is not \"ADDRESS:PORT\""
 
 static json_t *error_line(const char *text)
 {
@@ -133,9 +134,47 @@ static json_t *connection(const struct capy *os, const struct capy_stack_conn_in
     return at;
 }
 
-/* {"limit": N, "since": CURSOR} -> {"connections": [...], "next": CURSOR or null} */
+/* "ADDRESS:PORT", the address of IPv6 in brackets. */
+static bool parse_endpoint(const char *text, struct capy_ip *ip, uint16_t *port)
+{
+    char address[CAPY_IP_TEXT_MAX];
+    const char *colon = strrchr(text, ':');
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    bool brackets = len >= 2 && text[0] == '[' && text[len - 1] == ']';
+    const char *from = brackets ? text + 1 : text;
+    len -= brackets ? 2 : 0;
+    if (!colon || len == 0 || len >= sizeof address || strspn(colon + 1, "0123456789") == 0)
+        return false;
+    memcpy(address, from, len);
+    address[len] = '\0';
+    char *end;
+    unsigned long n = strtoul(colon + 1, &end, 10);
+    *port = (uint16_t)n;
+    return *end == '\0' && n >= 1 && n <= 65535 && capy_ip_parse(address, ip) == CAPY_OK;
+}
+
+/* The one connection of a client, or none. */
+static json_t *connection_of(struct capy *os, const char *client)
+{
+    struct capy_ip ip;
+    uint16_t port;
+    if (!parse_endpoint(client, &ip, &port))
+        return error_line(BAD_CLIENT);
+    json_t *list = json_array();
+    struct capy_stack_conn_info info;
+    for (uint32_t cursor = 0; capy_stack_next_conn(os->stack, &cursor, &info);)
+        if (info.key.client_port == port && capy_ip_eq(&info.key.client, &ip))
+            (void)json_array_append_new(list, connection(os, &info));
+    return json_pack("{s:o,s:n}", "connections", list, "next");
+}
+
+/* {"limit": N, "since": CURSOR} or {"client": "ADDRESS:PORT"} -> {"connections": [...],
+ * "next": CURSOR or null} */
 static json_t *on_connections(struct capy *os, const json_t *request)
 {
+    const char *client = json_string_value(json_object_get(request, "client"));
+    if (client)
+        return connection_of(os, client);
     const json_t *limit_at = json_object_get(request, "limit");
     json_int_t limit = json_is_integer(limit_at) ? json_integer_value(limit_at) : CONNECTION_PAGE;
     json_int_t since = json_integer_value(json_object_get(request, "since"));
@@ -154,25 +193,6 @@ static json_t *on_connections(struct capy *os, const json_t *request)
     (void)json_object_set_new(reply, "connections", list);
     (void)json_object_set_new(reply, "next", more ? count(cursor) : json_null());
     return reply;
-}
-
-/* "ADDRESS:PORT", the address of IPv6 in brackets. */
-static bool parse_endpoint(const char *text, struct capy_ip *ip, uint16_t *port)
-{
-    char address[CAPY_IP_TEXT_MAX];
-    const char *colon = strrchr(text, ':');
-    size_t len = colon ? (size_t)(colon - text) : 0;
-    bool brackets = len >= 2 && text[0] == '[' && text[len - 1] == ']';
-    const char *from = brackets ? text + 1 : text;
-    len -= brackets ? 2 : 0;
-    if (!colon || len == 0 || len >= sizeof address || strspn(colon + 1, "0123456789") == 0)
-        return false;
-    memcpy(address, from, len);
-    address[len] = '\0';
-    char *end;
-    unsigned long n = strtoul(colon + 1, &end, 10);
-    *port = (uint16_t)n;
-    return *end == '\0' && n >= 1 && n <= 65535 && capy_ip_parse(address, ip) == CAPY_OK;
 }
 
 /* null or absent: any. False: no such server. */
@@ -206,7 +226,7 @@ static json_t *on_migrate(struct capy *os, const json_t *request)
     uint16_t port, target;
     const char *client = json_string_value(json_object_get(request, "client"));
     if (!client || !parse_endpoint(client, &ip, &port))
-        return error_line("client is not \"ADDRESS:PORT\"");
+        return error_line(BAD_CLIENT);
     if (!parse_target(os, request, &target))
         return error_line("no such target server in the rack file");
     capy_handle conn;

@@ -78,11 +78,13 @@ void capy_mover_drain(struct capy *os, bool draining)
 uint32_t capy_mover_begin(struct capy *os, uint32_t cnt, uint16_t target)
 {
     struct capy_mover *m = &os->mover;
-    reset_counts(m);
-    m->todo = cnt;
+    if (m->todo == 0 && m->in_flight == 0 && !m->draining)
+        reset_counts(m);
+    uint64_t before = m->started;
+    m->todo = (uint32_t)capy_min64((uint64_t)m->todo + cnt, UINT32_MAX);
     m->target = target;
     capy_mover_step(os);
-    return (uint32_t)m->started;
+    return (uint32_t)(m->started - before);
 }
 
 uint64_t capy_mover_next_at(const struct capy *os)

@@ -10,8 +10,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define IPV4_TCP_HEADERS 40u /* without options: what the MTU leaves is the MSS (RFC 9293 §3.7.1) \
-                              */
+#define IPV4_TCP_HEADERS                                                                           \
+    40u /* without options: what the MTU leaves is the MSS (RFC 9293 §3.7.1)                      \
+         */
 #define IPV6_TCP_HEADERS 60u
 #define MIB (1024u * 1024u)
 #define CLOSE_BURSTS 64u /* of resets, at the end: the driver may not take more */

@@ -146,6 +146,11 @@ static void a_named_connection_is_moved(void **state)
     char request[128];
     (void)snprintf(request, sizeof request,
                    "{\"cmd\":\"migrate\",\"client\":\"%s\",\"target\":\"s2\"}", name);
+    char same[128];
+    (void)snprintf(same, sizeof same, "{\"cmd\":\"connections\",\"client\":\"%s\"}", name);
+    json_decref(page);
+    page = ask(same);
+    assert_int_equal(json_array_size(json_object_get(page, "connections")), 1);
     json_decref(page);
     json_t *reply = ask(request);
     assert_true(json_is_true(json_object_get(reply, "ok")));
