@@ -11,10 +11,8 @@
 bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len, uint16_t home,
                          uint16_t home_port)
 {
-    /* To the home server's MAC, so that it gets there also without an entry at the switch; our own
-     * would not leave the port it came from. */
-    const struct capy_mac *mac = home == s->cfg.self ? &s->cfg.tor.mac : &s->cfg.peers[home].mac;
-    bool ok = capy_frame_readdress(frame, len, mac, &s->cfg.mac, capy_peer_ip(s, home), home_port);
+    bool ok = capy_frame_readdress(frame, len, &s->cfg.tor.mac, &s->cfg.mac, capy_peer_ip(s, home),
+                                   home_port);
     s->count.put_back_frames += ok;
     return ok;
 }

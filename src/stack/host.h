@@ -77,9 +77,8 @@ enum capy_clock { CAPY_CLOCK_HEARTBEAT, CAPY_CLOCK_ANNOUNCE, CAPY_CLOCK_NEIGH, C
 struct capy_tor {
     uint64_t boot;            /* id from its last HEARTBEAT_ACK; 0: none yet */
     uint64_t heard_at;        /* last HEARTBEAT_ACK */
-    uint64_t beat_at;         /* when the heartbeat was sent that is to be answered */
     uint64_t confirmed_at;    /* the switch had this boot id at or after this time */
-    bool learning, beat_owed, beat_pending;
+    bool learning, beat_owed;
     uint64_t unknown_at;      /* no NACK for an unknown flow before this */
     uint32_t announce_left;   /* flows still to announce in this fast round */
     bool announce_owed;       /* the head of the ring is to be announced */

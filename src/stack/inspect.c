@@ -62,6 +62,15 @@ static void describe(const struct capy_stack *s, uint32_t idx, struct capy_stack
     capy_tcp_info(&c->tcb, &out->tcp);
 }
 
+int capy_stack_conn_info(struct capy_stack *s, capy_handle h, struct capy_stack_conn_info *out)
+{
+    uint32_t idx;
+    if (!capy_conn_of(s, h, &idx))
+        return CAPY_E_BADQD;
+    describe(s, idx, out);
+    return CAPY_OK;
+}
+
 bool capy_stack_next_conn(struct capy_stack *s, uint32_t *cursor, struct capy_stack_conn_info *out)
 {
     while (*cursor < s->cfg.conn_max) {

@@ -45,9 +45,6 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
         .switch_boot = s->tor.boot,
     };
     s->tor.beat_owed = false;
-    if (!s->tor.beat_pending)
-        s->tor.beat_at = s->now;
-    s->tor.beat_pending = true;
     return capy_rack_wrap(s, frame, capy_mig_heartbeat_build(&env, &beat, frame + CAPY_UDP_AT));
 }
 
@@ -60,9 +57,8 @@ static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *
     s->tor.boot = ack.switch_boot;
     s->tor.learning = ack.learning != 0;
     s->tor.heard_at = s->now;
-    if (s->tor.beat_pending)
-        s->tor.confirmed_at = s->tor.beat_at;
-    s->tor.beat_pending = false;
+    if (msg->mig_id <= s->now) /* our clock, when the HEARTBEAT left: the answer brings it back */
+        s->tor.confirmed_at = new_boot ? msg->mig_id : capy_max64(s->tor.confirmed_at, msg->mig_id);
     if (new_boot)
         capy_announce_new_boot(s);
 }

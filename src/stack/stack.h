@@ -162,6 +162,8 @@ struct capy_stack_conn_info {
     uint64_t user, bytes_in, bytes_out;
 };
 
+/* One connection. CAPY_OK or CAPY_E_BADQD. */
+int capy_stack_conn_info(struct capy_stack *s, capy_handle c, struct capy_stack_conn_info *out);
 /* Walks all connections: *cursor starts at 0; false at the end. */
 bool capy_stack_next_conn(struct capy_stack *s, uint32_t *cursor, struct capy_stack_conn_info *out);
 int capy_stack_find(struct capy_stack *s, const struct capy_ip *client, uint16_t client_port,

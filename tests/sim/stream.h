@@ -1,0 +1,65 @@
+/* The application of the rack simulation, and its oracle. Every client connection streams a keyed
+ * pattern up while the server streams another one down; every byte is checked where it is read. The
+ * server's own state per connection (how much it read and wrote) travels as application state with
+ * each migration, and is checked on arrival. At any instant at most one server's application may
+ * hold a connection. */
+#ifndef CAPY_TESTS_SIM_STREAM_H
+#define CAPY_TESTS_SIM_STREAM_H
+
+#include "rack.h"
+
+enum { STREAMS_MAX = 64 };
+
+enum stream_place { STREAM_NOWHERE, STREAM_AT, STREAM_BETWEEN, STREAM_OVER };
+
+struct stream_end {
+    capy_handle conn;
+    uint64_t read, written; /* bytes so far */
+    uint64_t grant;         /* may write up to here */
+    uint64_t take;          /* may read up to here; CAPY_NEVER: all */
+    bool open, saw_fin, shut;
+};
+
+struct stream {
+    bool used, connected;
+    bool broken;          /* ended by RST or timeout at the client */
+    bool doomed;          /* a fault was injected that may end it */
+    uint16_t client_port;
+    uint16_t home;        /* server that it was opened to */
+    enum stream_place place; /* of the server's end */
+    uint16_t at;          /* server that runs it, or released it last */
+    uint64_t up, down;    /* bytes to send in all */
+    uint32_t moves;
+    uint64_t read_at_release, written_at_release;
+    struct stream_end client, server;
+};
+
+struct streams {
+    struct sim_rack *rack;
+    struct capy_prng rng;
+    struct stream stream[STREAMS_MAX];
+    uint32_t cnt, moved, kept, asked, vetoed;
+    uint32_t veto_ppm;   /* of asks: answered by veto */
+    uint32_t ignore_ppm; /* of asks: never answered */
+    uint32_t state_max;  /* filler bytes of application state, at most */
+    uint16_t not_listening; /* server without the service; SIM_SERVERS: none */
+};
+
+void streams_init(struct streams *st, struct sim_rack *r, uint64_t seed);
+/* Makes it the application of the rack: before sim_start. */
+void streams_attach(struct streams *st);
+/* Opens one more stream to a home server; up and down bytes in all. Its index. */
+uint32_t stream_open(struct streams *st, unsigned home, uint64_t up, uint64_t down);
+/* Lets both ends write up to n bytes more. */
+void stream_grant(struct streams *st, uint32_t i, uint64_t n);
+/* Asks the server that runs a stream to move it. What capy_stack_migrate said; CAPY_E_AGAIN when
+ * nobody runs it at the moment. */
+int stream_migrate(struct streams *st, uint32_t i, uint16_t target);
+/* Marks what the crash of a server may break, and forgets the server's end of it. */
+void streams_crashed(struct streams *st, unsigned host);
+/* Both directions complete and closed, or broken. */
+bool streams_done(const struct streams *st);
+/* Asserts that every stream not doomed arrived whole. */
+void streams_check(const struct streams *st);
+
+#endif
