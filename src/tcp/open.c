@@ -26,11 +26,9 @@ void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
     };
 }
 
-static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_seq iss,
-                  uint32_t ts_offset)
+void capy_tcp_blank(struct capy_tcp *tcb)
 {
-    *tcb = (struct capy_tcp){0};
-    tcb->snd.iss = iss;
+    *tcb = (struct capy_tcp){.state = CAPY_TCP_CLOSED};
     tcb->snd.una = tcb->snd.nxt = CAPY_TCP_POS_SYN;
     tcb->snd.rtx_nxt = tcb->snd.lost_end = tcb->snd.recover = CAPY_TCP_POS_SYN;
     tcb->snd.end = CAPY_TCP_POS_DATA;
@@ -41,10 +39,17 @@ static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct c
     tcb->rcv.fin_pos = CAPY_NEVER;
     tcb->cc.epoch_at = CAPY_NEVER;
     tcb->timer_at = tcb->delack_at = tcb->give_up_at = CAPY_NEVER;
+    tcb->marks = CAPY_NONE;
+}
+
+static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_seq iss,
+                  uint32_t ts_offset)
+{
+    capy_tcp_blank(tcb);
+    tcb->snd.iss = iss;
     tcb->sent_at = env->now;
     tcb->ts_offset = ts_offset;
     tcb->congestion = env->cfg->congestion;
-    tcb->marks = CAPY_NONE;
 }
 
 void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,

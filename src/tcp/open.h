@@ -7,6 +7,8 @@
 /* The peer sends segments too small to carry our options below this: such an offer is raised. */
 #define CAPY_TCP_MSS_MIN 88u
 
+/* A CLOSED block that owns nothing. */
+void capy_tcp_blank(struct capy_tcp *tcb);
 /* Takes a SYN or SYN-ACK in: its sequence number, options and window. */
 void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        const struct capy_tcp_segment *syn);

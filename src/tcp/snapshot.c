@@ -1,7 +1,7 @@
 /* Snapshots (tcp/snapshot.h): the head is encoded once, the queues are read in place. The parts lie
  * one behind the other; a read that spans parts is cut at their borders. */
 #include "tcp/snapshot.h"
-#include "tcp/position.h"
+#include "tcp/open.h"
 #include "tcp/snapshot_head.h"
 #include <string.h>
 
@@ -118,34 +118,40 @@ static bool copy_queues(struct capy_stream *in, uint64_t at, struct capy_tcp *tc
     return m;
 }
 
-int capy_snap_restore(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
-                      const struct capy_tcp_env *env, struct capy_snap_meta *meta,
-                      struct capy_stream *app)
+/* The head, checked against itself and the length of the whole. Its length, 0 when it is no good. */
+static uint32_t restore_head(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
+                             const struct capy_tcp_env *env, struct capy_tcp_marks *marks,
+                             struct capy_snap_meta *meta)
 {
     uint8_t head[CAPY_SNAP_HEAD_MAX];
     uint32_t head_max = capy_min32(len, sizeof head);
     capy_stream_read(in, env->blocks, 0, head, head_max);
     struct capy_codec c = {.p = head, .max = head_max, .decoding = true, .now = env->now};
-    struct capy_tcp_marks marks = {0};
-    *tcb = (struct capy_tcp){.marks = CAPY_NONE};
-    capy_stream_init(&tcb->snd.queue, CAPY_TCP_POS_DATA);
-    capy_stream_init(&tcb->rcv.queue, CAPY_TCP_POS_DATA);
-    capy_stream_init(app, 0);
-    *meta = (struct capy_snap_meta){0};
-    capy_snap_head_walk(&c, tcb, env, &marks, meta);
-    if (c.bad || !capy_snap_head_ok(tcb, env, &marks, meta))
-        return CAPY_E_FORMAT;
-
-    tcb->rcv.ooo = capy_tcp_ranges_total(&marks.ooo);
+    capy_snap_head_walk(&c, tcb, env, marks, meta);
+    if (c.bad || !capy_snap_head_ok(tcb, env, marks, meta))
+        return 0;
+    tcb->rcv.ooo = capy_tcp_ranges_total(&marks->ooo);
     if (tcb->sack_ok)
-        tcb->snd.sacked = capy_tcp_ranges_total(&marks.sacked);
+        tcb->snd.sacked = capy_tcp_ranges_total(&marks->sacked);
     uint64_t whole = (uint64_t)c.at + capy_tcp_readable(tcb) + tcb->rcv.ooo +
                      capy_tcp_unacked(tcb) + meta->app_len;
-    if (whole != len)
-        return CAPY_E_FORMAT;
-    if (copy_queues(in, c.at, tcb, env, &marks, meta, app))
+    return whole == len ? c.at : 0;
+}
+
+int capy_snap_restore(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
+                      const struct capy_tcp_env *env, struct capy_snap_meta *meta,
+                      struct capy_stream *app)
+{
+    struct capy_tcp_marks marks = {0};
+    capy_tcp_blank(tcb);
+    capy_stream_init(app, 0);
+    *meta = (struct capy_snap_meta){0};
+    uint32_t head_len = restore_head(in, len, tcb, env, &marks, meta);
+    if (head_len > 0 && copy_queues(in, head_len, tcb, env, &marks, meta, app))
         return CAPY_OK;
-    capy_tcp_free(tcb, env);
+    if (head_len > 0)
+        capy_tcp_free(tcb, env);
     capy_stream_clear(app, env->blocks);
-    return CAPY_E_NOMEM;
+    capy_tcp_blank(tcb);
+    return head_len > 0 ? CAPY_E_NOMEM : CAPY_E_FORMAT;
 }

@@ -1,6 +1,8 @@
 /* The TCP tests' script harness (harness.h). */
 #include "harness.h"
 
+#include "tcp/open.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +19,7 @@ void end_init(struct end *e, uint32_t block_cnt)
     capy_blocks_init(&e->blocks, &carve, block_cnt);
     e->env = (struct capy_tcp_env){&e->cfg, &e->blocks, &e->count, CAPY_SEC(1)};
     e->in_ts = PEER_TS;
-    e->tcb.marks = CAPY_NONE; /* CLOSED, and owns nothing */
-    capy_stream_init(&e->tcb.snd.queue, 0);
-    capy_stream_init(&e->tcb.rcv.queue, 0);
+    capy_tcp_blank(&e->tcb);
 }
 
 void end_done(struct end *e)

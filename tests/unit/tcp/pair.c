@@ -141,9 +141,10 @@ static void deliver(struct pair *p, uint32_t idx)
     end_set_now(&s->e, p->now);
     if (s->over)
         return;
-    if (f.to == 1 && s->e.tcb.timer_at == 0) {
+    if (f.to == 1 && !s->opened) {
         if (!(f.seg.flags & CAPY_TCP_SYN))
             return;
+        s->opened = true;
         capy_tcp_open_passive(&s->e.tcb, &s->e.env, &f.seg, (struct capy_seq){PEER_ISS}, 777);
     } else {
         s->e.events = end_input(&s->e, &f.seg);
@@ -158,10 +159,8 @@ bool pair_step(struct pair *p)
     uint64_t at = idx == CAPY_NONE ? CAPY_NEVER : p->flying[idx].at;
     uint32_t who = CAPY_NONE;
     for (uint32_t i = 0; i < 2; i++) {
-        /* A block that never opened has no timers. */
-        bool opened = p->side[i].e.tcb.timer_at != 0;
         uint64_t wake = capy_min64(capy_tcp_next_at(&p->side[i].e.tcb), p->side[i].read_at);
-        if (opened && !p->side[i].over && wake < at) {
+        if (!p->side[i].over && wake < at) {
             at = wake;
             who = i;
         }

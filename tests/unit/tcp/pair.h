@@ -16,7 +16,7 @@ struct flying {
 struct side {
     struct end e;
     uint64_t wrote, read; /* bytes of its own stream and of the other's */
-    bool shut, saw_fin, over;
+    bool opened, shut, saw_fin, over;
     uint32_t read_max; /* bytes read at a time; 0: all there is */
     uint64_t read_at;  /* when a reader that lags reads again */
 };
