@@ -108,6 +108,12 @@ uint64_t capy_mig_origin_next_at(const struct capy_mig_origin *m);
 enum capy_mig_action capy_mig_origin_expire(struct capy_mig_origin *m,
                                             const struct capy_mig_env *env);
 
+/* Quiet time (as RFC 9293 §3.6.1 has for TCP): for this long after its start a server refuses every
+ * PREPARE_MIG (CAPY_REASON_DRAINING). Frames of migrations to its former life may still be on their
+ * way, PREPARE_MIG and CONN_STATE alike, and the switch takes those migrations back as soon as it
+ * learns of the restart; importing one would make a second owner. Longer than any frame lives. */
+#define CAPY_MIG_QUIET_NS CAPY_MS(200)
+
 /* ---- target ------------------------------------------------------------------------------------
  *
  *        admit               CONN_STATE               last byte          imported()
@@ -181,9 +187,10 @@ size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig
  * flow_closed: it ended here. unknown_flow: a frame came for a flow that we do not run; epoch 0 asks
  * the switch for the true key and epoch (key.home is then our own address and the port it came to),
  * any other epoch gives exactly that epoch back.
- * heartbeat: carries env->now as mig_id, which HEARTBEAT_ACK brings back: the switch takes a server
+ * heartbeat: carries env->now as mig_id, which HEARTBEAT_ACK brings back. The switch takes a server
  * for dead 8 leases after the last HEARTBEAT it heard, so from then on the server must not run
- * migrated-in connections until an ANNOUNCE of them was answered OK (docs/protocol.md). */
+ * migrated-in connections until an ANNOUNCE of them was answered OK; and a server admits no
+ * migration before its first HEARTBEAT was answered (docs/protocol.md, "Leases"). */
 enum { CAPY_ANNOUNCE_RUNNING = 0, CAPY_ANNOUNCE_FROZEN = 1 }; /* in ANNOUNCE's reason byte */
 size_t capy_mig_announce(const struct capy_mig_env *env, const struct capy_flow_key *key,
                          uint32_t epoch, uint16_t local_port, bool frozen, uint8_t *p);

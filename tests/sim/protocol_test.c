@@ -448,7 +448,8 @@ static void input_prepare(struct host *h, unsigned f, const struct capy_mig_msg 
     if (r && r->imported_id == m->mig_id)
         return;
     bool refused = r && m->epoch <= r->refused_epoch;
-    if (refused || h->copy[f].state != COPY_NONE || h->target_on[f] || !lease_holds(h)) {
+    if (refused || h->copy[f].state != COPY_NONE || h->target_on[f] || !lease_holds(h) ||
+        w.now < h->booted_at + CAPY_MIG_QUIET_NS) {
         r = capy_mig_memory_touch(&h->memory, &m->key, w.now);
         r->refused_epoch = capy_max32(r->refused_epoch, m->epoch);
         send_one(h, frame, capy_mig_refusal(&env, m, CAPY_REASON_CLASH, frame + CAPY_UDP_AT));
