@@ -1,6 +1,7 @@
 /* The load's run loop: epoll, pacing, give-up times, the end. See engine.h. */
 #include "apps/load/conn.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -64,15 +65,29 @@ static void close_conn(struct engine *e, struct load_conn *c, uint64_t retry_ns)
     c->retry_at = e->now + retry_ns;
 }
 
+/* "10.99.0.101:40000 to 10.99.0.11:80", to be found again in captures and directories. */
+static void name_conn(const struct load_conn *c, char *out, size_t out_len)
+{
+    struct sockaddr_in own = {0};
+    socklen_t len = sizeof own;
+    char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
+    getsockname(c->fd, (struct sockaddr *)&own, &len);
+    inet_ntop(AF_INET, &own.sin_addr, from, sizeof from);
+    inet_ntop(AF_INET, &c->target.sin_addr, to, sizeof to);
+    snprintf(out, out_len, "%s:%u to %s:%u", from, ntohs(own.sin_port), to,
+             ntohs(c->target.sin_port));
+}
+
 static void count_failure(struct engine *e, struct load_conn *c, const struct load_failure *f)
 {
     static const char *const kind[] = {"connect", "reset", "closed", "timeout", "answer", "body"};
     struct load_result *r = e->result;
     r->error[f->error]++;
     if (!r->first_error[0]) {
-        snprintf(r->first_error, sizeof r->first_error, "connection %u, after %.3f s: %s: %s",
-                 (unsigned)(c - e->conn), (double)(e->now - e->started_at) / 1e9, kind[f->error],
-                 f->why);
+        char name[64];
+        name_conn(c, name, sizeof name);
+        snprintf(r->first_error, sizeof r->first_error, "%s, after %.3f s: %s: %s", name,
+                 (double)(e->now - e->started_at) / 1e9, kind[f->error], f->why);
     }
 }
 
@@ -177,9 +192,9 @@ static void tell(struct engine *e)
 {
     const struct load_result *r = e->result;
     printf("{\"seconds\":%.2f,\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"resets\":%" PRIu64
-           "}\n",
+           ",\"first_error\":\"%s\"}\n",
            (double)(e->now - e->started_at) / 1e9, r->requests, load_errors(r),
-           r->error[LOAD_ERROR_RESET]);
+           r->error[LOAD_ERROR_RESET], r->first_error);
     fflush(stdout);
     e->live_at = e->now + e->opt->live_ns;
 }

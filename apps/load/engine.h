@@ -40,7 +40,7 @@ struct load_result {
     double seconds;
     uint64_t requests; /* answered, and right */
     uint64_t error[LOAD_ERROR_CNT];
-    char first_error[200];
+    char first_error[256];
     uint64_t reconnects;
     uint64_t retransmits; /* TCP_INFO: of this side, all connections */
     struct capy_series latency_ns;
