@@ -1,5 +1,6 @@
 /* `capy`: one program, one subcommand for each thing it can be. Each subcommand's own --help says
  * more; this file only finds it. */
+#include "apps/demo/demo.h"
 #include "apps/httpd/httpd.h"
 #include "apps/load/load.h"
 #include "apps/rack/rack.h"
@@ -22,6 +23,7 @@ static const struct command {
     {"httpd", capy_httpd_main, "a web server whose connections can move"},
     {"rack", capy_rack_main, "a whole rack on this machine, in network namespaces"},
     {"load", capy_load_main, "requests at a rate; checks every byte of every answer"},
+    {"demo", capy_demo_main, "thousands of live connections moving under load, and a report"},
 };
 
 #define COMMAND_CNT (sizeof commands / sizeof *commands)
@@ -39,8 +41,8 @@ static void print_help(void)
          "`capy SUBCOMMAND --help` tells more of each; `capy --version` says which this is.\n"
          "\n"
          "Examples (as root):\n"
-         "  capy rack run -- curl http://web/     a rack of three servers, asked once, taken down\n"
-         "  capy switch --rack rack.conf          the switch of the rack that rack.conf describes\n"
+         "  capy demo                                      moves 10,000 connections under load\n"
+         "  capy rack run -- curl -s http://s1/            a rack of three servers, asked once\n"
          "  capy httpd --rack rack.conf --server s1 --root /srv/www");
 }
 

@@ -146,6 +146,20 @@ static int parse(int argc, char **argv, struct options *o)
     return 0;
 }
 
+/* The rack file and our name in it are arguments too: wrong ones are refused like the others,
+ * before anything is opened. */
+static int check_rack(const struct options *o)
+{
+    static struct capy_rack rack;
+    char err[512];
+    if (capy_rack_read(o->os.rack_file, &rack, err, sizeof err) != CAPY_OK)
+        return wrong("%s", err);
+    if (capy_rack_server_index(&rack, o->os.server) < 0)
+        return wrong("--server %s: not in %s; its first server is %s", o->os.server,
+                     o->os.rack_file, rack.server[0].name);
+    return 0;
+}
+
 /* SIGINT and SIGTERM as a descriptor; -1 with errno. */
 static int signals_open(void)
 {
@@ -190,6 +204,8 @@ int capy_httpd_main(int argc, char **argv)
     int result = parse(argc, argv, &o);
     if (result != 0)
         return result == 1 ? EXIT_SUCCESS : EXIT_USAGE;
+    if (check_rack(&o) != 0)
+        return EXIT_USAGE;
     site.server = o.os.server;
     site.service_ns = o.service_us * 1000;
     site.body_len = o.body_len;

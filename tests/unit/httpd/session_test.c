@@ -215,6 +215,21 @@ static void uploads_are_hashed(void **state) /* FIPS 180-4's "abc" */
     assert_non_null(strstr(a, "{\"bytes\":0,\"sha256\":\"e3b0c442"));
 }
 
+static void a_body_ends_where_the_next_request_starts(void **state)
+{
+    struct fixture *fix = *state;
+    const char *a = ask(fix,
+                        "PUT /upload" HOST "Content-Length: 3\r\n\r\nabcPUT /upload" HOST
+                        "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+                        "GET /nothing" HOST "\r\n",
+                        CAPY_HTTPD_NEXT_INPUT);
+    assert_int_equal(fix->site.cnt.requests, 3);
+    const char *first = strstr(a, "{\"bytes\":3,"), *second = strstr(a, "{\"bytes\":1,");
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_true(first < second && second < strstr(a, "404 Not Found"));
+}
+
 static void asks_for_the_body_when_it_is_awaited(void **state) /* RFC 9110 §10.1.1 */
 {
     struct fixture *fix = *state;
@@ -314,6 +329,7 @@ int main(void)
         TEST(refuses_garbage_at_first_sight),
         TEST(refuses_heads_that_never_end),
         TEST(uploads_are_hashed),
+        TEST(a_body_ends_where_the_next_request_starts),
         TEST(asks_for_the_body_when_it_is_awaited),
         TEST(bodies_nobody_wants_are_skipped),
         TEST(bodies_are_limited),
