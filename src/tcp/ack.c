@@ -66,7 +66,8 @@ static bool is_duplicate(const struct capy_tcp *tcb, const struct capy_tcp_arriv
         return false;
     if (tcb->sack_ok)
         return sacked > 0;
-    return capy_tcp_segment_len(a->seg) == 0 && !window_changed;
+    /* Answers to probes of a closed window look alike and say nothing about loss. */
+    return capy_tcp_segment_len(a->seg) == 0 && !window_changed && tcb->snd.wnd > 0;
 }
 
 /* Our FIN is acknowledged. False: the connection is over. */

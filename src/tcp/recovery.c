@@ -65,22 +65,24 @@ void capy_tcp_recovery_advanced(struct capy_tcp *tcb, const struct capy_tcp_env 
     snd->lost_end = capy_max64(snd->lost_end, snd->una);
     snd->recover = capy_max64(snd->recover, snd->una);
     capy_tcp_scoreboard_trim(tcb, env);
-    if (tcb->phase != CAPY_TCP_OPEN && snd->una >= snd->recover) {
+    enum capy_tcp_phase phase = (enum capy_tcp_phase)tcb->phase;
+    if (phase != CAPY_TCP_OPEN && snd->una >= snd->recover) {
         tcb->phase = CAPY_TCP_OPEN;
         tcb->probe = CAPY_TCP_PROBE_NONE;
     }
+    /* The window grows outside of fast recovery; the ACK that ends one leaves it at ssthresh. */
+    if (phase != CAPY_TCP_RECOVERY)
+        capy_tcp_cc_acked(tcb, env, acked, flight);
     switch ((enum capy_tcp_phase)tcb->phase) {
     case CAPY_TCP_OPEN:
         if (!tcb->sack_ok)
             snd->sacked = 0;
-        capy_tcp_cc_acked(tcb, env, acked, flight);
         look_for_loss(tcb, env);
         break;
     case CAPY_TCP_RECOVERY:
         advance_recovery(tcb, env, acked);
         break;
     case CAPY_TCP_LOSS:
-        capy_tcp_cc_acked(tcb, env, acked, flight);
         break;
     }
     if (snd->tlp_end != 0 && snd->una >= snd->tlp_end)

@@ -14,7 +14,9 @@ uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max)
 /* How far the edge could move right, were there no rule against small steps. */
 static uint64_t room(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    uint64_t edge = tcb->rcv.queue.start + env->cfg->rcv_buf_max;
+    uint64_t sayable = (uint64_t)UINT16_MAX << tcb->rcv.wscale;
+    uint64_t edge = capy_min64(tcb->rcv.queue.start + env->cfg->rcv_buf_max,
+                               tcb->rcv.nxt + sayable);
     return edge > tcb->rcv.adv ? edge - tcb->rcv.adv : 0;
 }
 

@@ -214,8 +214,9 @@ void pass(struct end *e, uint64_t ns)
     uint64_t end = e->env.now + ns;
     while (capy_tcp_next_at(&e->tcb) <= end) {
         end_set_now(e, capy_max64(e->env.now, capy_tcp_next_at(&e->tcb)));
-        e->events |= end_expire(e);
-        if (capy_tcp_wants_output(&e->tcb, &e->env))
+        uint32_t events = end_expire(e);
+        e->events |= events;
+        if (events || capy_tcp_wants_output(&e->tcb, &e->env))
             return;
     }
     end_set_now(e, end);

@@ -82,7 +82,7 @@ void out(struct end *e, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
 /* Asserts that nothing is owed. */
 void quiet(struct end *e);
 /* Lets time pass, running timers as they fall due; output is left to the script, so that it stops at
- * the first timer that makes a segment due. */
+ * the first timer that makes a segment due or reports an event. */
 void pass(struct end *e, uint64_t ns);
 /* The next segment, if any, with its payload in e->payload. Asserts that wants_output agrees. */
 bool next_segment(struct end *e);

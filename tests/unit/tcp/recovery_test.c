@@ -1,0 +1,261 @@
+/* Loss as scripts: retransmission timeout (RFC 6298), fast retransmit and recovery with SACK (RFC 6675)
+ * and without (RFC 6582), limited transmit (RFC 3042), tail loss probe (RFC 8985 §7). */
+#include "harness.h"
+
+static struct in ack(uint32_t n)
+{
+    return (struct in){.flags = A, .seq = 1, .ack = n, .win = 60000};
+}
+
+static struct in sack(uint32_t n, uint32_t left, uint32_t right)
+{
+    struct in s = ack(n);
+    s.sack[0].left = left;
+    s.sack[0].right = right;
+    return s;
+}
+
+/* n segments of MSS in flight; a round trip of 1 ms is known. Next position: 1 + MSS + n * MSS. */
+static void fly(struct end *e, uint32_t with, uint32_t n)
+{
+    end_init(e, 256);
+    establish(e, with, 60000);
+    put(e, MSS);
+    out(e, A, 1, 1, MSS);
+    pass(e, CAPY_MS(1));
+    in(e, ack(1 + MSS));
+    put(e, n * MSS);
+    for (uint32_t i = 0; i < n; i++)
+        out(e, A, 1 + MSS + i * MSS, 1, MSS);
+    quiet(e);
+}
+
+#define AT(i) (1 + MSS + (i) * MSS) /* where segment i of fly begins */
+
+static void test_a_timeout_doubles_and_retransmits_the_first_segment_only(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 3);
+    uint64_t at = e.env.now;
+    uint64_t rto = CAPY_MS(200); /* the minimum: srtt + 4 rttvar is 3 ms */
+    for (uint32_t i = 0; i < 5; i++) {
+        pass(&e, CAPY_SEC(100));
+        assert_int_equal(e.env.now - at, rto);
+        out(&e, A, AT(0), 1, MSS);
+        quiet(&e);
+        assert_int_equal(e.tcb.cc.cwnd, MSS); /* RFC 5681 §3.1: the loss window */
+        at = e.env.now;
+        rto *= 2;
+    }
+    assert_int_equal(e.tcb.cc.ssthresh, 2100); /* 0.7 of three segments; held at repeated timeouts */
+    end_done(&e);
+}
+
+static void test_after_a_timeout_slow_start_resends_what_is_lost(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 4);
+    pass(&e, CAPY_SEC(1));
+    out(&e, A, AT(0), 1, MSS);
+    in(&e, ack(AT(1)));
+    out(&e, A, AT(1), 1, MSS);
+    out(&e, A, AT(2), 1, MSS);
+    quiet(&e);
+    in(&e, ack(AT(4))); /* the last had arrived after all */
+    quiet(&e);
+    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    assert_true(capy_tcp_next_at(&e.tcb) == CAPY_NEVER);
+    end_done(&e);
+}
+
+/* Karn: the ACK of what was sent twice is no sample, and the backoff stays until there is one. */
+static void test_karns_rule_without_timestamps(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 1);
+    uint64_t srtt = e.tcb.rtt.srtt_ns;
+    pass(&e, CAPY_SEC(1));
+    out(&e, A, AT(0), 1, MSS);
+    pass(&e, CAPY_MS(100));
+    in(&e, ack(AT(1)));
+    assert_int_equal(e.tcb.rtt.srtt_ns, srtt);
+    assert_int_equal(e.tcb.backoff, 1);
+    put(&e, 10);
+    out(&e, A, AT(1), 1, 10);
+    pass(&e, CAPY_MS(1));
+    in(&e, ack(AT(1) + 10));
+    assert_int_equal(e.tcb.backoff, 0);
+    end_done(&e);
+}
+
+static void test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_acks(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 8);
+    put(&e, 20 * MSS);
+    e.tcb.cc.cwnd = 8 * MSS;
+    in(&e, ack(AT(0)));
+    out(&e, A, AT(8), 1, MSS); /* RFC 3042: limited transmit */
+    in(&e, ack(AT(0)));
+    out(&e, A, AT(9), 1, MSS);
+    quiet(&e);
+    in(&e, ack(AT(0)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+    assert_int_equal(e.count.fast_retrans, 1);
+    out(&e, A, AT(0), 1, MSS);
+    quiet(&e);
+    in(&e, ack(AT(3))); /* partial: segment 3 is lost, too */
+    out(&e, A, AT(3), 1, MSS);
+    while (next_segment(&e)) /* new data as the pipe allows */
+        assert_true(e.last.seq.v - OUR_ISS >= AT(10));
+    in(&e, ack(AT(10)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    assert_int_equal(e.tcb.cc.cwnd, e.tcb.cc.ssthresh);
+    assert_int_equal(e.count.rto_fired, 0);
+    end_done(&e);
+}
+
+static void test_sack_recovery_resends_just_the_holes(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 9);
+    struct in s = sack(AT(0), AT(1), AT(3)); /* 0 and 3 are lost */
+    in(&e, s);
+    quiet(&e);
+    s.sack[1] = s.sack[0];
+    s.sack[0].left = AT(4);
+    s.sack[0].right = AT(5);
+    in(&e, s);
+    out(&e, A, AT(0), 1, MSS); /* three segments are SACKed above it */
+    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+    quiet(&e); /* segment 3 has but one above it: not lost yet */
+    s.sack[0].right = AT(8);
+    in(&e, s);
+    out(&e, A, AT(3), 1, MSS);
+    quiet(&e); /* and segment 8 is not known to be lost */
+    in(&e, ack(AT(9)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    assert_int_equal(e.tcb.marks, CAPY_NONE);
+    assert_int_equal(e.tcb.retrans_segs, 2);
+    end_done(&e);
+}
+
+/* RFC 2018 §8: a timeout forgets what was SACKed; the peer may have. */
+static void test_a_timeout_forgets_sack(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 3);
+    in(&e, sack(AT(0), AT(1), AT(2)));
+    assert_int_equal(e.tcb.snd.sacked, MSS);
+    pass(&e, CAPY_SEC(1));
+    out(&e, A, AT(0), 1, MSS);
+    assert_int_equal(e.tcb.snd.sacked, 0);
+    in(&e, ack(AT(1)));
+    out(&e, A, AT(1), 1, MSS);
+    end_done(&e);
+}
+
+static void test_nonsense_sack_blocks_are_ignored(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 3);
+    in(&e, sack(AT(0), AT(2), AT(9)));     /* beyond what was sent */
+    in(&e, sack(AT(0), AT(2), AT(1)));     /* backward */
+    in(&e, sack(AT(0), 1, AT(0)));         /* a duplicate report (RFC 2883) */
+    in(&e, sack(AT(0), AT(0), AT(1)));     /* would be a cumulative ACK */
+    assert_int_equal(e.tcb.snd.sacked, 0);
+    assert_int_equal(e.tcb.snd.dup_acks, 0);
+    end_done(&e);
+}
+
+/* The probe goes after two round trips, long before the timeout; what it reveals is repaired. */
+static void test_a_lost_tail_is_probed_and_repaired_without_a_timeout(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 4);
+    uint64_t at = e.env.now;
+    pass(&e, CAPY_SEC(1));
+    assert_int_equal(e.env.now - at, 2 * e.tcb.rtt.srtt_ns);
+    out(&e, A, AT(3), 1, MSS); /* nothing new to send: the last segment again */
+    quiet(&e);
+    in(&e, sack(AT(1), AT(3), AT(4)));
+    out(&e, A, AT(1), 1, MSS);
+    in(&e, sack(AT(2), AT(3), AT(4)));
+    out(&e, A, AT(2), 1, MSS);
+    in(&e, ack(AT(4)));
+    quiet(&e);
+    assert_int_equal(e.count.rto_fired, 0);
+    end_done(&e);
+}
+
+static void test_only_one_tail_probe_then_the_timeout(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 2);
+    pass(&e, CAPY_SEC(1));
+    out(&e, A, AT(1), 1, MSS);
+    uint64_t at = e.env.now;
+    pass(&e, CAPY_SEC(1));
+    assert_int_equal(e.env.now - at, CAPY_MS(200));
+    assert_int_equal(e.count.rto_fired, 1);
+    out(&e, A, AT(0), 1, MSS);
+    end_done(&e);
+}
+
+static void test_a_lost_fin_goes_again(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 0);
+    end_shutdown(&e);
+    out(&e, F | A, AT(0), 1, 0);
+    pass(&e, CAPY_SEC(1));
+    out(&e, F | A, AT(0), 1, 0);
+    in(&e, ack(AT(0) + 1));
+    assert_int_equal(e.tcb.state, CAPY_TCP_FIN_WAIT_2);
+    end_done(&e);
+}
+
+static void test_silence_ends_by_the_user_timeout(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 1);
+    e.cfg.user_timeout_ns = CAPY_SEC(300);
+    uint64_t at = e.env.now;
+    while (!(e.events & CAPY_TCP_TIMED_OUT)) {
+        while (next_segment(&e))
+            ;
+        pass(&e, CAPY_SEC(10));
+    }
+    assert_int_equal(e.env.now - at, CAPY_SEC(300));
+    assert_int_equal(e.tcb.state, CAPY_TCP_CLOSED);
+    end_done(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_timeout_doubles_and_retransmits_the_first_segment_only),
+        cmocka_unit_test(test_after_a_timeout_slow_start_resends_what_is_lost),
+        cmocka_unit_test(test_karns_rule_without_timestamps),
+        cmocka_unit_test(test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_acks),
+        cmocka_unit_test(test_sack_recovery_resends_just_the_holes),
+        cmocka_unit_test(test_a_timeout_forgets_sack),
+        cmocka_unit_test(test_nonsense_sack_blocks_are_ignored),
+        cmocka_unit_test(test_a_lost_tail_is_probed_and_repaired_without_a_timeout),
+        cmocka_unit_test(test_only_one_tail_probe_then_the_timeout),
+        cmocka_unit_test(test_a_lost_fin_goes_again),
+        cmocka_unit_test(test_silence_ends_by_the_user_timeout),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
