@@ -108,7 +108,7 @@ uint64_t capy_mig_origin_next_at(const struct capy_mig_origin *m);
 enum capy_mig_action capy_mig_origin_expire(struct capy_mig_origin *m,
                                             const struct capy_mig_env *env);
 
-/* Quiet time (as RFC 9293 §3.6.1 has for TCP): for this long after its start a server refuses every
+/* Quiet time (as RFC 9293 §3.4.3 has for TCP): for this long after its start a server refuses every
  * PREPARE_MIG (CAPY_REASON_DRAINING). Frames of migrations to its former life may still be on their
  * way, PREPARE_MIG and CONN_STATE alike, and the switch takes those migrations back as soon as it
  * learns of the restart; importing one would make a second owner. Longer than any frame lives. */
