@@ -140,10 +140,10 @@ static json_t *steer(struct rack_supervisor *sup, const char *cmd, const char *n
     }
     int result = 0;
     if (starts) {
-        result =
-            rack_member_start(m, err, sizeof err) < 0 || rack_member_await(m, err, sizeof err) < 0
-                ? -1
-                : 0;
+        result = rack_member_start(m, err, sizeof err) < 0 ||
+                         rack_member_await(m, false, err, sizeof err) < 0
+                     ? -1
+                     : 0;
     }
     rack_supervisor_tell(sup);
     return result < 0 ? refusal(err, NULL) : json_pack("{s:b}", "ok", 1);

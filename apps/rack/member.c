@@ -146,7 +146,17 @@ static void last_line(const char *path, char *out, size_t out_len)
     snprintf(out, out_len, "%s", line ? line + 1 : tail);
 }
 
-int rack_member_await(struct rack_member *m, char *err, size_t err_len)
+/* One question. True: it answers, and has joined if that is asked. */
+static bool is_ready(const struct rack_member *m, bool joined)
+{
+    json_t *status = capy_jsonl_ask(m->socket, json_pack("{s:s}", "cmd", "status"), RACK_READY_MS);
+    bool ready = status && (!joined || (json_is_true(json_object_get(status, "switch_alive")) &&
+                                        json_is_false(json_object_get(status, "switch_learning"))));
+    json_decref(status);
+    return ready;
+}
+
+int rack_member_await(struct rack_member *m, bool joined, char *err, size_t err_len)
 {
     char state[64], line[LAST_LINE_MAX];
     for (int waited = 0; waited < RACK_READY_MS; waited += LOOK_MS) {
@@ -157,16 +167,13 @@ int rack_member_await(struct rack_member *m, char *err, size_t err_len)
                      line[0] ? line : "without a word", m->log);
             return -1;
         }
-        json_t *answer =
-            capy_jsonl_ask(m->socket, json_pack("{s:s}", "cmd", "status"), RACK_READY_MS);
-        if (answer) {
-            json_decref(answer);
+        if (is_ready(m, joined)) {
             return 0;
         }
         sleep_ms(LOOK_MS);
     }
-    snprintf(err, err_len, "%s does not answer on %s; its log: %s", m->node->name, m->socket,
-             m->log);
+    snprintf(err, err_len, "%s %s; its log: %s", m->node->name,
+             joined ? "does not reach the switch" : "does not answer", m->log);
     return -1;
 }
 

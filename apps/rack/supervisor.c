@@ -163,7 +163,8 @@ static int bring_up(struct rack_supervisor *sup, char *exe, char *err, size_t er
         }
     }
     for (unsigned i = 0; i < sup->member_cnt; i++) {
-        if (rack_member_await(&sup->member[i], err, err_len) < 0) {
+        struct rack_member *m = &sup->member[i];
+        if (rack_member_await(m, m->node->role == RACK_SERVER, err, err_len) < 0) {
             return -1;
         }
     }
