@@ -95,6 +95,7 @@ struct host {
     struct capy_mig_target target[FLOWS];
     struct capy_mig_memory memory;
     struct capy_blocks blocks;
+    uint64_t slot_boot[FLOWS]; /* the switch's boot id when the target slot was opened */
     uint64_t freeze_at[FLOWS]; /* when the application lets go */
     void *memory_mem, *blocks_mem;
 };
@@ -340,7 +341,8 @@ static void do_import(struct host *h, unsigned f)
     }
     assert_int_equal(h->copy[f].state, COPY_NONE);
     h->copy[f] = (struct copy){.state = COPY_RUNNING, .epoch = t->epoch, .counter = counter,
-                               .port = t->target_port, .announced = true};
+                               .port = t->target_port,
+                               .announced = h->slot_boot[f] == h->switch_boot};
     struct capy_mig_record *r = capy_mig_memory_touch(&h->memory, &key, w.now);
     r->imported_epoch = t->epoch;
     r->imported_id = t->mig_id;
@@ -458,6 +460,7 @@ static void input_prepare(struct host *h, unsigned f, const struct capy_mig_msg 
     bool home = f % HOSTS == h->id;
     capy_mig_target_start(&h->target[f], &env, m, home ? 80 : (uint16_t)(MIG_PORT_FIRST + f));
     h->target_on[f] = true;
+    h->slot_boot[f] = h->switch_boot;
     pump(h, f);
 }
 
