@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""`capy demo`, small: 1,000 migrations under load; no error, no reset, a complete result."""
+
+import json
+import os
+import subprocess
+
+from rack import CAPY, OUT, check, main
+
+KEYS = {"migrations", "migrations_refused", "requests", "errors", "resets", "client_retransmits",
+        "requests_per_second", "migration_host_us", "migration_pause_us", "latency_us",
+        "connections", "connections_served_by_all", "servers", "driver"}
+
+
+def demo(*more):
+    path = os.path.join(OUT, "demo.json")
+    p = subprocess.run([CAPY, "demo", "--migrations", "1000", "--dir", os.path.join(OUT, "demo"),
+                        "--json", path, *more], capture_output=True, timeout=100)
+    check(p.returncode == 0, f"exit status {p.returncode}: {p.stdout.decode()}{p.stderr.decode()}")
+    with open(path) as f:
+        result = json.load(f)
+    check(KEYS <= set(result), f"missing in the result: {KEYS - set(result)}")
+    check(result["migrations"] >= 1000, "too few migrations")
+    check(result["errors"] == 0 and result["resets"] == 0, "clients saw errors")
+    check(result["connections_served_by_all"] == 64, "some connections were not everywhere")
+    steps = result["migration_host_us"]["steps"]
+    check(all(steps[s]["p50"] > 0 for s in ("prepare", "admit", "export", "import", "free")),
+          f"a step without cost: {steps}")
+
+
+def test():
+    demo()
+    demo("--encrypt")
+
+
+if __name__ == "__main__":
+    main(test)

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""A server is drained, stopped, started again and used again; its clients notice nothing."""
+
+import json
+import os
+import subprocess
+import time
+
+from rack import CAPY, OUT, SERVER, Rack, check, main, until
+
+
+def requests_now(process):
+    """What the load has told last."""
+    line = process.stdout.readline()
+    return json.loads(line)["requests"] if line else 0
+
+
+def test():
+    path = os.path.join(OUT, "load.json")
+    with Rack() as rack:
+        load = rack.client(CAPY, "load", SERVER["s1"], SERVER["s2"], "--connections", "40",
+                           "--seconds", "0", "--live-ms", "100", "--json", path,
+                           stdout=subprocess.PIPE)
+        until(lambda: requests_now(load) > 1000, 10, "the load runs")
+        check(rack.ask("s1", "status")["connections"] > 0, "nobody is at s1")
+        rack.ask("s1", "drain")
+        until(lambda: rack.ask("s1", "status")["tcp_connections"] == 0, 10, "s1 is empty")
+        rack.steer("stop", "s1")
+        time.sleep(1)  # clients go on while it is away: those of its own address, too
+        rack.steer("start", "s1")
+        until(lambda: rack.ask("s1", "status")["switch_alive"], 5, "s1 is back")
+        for server in ("s2", "s3"):
+            rack.ask(server, "migrate_n", count=10, target="s1")
+        until(lambda: rack.ask("s1", "status")["migrations_in"] >= 10, 5, "s1 is used again")
+        time.sleep(0.5)
+        load.terminate()
+        load.stdout.read()
+        status = load.wait(10)
+        with open(path) as f:
+            result = json.load(f)
+        check(status == 0 and result["errors"] == 0, f"clients noticed: {result}")
+        check(result["servers"].get("s1", 0) > 0 and result["servers"].get("s3", 0) > 0,
+              f"not all servers answered: {result['servers']}")
+
+
+if __name__ == "__main__":
+    main(test)

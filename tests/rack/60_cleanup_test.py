@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""However `capy rack up` ends, no process, namespace, cable or mount of it is left."""
+
+import glob
+import os
+import signal
+import subprocess
+
+from rack import CAPY, OUT, Rack, check, main, until
+
+
+def processes():
+    """Pids of all programs started from our binary, and their command lines."""
+    found = {}
+    for path in glob.glob("/proc/[0-9]*/exe"):
+        try:
+            if os.readlink(path).startswith(CAPY):
+                found[path.split("/")[2]] = open(os.path.dirname(path) + "/cmdline").read()
+        except OSError:
+            pass  # ended meanwhile
+    return {pid: line for pid, line in found.items() if OUT in line}
+
+
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
+def namespaces():
+    """Network namespaces that any process or open descriptor still holds."""
+    held = set()
+    for path in glob.glob("/proc/[0-9]*/ns/net") + glob.glob("/proc/[0-9]*/fd/*"):
+        target = link(path)
+        if target and target.startswith("net:["):
+            held.add(target)
+    return held
+
+
+def devices():
+    return subprocess.run(["ip", "-br", "link"], capture_output=True, check=True).stdout
+
+
+def end_by(number):
+    spaces, links, mounts = namespaces(), devices(), open("/proc/mounts").read()
+    with Rack() as rack:
+        supervisor = rack.ask("rack", "status")["supervisor"]
+        check(len(processes()) >= 5, "the rack's programs do not run")
+        check(len(namespaces()) >= len(spaces) + 5, "the rack's namespaces are not there")
+        if number == "supervisor":
+            os.kill(supervisor, signal.SIGKILL)
+        else:
+            rack.process.send_signal(number)
+        rack.process.wait(15)
+        until(lambda: not processes(), 5, f"no process left: {processes()}")
+        until(lambda: namespaces() == spaces, 5, "no network namespace left")
+        check(devices() == links, "a cable is left in the caller's namespace")
+        check(open("/proc/mounts").read() == mounts, "a mount is left")
+
+
+def test():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, "supervisor"):
+        end_by(number)
+
+
+if __name__ == "__main__":
+    main(test)

@@ -1,0 +1,212 @@
+"""What the live tests share: a rack of their own, its control sockets, and connections on the move.
+
+A test is a program: exit status 0 passed, 77 not possible here (the last line says why), else failed.
+What it makes lies under out/test/NAME/."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CAPY = os.environ.get("CAPY", os.path.join(ROOT, "build", "apps", "capy"))
+NAME = os.path.basename(sys.argv[0]).removesuffix("_test.py")
+OUT = os.path.join(ROOT, "out", "test", NAME)
+SKIPPED = 77
+CLIENT = "10.99.0.101"
+SERVER = {f"s{i}": f"10.99.0.{10 + i}" for i in range(1, 10)}
+SWITCH = "10.99.0.254"
+
+
+class Failure(Exception):
+    """The test's finding: what should hold and does not."""
+
+
+def check(holds, text):
+    if not holds:
+        raise Failure(text)
+
+
+def skip(reason):
+    print(reason)
+    sys.exit(SKIPPED)
+
+
+def need(*tools):
+    """Skips the test, by name of what is missing, where it cannot run."""
+    if os.geteuid() != 0:
+        skip("needs root, for network namespaces")
+    for tool in ("ip",) + tools:
+        if not shutil.which(tool):
+            skip(f"needs {tool}")
+    try:
+        subprocess.run(["unshare", "--net", "--pid", "--mount", "--fork", "true"], check=True,
+                       capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        skip("needs CAP_SYS_ADMIN, for network namespaces")
+    if not os.access(CAPY, os.X_OK):
+        skip(f"needs {CAPY}: build first")
+    os.makedirs(OUT, exist_ok=True)
+
+
+def until(true, seconds, text):
+    """Waits until true() holds; fails with text when it does not within the time."""
+    end = time.monotonic() + seconds
+    while not true():
+        check(time.monotonic() < end, f"not within {seconds} s: {text}")
+        time.sleep(0.01)
+
+
+class Control:
+    """A control socket: one JSON object per line each way."""
+
+    def __init__(self, path):
+        self.path = path
+        self.file = None
+
+    def ask(self, cmd, **more):
+        """The answer; Failure when it says no."""
+        if not self.file:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(30)
+            sock.connect(self.path)
+            self.file = sock.makefile("rwb")
+        try:
+            self.file.write(json.dumps({"cmd": cmd, **more}).encode() + b"\n")
+            self.file.flush()
+            line = self.file.readline()
+        except OSError:
+            line = b""
+        if not line:
+            self.file = None
+            raise ConnectionError(f"{self.path} hung up")
+        answer = json.loads(line)
+        check(answer.get("ok", True) and "error" not in answer,
+              f"{os.path.basename(self.path)} {cmd}: {answer.get('error')}")
+        return answer
+
+
+class Rack:
+    """A rack that runs while the with block does."""
+
+    def __init__(self, servers=3, clients=1, args=()):
+        self.servers = [f"s{i + 1}" for i in range(servers)]
+        self.dir = os.path.join(OUT, "rack")
+        self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
+                        "--dir", self.dir, *args]
+        self.control = {}
+
+    def __enter__(self):
+        self.log = open(os.path.join(OUT, "rack.log"), "wb")
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT,
+                                        cwd=ROOT)
+        end = time.monotonic() + 30
+        while not os.path.exists(self.path("rack.sock")) or b"Ctrl-C" not in self.said():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                raise Failure("no rack: " + self.said().decode(errors="replace").strip())
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.log.close()
+
+    def said(self):
+        with open(self.log.name, "rb") as f:
+            return f.read()
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def ask(self, member, cmd, **more):
+        """Asks s1, switch, or the rack itself ("rack")."""
+        if member not in self.control:
+            self.control[member] = Control(self.path(member + ".sock"))
+        return self.control[member].ask(cmd, **more)
+
+    def steer(self, verb, member):
+        """start, stop, kill or restart one program."""
+        self.control.pop(member, None)
+        self.ask("rack", verb, name=member)
+
+    def client(self, *argv, member="c1", **options):
+        """Starts a program in a member's namespace."""
+        return subprocess.Popen([CAPY, "rack", "exec", "--dir", self.dir, member, "--", *argv],
+                                **options)
+
+    def run(self, *argv, member="c1", timeout=60):
+        """Runs a program in a member's namespace to its end: its output, or Failure."""
+        p = self.client(*argv, member=member, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            out, err = p.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            raise Failure(f"{argv[0]} took longer than {timeout} s") from None
+        check(p.returncode == 0, f"{argv[0]}: exit status {p.returncode}: {err.decode()}")
+        return out
+
+
+class Mover(threading.Thread):
+    """Moves every connection of the rack, one after the other, to another server each time."""
+
+    def __init__(self, rack, pause_s=0.01, servers=None):
+        super().__init__(daemon=True)
+        self.rack = rack
+        self.servers = servers or rack.servers
+        self.control = {s: Control(rack.path(s + ".sock")) for s in rack.servers}
+        self.pause_s = pause_s
+        self.over = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+    def run(self):
+        while not self.over.is_set():
+            for server in self.servers:
+                self.move_all(server)
+            self.over.wait(self.pause_s)
+
+    def move_all(self, server):
+        try:
+            found = self.control[server].ask("connections", limit=256)["connections"]
+        except (OSError, Failure):
+            return  # it is down at the moment, as some tests want it
+        for c in found:
+            others = [s for s in self.servers if s != server]
+            try:
+                self.control[server].ask("migrate", client=c["client"],
+                                         target=random.choice(others))
+            except (OSError, Failure):
+                pass  # it moved, or is moving, already: there is a next time
+
+
+def moved(rack):
+    """How many migrations the rack has completed."""
+    return sum(rack.ask(s, "status")["migrations_out"] for s in rack.servers)
+
+
+def main(test, *tools):
+    """Runs the test and tells how it went by the exit status."""
+    need(*tools)
+    try:
+        test()
+    except Failure as f:
+        print(f"{NAME}: {f}")
+        sys.exit(1)
+    print(f"{NAME}: passed")
