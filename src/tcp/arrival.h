@@ -1,5 +1,5 @@
-/* A segment on its way through the steps of RFC 9293 §3.10.7.4: as it came, its numbers as positions,
- * and what of it lies within the window. Lives on the stack of capy_tcp_input. */
+/* A segment on its way through the steps of RFC 9293 §3.10.7.4: as it came, its numbers as
+ * positions, and what of it lies within the window. Lives on the stack of capy_tcp_input. */
 #ifndef CAPY_TCP_ARRIVAL_H
 #define CAPY_TCP_ARRIVAL_H
 
@@ -10,8 +10,8 @@ struct capy_tcp_arrival {
     uint64_t seq, ack;   /* positions: in the peer's stream, in ours */
     const uint8_t *data; /* what is left after trimming, at seq */
     uint32_t len;
-    bool fin;            /* the FIN is behind data, within the window */
-    uint32_t events;     /* to be returned */
+    bool fin;        /* the FIN is behind data, within the window */
+    uint32_t events; /* to be returned */
 };
 
 /* An ACK in answer to something suspect, at most one per interval (RFC 5961 §7). */

@@ -1,7 +1,8 @@
 /* Encoding and decoding by one walk over the fields: every function below either writes *v or reads
- * into it, by the codec's direction, so that a field list is written once. Integers are RFC 9000 §16's
- * variable-length ones, big-endian, up to 2^62 - 1; only their shortest form is accepted, so that one
- * value has one encoding. A decoder that meets anything wrong sets bad and yields zeros from there. */
+ * into it, by the codec's direction, so that a field list is written once. Integers are RFC 9000
+ * §16's variable-length ones, big-endian, up to 2^62 - 1; only their shortest form is accepted, so
+ * that one value has one encoding. A decoder that meets anything wrong sets bad and yields zeros
+ * from there. */
 #ifndef CAPY_TCP_CODEC_H
 #define CAPY_TCP_CODEC_H
 

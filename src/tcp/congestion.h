@@ -15,7 +15,8 @@ struct capy_tcp_cc_ops {
 
 extern const struct capy_tcp_cc_ops capy_tcp_newreno, capy_tcp_cubic;
 
-/* No window is larger, so that arithmetic on windows fits (RFC 7323 §2.3: windows stay below 2^30). */
+/* No window is larger, so that arithmetic on windows fits (RFC 7323 §2.3: windows stay below 2^30).
+ */
 #define CAPY_TCP_CWND_MAX (UINT32_C(1) << 30)
 
 /* The handshake is over: the initial window (RFC 6928), or one segment when a SYN was lost. */

@@ -1,9 +1,10 @@
-/* SEGMENT ARRIVES (RFC 9293 §3.10.7): one function per step, called in order by capy_tcp_input. Input
- * never sends; it marks what is owed. Every step answers: does the segment go on?
+/* SEGMENT ARRIVES (RFC 9293 §3.10.7): one function per step, called in order by capy_tcp_input.
+ * Input never sends; it marks what is owed. Every step answers: does the segment go on?
  *
  * DEVIATION(RFC 9293 §3.8.2): urgent data is delivered in line and not signalled (RFC 6093 advises
  * against its use).
- * Explicit congestion notification (RFC 3168) is never negotiated, so ECN bits mean nothing here. */
+ * Explicit congestion notification (RFC 3168) is never negotiated, so ECN bits mean nothing here.
+ */
 #include "tcp/ack.h"
 #include "tcp/arrival.h"
 #include "tcp/open.h"
@@ -13,7 +14,7 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
-#define CHALLENGE_INTERVAL_NS CAPY_MS(500)       /* RFC 5961 §7 suggests 10 in 5 s */
+#define CHALLENGE_INTERVAL_NS CAPY_MS(500)        /* RFC 5961 §7 suggests 10 in 5 s */
 #define TS_RECENT_MAX_NS CAPY_SEC(24 * 24 * 3600) /* RFC 7323 §5.5: then it may have wrapped */
 
 void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -25,7 +26,8 @@ void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     env->count->challenge_acks++;
 }
 
-/* ---- SYN-SENT (§3.10.7.3) ------------------------------------------------------------------------ */
+/* ---- SYN-SENT (§3.10.7.3)
+ * ------------------------------------------------------------------------ */
 
 static bool end_by_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          struct capy_tcp_arrival *a, uint32_t event)
@@ -68,10 +70,11 @@ static void input_syn_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     a->events |= CAPY_TCP_ESTABLISHED_EV;
 }
 
-/* ---- first step: sequence number, and PAWS before it (RFC 7323 §5.3) ------------------------------ */
+/* ---- first step: sequence number, and PAWS before it (RFC 7323 §5.3)
+ * ------------------------------ */
 
-/* A segment that is refused for its numbers is answered with an ACK; when it takes no sequence space
- * only now and then, so that two confused ends do not answer each other for ever. */
+/* A segment that is refused for its numbers is answered with an ACK; when it takes no sequence
+ * space only now and then, so that two confused ends do not answer each other for ever. */
 static void refuse(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                    const struct capy_tcp_arrival *a)
 {
@@ -166,7 +169,8 @@ static void take_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->rcv.ts_recent_at = env->now;
 }
 
-/* ---- second to fourth step ----------------------------------------------------------------------- */
+/* ---- second to fourth step
+ * ----------------------------------------------------------------------- */
 
 /* RFC 5961 §3: only the exact next sequence number resets; others in the window are challenged. */
 static bool check_rst(struct capy_tcp *tcb, const struct capy_tcp_env *env,
@@ -193,7 +197,8 @@ static bool check_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     return false;
 }
 
-/* ---- fifth step: ACK ----------------------------------------------------------------------------- */
+/* ---- fifth step: ACK
+ * ----------------------------------------------------------------------------- */
 
 static bool ack_syn_received(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                              struct capy_tcp_arrival *a)
@@ -222,10 +227,11 @@ static bool check_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     return capy_tcp_take_ack(tcb, env, a);
 }
 
-/* ---- seventh step: text -------------------------------------------------------------------------- */
+/* ---- seventh step: text
+ * -------------------------------------------------------------------------- */
 
-/* RFC 9293 §3.8.6.3, RFC 5681 §4.2: at once for every second full-sized segment and around holes, else
- * within delack_ns. */
+/* RFC 9293 §3.8.6.3, RFC 5681 §4.2: at once for every second full-sized segment and around holes,
+ * else within delack_ns. */
 static void owe_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     if (tcb->rcv.nxt - tcb->rcv.acked > tcb->rcv.mss)
@@ -275,7 +281,8 @@ static bool take_text(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     return true;
 }
 
-/* ---- eighth step: FIN ---------------------------------------------------------------------------- */
+/* ---- eighth step: FIN
+ * ---------------------------------------------------------------------------- */
 
 static void enter_time_wait(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
@@ -321,9 +328,11 @@ static void take_fin(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     }
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------ */
+/* ---- the walk
+ * ------------------------------------------------------------------------------------ */
 
-/* RFC 9293 §3.10.7.4 on TIME-WAIT, RFC 6191 §2: a SYN that cannot be an old duplicate opens anew. */
+/* RFC 9293 §3.10.7.4 on TIME-WAIT, RFC 6191 §2: a SYN that cannot be an old duplicate opens anew.
+ */
 static bool is_syn_reuse(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
 {
     const struct capy_tcp_segment *seg = a->seg;

@@ -1,5 +1,5 @@
-/* Reno's additive increase and multiplicative decrease (RFC 5681 §3.1, equations 3 and 4), with byte
- * counting (RFC 3465). */
+/* Reno's additive increase and multiplicative decrease (RFC 5681 §3.1, equations 3 and 4), with
+ * byte counting (RFC 3465). */
 #include "tcp/congestion.h"
 
 static void avoid(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t acked)

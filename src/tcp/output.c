@@ -168,7 +168,8 @@ bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env
     return next_plan(tcb, env).kind != PLAN_NOTHING;
 }
 
-/* ---- carrying it out ---------------------------------------------------------------------------- */
+/* ---- carrying it out ----------------------------------------------------------------------------
+ */
 
 /* Acknowledges all that arrived: every segment but a first SYN does. */
 static void put_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
@@ -190,7 +191,8 @@ static void put_timestamps(const struct capy_tcp *tcb, const struct capy_tcp_env
     seg->ts_ecr = seg->flags & CAPY_TCP_ACK ? tcb->rcv.ts_recent : 0;
 }
 
-/* A SYN offers everything; a SYN-ACK only what the SYN offered (RFC 7323 §2.2, §3.2, RFC 2018 §2). */
+/* A SYN offers everything; a SYN-ACK only what the SYN offered (RFC 7323 §2.2, §3.2, RFC 2018 §2).
+ */
 static void emit_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                      struct capy_tcp_segment *seg)
 {

@@ -1,5 +1,5 @@
-/* Wire numbers <-> positions (tcp/tcb.h). The only place of src/tcp that knows that sequence numbers
- * wrap (RFC 9293 §3.4). Header only; pure functions. */
+/* Wire numbers <-> positions (tcp/tcb.h). The only place of src/tcp that knows that sequence
+ * numbers wrap (RFC 9293 §3.4). Header only; pure functions. */
 #ifndef CAPY_TCP_POSITION_H
 #define CAPY_TCP_POSITION_H
 

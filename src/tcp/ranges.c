@@ -1,4 +1,5 @@
-/* Range lists (tcp/ranges.h). The lists are short and mostly empty: linear walks are the fast way. */
+/* Range lists (tcp/ranges.h). The lists are short and mostly empty: linear walks are the fast way.
+ */
 #include "tcp/ranges.h"
 #include <string.h>
 

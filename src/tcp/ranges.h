@@ -1,6 +1,7 @@
-/* Bounded lists of disjoint position ranges: what arrived out of order, and what the peer reports to
- * hold (SACK). Both lists of a connection share one block of the stack's pool, taken when the first
- * range appears and given back when both are empty, so that an idle connection pays 4 bytes. */
+/* Bounded lists of disjoint position ranges: what arrived out of order, and what the peer reports
+ * to hold (SACK). Both lists of a connection share one block of the stack's pool, taken when the
+ * first range appears and given back when both are empty, so that an idle connection pays 4 bytes.
+ */
 #ifndef CAPY_TCP_RANGES_H
 #define CAPY_TCP_RANGES_H
 

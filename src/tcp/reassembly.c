@@ -1,7 +1,7 @@
 /* Reassembly (tcp/reassembly.h). Bytes never move: they are written once, at their position in the
  * stream; the list of ranges says which positions beyond rcv.nxt are real. Memory is bounded by the
- * window and by the pool; when either the list or the pool is full, the segment is dropped, which is
- * safe because nothing beyond rcv.nxt was ever acknowledged. */
+ * window and by the pool; when either the list or the pool is full, the segment is dropped, which
+ * is safe because nothing beyond rcv.nxt was ever acknowledged. */
 #include "tcp/reassembly.h"
 #include "tcp/position.h"
 #include "tcp/ranges.h"

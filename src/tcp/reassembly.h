@@ -1,5 +1,5 @@
-/* The receive queue: in-order bytes, and out-of-order bytes already in their place in the same stream
- * (RFC 9293 §3.10.7.4 seventh step, RFC 2018). */
+/* The receive queue: in-order bytes, and out-of-order bytes already in their place in the same
+ * stream (RFC 9293 §3.10.7.4 seventh step, RFC 2018). */
 #ifndef CAPY_TCP_REASSEMBLY_H
 #define CAPY_TCP_REASSEMBLY_H
 

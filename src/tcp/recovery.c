@@ -9,8 +9,8 @@
  * phase (probe RETRANS) without asking the pipe. Limited transmit (RFC 3042) needs no code: SACKed
  * bytes and duplicate ACKs leave the pipe and so make room for new data.
  *
- * DEVIATION(RFC 6675 §4 NextSeg): rules 3 and 4 (retransmitting what is not known to be lost, rescue
- * retransmission) are left out; the tail loss probe does their work. */
+ * DEVIATION(RFC 6675 §4 NextSeg): rules 3 and 4 (retransmitting what is not known to be lost,
+ * rescue retransmission) are left out; the tail loss probe does their work. */
 #include "tcp/recovery.h"
 #include "tcp/congestion.h"
 #include "tcp/position.h"

@@ -1,5 +1,6 @@
-/* Loss recovery: what an ACK, a timeout or a probe means for what is sent again (RFC 6675 with SACK,
- * RFC 6582 without, RFC 5681 §3.2, RFC 8985 §7 tail loss probe). Moves state only; output sends. */
+/* Loss recovery: what an ACK, a timeout or a probe means for what is sent again (RFC 6675 with
+ * SACK, RFC 6582 without, RFC 5681 §3.2, RFC 8985 §7 tail loss probe). Moves state only; output
+ * sends. */
 #ifndef CAPY_TCP_RECOVERY_H
 #define CAPY_TCP_RECOVERY_H
 
@@ -8,7 +9,8 @@
 /* snd.una advanced by acked bytes, flight were out before; sacked bytes were newly SACKed. */
 void capy_tcp_recovery_advanced(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                                 uint32_t acked, uint32_t flight);
-/* An ACK that acknowledges nothing new but says that a segment arrived (RFC 5681 §2, RFC 6675 §2). */
+/* An ACK that acknowledges nothing new but says that a segment arrived (RFC 5681 §2, RFC 6675 §2).
+ */
 void capy_tcp_recovery_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* The retransmission timer fired (RFC 6298 §5, RFC 6675 §5.1). */
 void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env *env);

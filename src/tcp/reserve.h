@@ -1,7 +1,7 @@
 /* Who may take the last blocks of the shared pool. In-order bytes may take any; bytes out of order
- * leave an eighth of the pool, bytes to send a quarter. Otherwise a pool filled by writers could not
- * receive the data whose reading would empty it, and a pool filled beyond holes could not receive
- * what closes them: connections would wait for each other for ever. */
+ * leave an eighth of the pool, bytes to send a quarter. Otherwise a pool filled by writers could
+ * not receive the data whose reading would empty it, and a pool filled beyond holes could not
+ * receive what closes them: connections would wait for each other for ever. */
 #ifndef CAPY_TCP_RESERVE_H
 #define CAPY_TCP_RESERVE_H
 

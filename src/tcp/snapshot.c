@@ -35,8 +35,8 @@ struct piece {
     uint8_t *out;
 };
 
-/* Serves what of the piece lies in the next part_len bytes: where in the part it begins and how much
- * it is (0: nothing), and moves on. */
+/* Serves what of the piece lies in the next part_len bytes: where in the part it begins and how
+ * much it is (0: nothing), and moves on. */
 static uint32_t cut(struct piece *p, uint32_t part_len, uint32_t *from)
 {
     *from = capy_min32(p->skip, part_len);
@@ -77,7 +77,8 @@ void capy_snap_read(struct capy_snap *snap, const struct capy_blocks *blocks, ui
         serve(&p, snap->app, snap->app->start, snap->app_len);
 }
 
-/* ---- restoring ----------------------------------------------------------------------------------- */
+/* ---- restoring
+ * ----------------------------------------------------------------------------------- */
 
 /* Copies len bytes at in's *at to a stream, from offset `to` on, and moves *at. */
 static bool copy(struct capy_stream *in, uint64_t *at, struct capy_stream *out, uint64_t to,
@@ -118,7 +119,8 @@ static bool copy_queues(struct capy_stream *in, uint64_t at, struct capy_tcp *tc
     return m;
 }
 
-/* The head, checked against itself and the length of the whole. Its length, 0 when it is no good. */
+/* The head, checked against itself and the length of the whole. Its length, 0 when it is no good.
+ */
 static uint32_t restore_head(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
                              const struct capy_tcp_env *env, struct capy_tcp_marks *marks,
                              struct capy_snap_meta *meta)

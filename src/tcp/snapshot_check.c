@@ -1,6 +1,6 @@
 /* What a decoded head must satisfy before anything believes it. Bytes that came through the rack's
- * network are authenticated but not trusted: a bug or a mistaken version at the origin must end as a
- * refused migration, not as a failed assertion here. */
+ * network are authenticated but not trusted: a bug or a mistaken version at the origin must end as
+ * a refused migration, not as a failed assertion here. */
 #include "tcp/congestion.h"
 #include "tcp/open.h"
 #include "tcp/position.h"

@@ -1,9 +1,9 @@
 /* Version 1 of the snapshot's head: each field once, in both directions (docs/protocol.md has the
  * table). Positions are written relative to snd.una and rcv.nxt, so that an idle connection's are
  * mostly single bytes. */
+#include "tcp/snapshot_head.h"
 #include "tcp/position.h"
 #include "tcp/rtt.h"
-#include "tcp/snapshot_head.h"
 
 static void walk_flag(uint8_t *bits, uint8_t mask, bool *flag, bool decoding)
 {

@@ -1,5 +1,5 @@
-/* The offered window (tcp/window.h). Silly windows are avoided by moving the edge only in steps of a
- * segment or half the buffer (RFC 9293 §3.8.6.2.2). */
+/* The offered window (tcp/window.h). Silly windows are avoided by moving the edge only in steps of
+ * a segment or half the buffer (RFC 9293 §3.8.6.2.2). */
 #include "tcp/window.h"
 #include "tcp/position.h"
 
@@ -15,8 +15,8 @@ uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max)
 static uint64_t room(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     uint64_t sayable = (uint64_t)UINT16_MAX << tcb->rcv.wscale;
-    uint64_t edge = capy_min64(tcb->rcv.queue.start + env->cfg->rcv_buf_max,
-                               tcb->rcv.nxt + sayable);
+    uint64_t edge =
+        capy_min64(tcb->rcv.queue.start + env->cfg->rcv_buf_max, tcb->rcv.nxt + sayable);
     return edge > tcb->rcv.adv ? edge - tcb->rcv.adv : 0;
 }
 

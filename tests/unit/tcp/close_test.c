@@ -1,5 +1,5 @@
-/* Closing (RFC 9293 §3.6, §3.10.4, §3.10.5): half-close, every order of FINs and ACKs, TIME-WAIT, abort,
- * and an application that leaves before its bytes do. */
+/* Closing (RFC 9293 §3.6, §3.10.4, §3.10.5): half-close, every order of FINs and ACKs, TIME-WAIT,
+ * abort, and an application that leaves before its bytes do. */
 #include "harness.h"
 
 static struct in seg(uint8_t flags, uint32_t seq, uint32_t ack)
@@ -151,7 +151,8 @@ static void test_abort_tells_the_peer(void **state)
     end_done(&e);
 }
 
-/* ---- the application leaves -------------------------------------------------------------------------- */
+/* ---- the application leaves
+ * -------------------------------------------------------------------------- */
 
 static void test_close_with_unread_bytes_resets(void **state)
 {

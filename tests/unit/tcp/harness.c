@@ -30,7 +30,8 @@ void end_done(struct end *e)
     free(e->mem);
 }
 
-/* ---- an endpoint and its twin --------------------------------------------------------------------- */
+/* ---- an endpoint and its twin
+ * --------------------------------------------------------------------- */
 
 void end_set_now(struct end *e, uint64_t now)
 {
@@ -83,7 +84,8 @@ void end_shutdown(struct end *e)
 static uint32_t encode(struct end *e, uint8_t *buf, uint32_t max, struct capy_prng *prng)
 {
     static struct capy_snap snap;
-    struct capy_snap_meta meta = {.next_hop = {{2, 0, 0, 0, 0, 9}}, .user_flags = 0x123456789abcdef};
+    struct capy_snap_meta meta = {.next_hop = {{2, 0, 0, 0, 0, 9}},
+                                  .user_flags = 0x123456789abcdef};
     capy_snap_take(&snap, &e->tcb, &e->env, &meta, NULL);
     uint32_t len = capy_snap_len(&snap);
     assert_true(len <= max);
@@ -183,9 +185,8 @@ bool next_segment(struct end *e)
     if (e->twin) {
         assert_int_equal(next_segment(e->twin), got);
         assert_int_equal(capy_tcp_next_at(&e->twin->tcb) - e->twin->ahead_ns,
-                         capy_tcp_next_at(&e->tcb) - (capy_tcp_next_at(&e->tcb) == CAPY_NEVER
-                                                          ? e->twin->ahead_ns
-                                                          : 0));
+                         capy_tcp_next_at(&e->tcb) -
+                             (capy_tcp_next_at(&e->tcb) == CAPY_NEVER ? e->twin->ahead_ns : 0));
         if (got)
             same_segment(&e->last, &e->twin->last);
     }

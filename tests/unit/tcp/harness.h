@@ -34,7 +34,7 @@ struct end {
     struct capy_blocks blocks;
     struct capy_tcp_env env;
     void *mem;
-    uint32_t events; /* collected since last asked */
+    uint32_t events;              /* collected since last asked */
     struct capy_tcp_segment last; /* the last segment that came out */
     uint8_t payload[2048];        /* its data */
     struct end *twin;             /* must behave alike from now on, see end_twin */
@@ -58,8 +58,8 @@ void end_shutdown(struct end *e);
 void end_set_now(struct end *e, uint64_t now);
 
 /* Gives e a twin made from its snapshot, whose clock is ahead by whole milliseconds (so that both
- * timestamp clocks tick together). Asserts that the twin's snapshot is the same string of bytes. Returns
- * the snapshot's length. */
+ * timestamp clocks tick together). Asserts that the twin's snapshot is the same string of bytes.
+ * Returns the snapshot's length. */
 uint32_t end_twin(struct end *e, struct end *twin, uint64_t ahead_ms, struct capy_prng *prng);
 void end_untwin(struct end *e);
 
@@ -81,8 +81,8 @@ uint32_t in(struct end *e, struct in s);
 void out(struct end *e, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len);
 /* Asserts that nothing is owed. */
 void quiet(struct end *e);
-/* Lets time pass, running timers as they fall due; output is left to the script, so that it stops at
- * the first timer that makes a segment due or reports an event. */
+/* Lets time pass, running timers as they fall due; output is left to the script, so that it stops
+ * at the first timer that makes a segment due or reports an event. */
 void pass(struct end *e, uint64_t ns);
 /* The next segment, if any, with its payload in e->payload. Asserts that wants_output agrees. */
 bool next_segment(struct end *e);

@@ -1,4 +1,5 @@
-/* Opening (RFC 9293 §3.5, §3.7.1; RFC 7323; RFC 2018): who offers what, and lost handshake segments. */
+/* Opening (RFC 9293 §3.5, §3.7.1; RFC 7323; RFC 2018): who offers what, and lost handshake
+ * segments. */
 #include "harness.h"
 
 static struct capy_tcp_segment syn_with(uint8_t opts)

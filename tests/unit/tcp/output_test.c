@@ -1,5 +1,5 @@
-/* What may be sent: windows, silly window avoidance and Nagle at the sender (RFC 9293 §3.8.6, §3.7.4),
- * zero window probes, initial window (RFC 6928), restart after idle (RFC 5681 §4.1). */
+/* What may be sent: windows, silly window avoidance and Nagle at the sender (RFC 9293 §3.8.6,
+ * §3.7.4), zero window probes, initial window (RFC 6928), restart after idle (RFC 5681 §4.1). */
 #include "harness.h"
 
 static struct in ack(uint32_t n, uint16_t win)
@@ -60,7 +60,8 @@ static void test_nagle_holds_small_segments_back_only_when_asked_for(void **stat
     end_done(&e);
 }
 
-/* RFC 9293 §3.8.6.2.1: less than a segment and than half the largest window waits, but not for ever. */
+/* RFC 9293 §3.8.6.2.1: less than a segment and than half the largest window waits, but not for
+ * ever. */
 static void test_a_small_window_is_not_nibbled_at(void **state)
 {
     (void)state;

@@ -80,8 +80,8 @@ static void use(struct pair *p, uint32_t who)
         s->read_at = p->now + ONE_WAY_NS;
     while (s->wrote < p->len && e->tcb.state != CAPY_TCP_CLOSED) {
         uint8_t data[1000];
-        uint32_t n = (uint32_t)capy_min64(1 + capy_prng_below(&p->prng, sizeof data),
-                                          p->len - s->wrote);
+        uint32_t n =
+            (uint32_t)capy_min64(1 + capy_prng_below(&p->prng, sizeof data), p->len - s->wrote);
         for (uint32_t i = 0; i < n; i++)
             data[i] = pattern(who, s->wrote + i);
         int64_t took = end_write(e, data, n);

@@ -1,5 +1,5 @@
-/* Loss as scripts: retransmission timeout (RFC 6298), fast retransmit and recovery with SACK (RFC 6675)
- * and without (RFC 6582), limited transmit (RFC 3042), tail loss probe (RFC 8985 §7). */
+/* Loss as scripts: retransmission timeout (RFC 6298), fast retransmit and recovery with SACK (RFC
+ * 6675) and without (RFC 6582), limited transmit (RFC 3042), tail loss probe (RFC 8985 §7). */
 #include "harness.h"
 
 static struct in ack(uint32_t n)
@@ -30,7 +30,7 @@ static void fly(struct end *e, uint32_t with, uint32_t n)
     quiet(e);
 }
 
-#define AT(i) (1 + MSS + (i) * MSS) /* where segment i of fly begins */
+#define AT(i) (1 + MSS + (i)*MSS) /* where segment i of fly begins */
 
 static void test_a_timeout_doubles_and_retransmits_the_first_segment_only(void **state)
 {
@@ -48,7 +48,8 @@ static void test_a_timeout_doubles_and_retransmits_the_first_segment_only(void *
         at = e.env.now;
         rto *= 2;
     }
-    assert_int_equal(e.tcb.cc.ssthresh, 2100); /* 0.7 of three segments; held at repeated timeouts */
+    assert_int_equal(e.tcb.cc.ssthresh,
+                     2100); /* 0.7 of three segments; held at repeated timeouts */
     end_done(&e);
 }
 
@@ -166,10 +167,10 @@ static void test_nonsense_sack_blocks_are_ignored(void **state)
     (void)state;
     struct end e;
     fly(&e, WITH_SACK, 3);
-    in(&e, sack(AT(0), AT(2), AT(9)));     /* beyond what was sent */
-    in(&e, sack(AT(0), AT(2), AT(1)));     /* backward */
-    in(&e, sack(AT(0), 1, AT(0)));         /* a duplicate report (RFC 2883) */
-    in(&e, sack(AT(0), AT(0), AT(1)));     /* would be a cumulative ACK */
+    in(&e, sack(AT(0), AT(2), AT(9))); /* beyond what was sent */
+    in(&e, sack(AT(0), AT(2), AT(1))); /* backward */
+    in(&e, sack(AT(0), 1, AT(0)));     /* a duplicate report (RFC 2883) */
+    in(&e, sack(AT(0), AT(0), AT(1))); /* would be a cumulative ACK */
     assert_int_equal(e.tcb.snd.sacked, 0);
     assert_int_equal(e.tcb.snd.dup_acks, 0);
     end_done(&e);
