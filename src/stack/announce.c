@@ -7,6 +7,7 @@
 #define FAST_NS CAPY_US(10)
 #define CLOSED_RETRY_NS CAPY_MS(20)
 #define CLOSED_TRIES 6u
+#define CLOSED_REPEATS 4u /* of the origin's slowest CONN_STATE, after the fast ones */
 
 /* ---- ANNOUNCE ------------------------------------------------------------------------------------ */
 
@@ -78,50 +79,72 @@ void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg)
 
 /* ---- FLOW_CLOSED --------------------------------------------------------------------------------- */
 
-static void arm_closed(struct capy_stack *s)
+static void take_out(struct capy_stack *s, uint32_t i)
 {
-    uint64_t at = s->closed_queue.cnt > 0 ? s->closed[s->closed_queue.head].send_at : CAPY_NEVER;
-    capy_wheel_arm(&s->wheel, s->clocks + CAPY_CLOCK_CLOSED, at > s->now ? at : CAPY_NEVER);
+    struct capy_closed_flow *f = &s->closed[i];
+    if (f->list == CAPY_CLOSED_DUE)
+        capy_list_remove(&s->closed_due, i);
+    else if (f->list == CAPY_CLOSED_SENT)
+        capy_list_remove(&s->closed_sent, i);
+    f->list = CAPY_CLOSED_WAITING;
 }
 
 static void closed_done(struct capy_stack *s, uint32_t i)
 {
-    capy_list_remove(&s->closed_queue, i);
+    take_out(s, i);
+    capy_wheel_arm(&s->wheel, s->closed_clocks + i, CAPY_NEVER);
     capy_pool_give(&s->closed_pool, i);
+}
+
+void capy_closed_timer(struct capy_stack *s, uint32_t i)
+{
+    take_out(s, i);
+    s->closed[i].list = CAPY_CLOSED_DUE;
+    capy_list_push_tail(&s->closed_due, i);
+}
+
+/* When to say it first: not while the origin of the last move may still ask for a CONN_STATE_ACK
+ * that got lost. Without the entry the switch could not pass its question on, and would in the end
+ * give the flow that is over back to it. */
+static uint64_t say_at(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch)
+{
+    const struct capy_mig_record *r = capy_mig_memory_find(&s->memory, key);
+    if (!r || r->imported_epoch != epoch)
+        return s->now;
+    return capy_max64(s->now, r->touched_at + CLOSED_REPEATS * s->cfg.mig.rto_max_ns);
 }
 
 void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch,
                      uint16_t local_port)
 {
-    if (s->closed_pool.free_cnt == 0)
-        closed_done(s, s->closed_queue.head); /* its entry ages out at the switch instead */
     uint32_t i = capy_pool_take(&s->closed_pool);
-    s->closed[i] = (struct capy_closed_flow){
-        .key = *key, .epoch = epoch, .local_port = local_port, .send_at = s->now};
-    capy_list_push_head(&s->closed_queue, i); /* due now; all others wait, or are due as well */
-}
-
-void capy_closed_timer(struct capy_stack *s)
-{
-    (void)s; /* nothing: the next output finds the head of the queue due */
+    if (i == CAPY_NONE)
+        return; /* its entry goes by both FINs, or by age */
+    s->closed[i] =
+        (struct capy_closed_flow){.key = *key, .epoch = epoch, .local_port = local_port};
+    uint64_t at = say_at(s, key, epoch);
+    if (at > s->now)
+        capy_wheel_arm(&s->wheel, s->closed_clocks + i, at);
+    else
+        capy_closed_timer(s, i);
 }
 
 size_t capy_closed_output(struct capy_stack *s, uint8_t *frame)
 {
     struct capy_mig_env env = capy_mig_env(s);
-    uint32_t i = s->closed_queue.head;
-    if (i == CAPY_NONE || s->closed[i].send_at > s->now)
+    uint32_t i = s->closed_due.head;
+    if (i == CAPY_NONE)
         return 0;
     struct capy_closed_flow *f = &s->closed[i];
     size_t len = capy_mig_flow_closed(&env, &f->key, f->epoch, f->local_port, frame + CAPY_UDP_AT);
     if (++f->tries == CLOSED_TRIES) {
         closed_done(s, i);
     } else {
-        f->send_at = s->now + CLOSED_RETRY_NS;
-        capy_list_remove(&s->closed_queue, i);
-        capy_list_push_tail(&s->closed_queue, i);
+        take_out(s, i);
+        f->list = CAPY_CLOSED_SENT;
+        capy_list_push_tail(&s->closed_sent, i);
+        capy_wheel_arm(&s->wheel, s->closed_clocks + i, s->now + CLOSED_RETRY_NS);
     }
-    arm_closed(s);
     return capy_rack_wrap(s, frame, len);
 }
 
@@ -134,14 +157,11 @@ void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg)
             r->left_epoch = 0;
         return;
     }
-    if (msg->verdict == CAPY_VERDICT_LEARNING)
-        return; /* asked again */
     /* Answers come in the order of sending: it is among the first. */
-    for (uint32_t i = s->closed_queue.head; i != CAPY_NONE; i = s->closed[i].link.next) {
+    for (uint32_t i = s->closed_sent.head; i != CAPY_NONE; i = s->closed[i].link.next) {
         if (s->closed[i].epoch == msg->epoch && capy_flow_key_eq(&s->closed[i].key, &msg->key)) {
             closed_done(s, i);
-            break;
+            return;
         }
     }
-    arm_closed(s);
 }

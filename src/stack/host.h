@@ -52,26 +52,25 @@ struct capy_target_slot {
     struct capy_mig_target mig;
 };
 
-/* A FLOW_CLOSED that the switch has not answered yet. All wait equally long, so the list is a queue
- * in time. */
+/* A FLOW_CLOSED that the switch has not answered yet: waits for its timer, is due to be sent, or was
+ * sent and waits for the answer as well. */
+#define CAPY_CLOSED_MAX 1024u /* more are not said: their entries age out at the switch */
+enum { CAPY_CLOSED_WAITING, CAPY_CLOSED_DUE, CAPY_CLOSED_SENT };
 struct capy_closed_flow {
     struct capy_link link;
     struct capy_flow_key key;
     uint32_t epoch;
     uint16_t local_port;
-    uint8_t tries;
-    uint64_t send_at;
+    uint8_t tries, list;
 };
 /* No frame and no message lives longer than this in a rack (RFC 9293 §3.4.1 assumes two minutes for
  * the whole Internet): older records say nothing about what arrives now. */
 #define CAPY_RECORD_LIFE_NS CAPY_SEC(60)
-#define CAPY_CLOSED_MAX 1024u /* the oldest makes room: its entry ages out at the switch instead */
 
 enum { CAPY_MIG_TYPE_AT = 1, CAPY_MIG_ID_AT = 8 }; /* in a message: wire/tcpmig.h */
 
 /* Indices of the timer wheel behind those of connections and slots. */
-enum capy_clock { CAPY_CLOCK_HEARTBEAT, CAPY_CLOCK_ANNOUNCE, CAPY_CLOCK_NEIGH, CAPY_CLOCK_CLOSED,
-                  CAPY_CLOCK_CNT };
+enum capy_clock { CAPY_CLOCK_HEARTBEAT, CAPY_CLOCK_ANNOUNCE, CAPY_CLOCK_NEIGH, CAPY_CLOCK_CNT };
 
 /* What we know of the switch. */
 struct capy_tor {
@@ -98,7 +97,7 @@ struct capy_stack {
     uint32_t port_counter;  /* RFC 6056: of active opens */
     bool conn_turn;         /* connections and migration slots alternate */
     struct capy_wheel wheel;
-    uint32_t origin_clocks, target_clocks, clocks; /* first wheel index of each kind */
+    uint32_t origin_clocks, target_clocks, closed_clocks, clocks; /* first wheel index of each */
     struct capy_listener *listeners;
     struct capy_neighbours neigh;
     struct capy_control control;
@@ -111,7 +110,7 @@ struct capy_stack {
     uint64_t *seen_at;      /* beside memory.records: see away.c */
     struct capy_closed_flow *closed;
     struct capy_pool closed_pool;
-    struct capy_list closed_queue;
+    struct capy_list closed_due, closed_sent;
     struct capy_tor tor;
     uint32_t away_cnt, load;
     bool draining;
@@ -202,6 +201,8 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
 struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port);
 /* A SYN for no connection: makes one when somebody listens. False: nobody does. */
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p);
+/* Auto last hop: the connection answers to where this came from. */
+void capy_learn_next_hop(struct capy_stack *s, struct capy_conn *c, const struct capy_packet *p);
 void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p);
 /* RFC 6528 initial sequence number, and the offset of the timestamp clock (RFC 7323 §7.1). */
 struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t, uint32_t *ts_offset);
@@ -245,7 +246,7 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame);
 void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch,
                      uint16_t local_port);
 void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg);
-void capy_closed_timer(struct capy_stack *s);
+void capy_closed_timer(struct capy_stack *s, uint32_t i);
 size_t capy_closed_output(struct capy_stack *s, uint8_t *frame);
 
 /* ---- migrate_out.c --------------------------------------------------------------------------------- */

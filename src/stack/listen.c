@@ -72,8 +72,7 @@ static void open_passive(struct capy_stack *s, const struct capy_packet *p,
     c->remote = p->src;
     c->remote_port = p->src_port;
     c->local_port = c->home_port = p->dst_port;
-    c->next_hop = p->src_mac;
-    c->has_next_hop = true;
+    capy_learn_next_hop(s, c, p);
     c->half_open = true;
     c->listener = (uint16_t)(l - s->listeners);
     l->syn_cnt++;

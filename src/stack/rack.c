@@ -72,7 +72,7 @@ size_t capy_rack_output(struct capy_stack *s, uint8_t *frame)
 {
     if (s->tor.beat_owed)
         return heartbeat(s, frame);
-    size_t len = s->closed_queue.cnt > 0 ? capy_closed_output(s, frame) : 0;
+    size_t len = s->closed_due.cnt > 0 ? capy_closed_output(s, frame) : 0;
     return len == 0 && s->tor.announce_owed ? capy_announce_output(s, frame) : len;
 }
 

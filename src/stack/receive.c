@@ -13,14 +13,30 @@ static bool tells_next_hop(const struct capy_tcp *tcb, const struct capy_tcp_seg
            acked <= tcb->snd.nxt - tcb->snd.una;
 }
 
+/* A frame that a server put back on the wire has that server's MAC and the client's address: it does
+ * not show where the client is. */
+static bool is_put_back(const struct capy_stack *s, const struct capy_packet *p)
+{
+    for (uint16_t i = 0; i < s->cfg.peer_cnt; i++)
+        if (capy_mac_eq(&p->src_mac, &s->cfg.peers[i].mac))
+            return !capy_ip_eq(&p->src, &s->cfg.peers[i].ip);
+    return false;
+}
+
+void capy_learn_next_hop(struct capy_stack *s, struct capy_conn *c, const struct capy_packet *p)
+{
+    if ((c->has_next_hop && capy_mac_eq(&c->next_hop, &p->src_mac)) || is_put_back(s, p))
+        return;
+    c->next_hop = p->src_mac;
+    c->has_next_hop = true;
+}
+
 static void to_connection(struct capy_stack *s, uint32_t idx, const struct capy_packet *p)
 {
     struct capy_conn *c = &s->conns[idx];
     struct capy_tcp_env env = capy_env(s);
-    if (tells_next_hop(&c->tcb, &p->tcp)) {
-        c->next_hop = p->src_mac;
-        c->has_next_hop = true;
-    }
+    if (tells_next_hop(&c->tcb, &p->tcp))
+        capy_learn_next_hop(s, c, p);
     uint32_t events = capy_tcp_input(&c->tcb, &env, &p->tcp, p->ecn);
     if (events & CAPY_TCP_SYN_REUSE) {
         capy_conn_end(s, idx, CAPY_EV_FINISHED);

@@ -47,7 +47,8 @@ static void carve(struct capy_stack *s, struct capy_arena *a, uint64_t now)
     capy_demux_init(s, a);
     s->origin_clocks = cfg->conn_max;
     s->target_clocks = s->origin_clocks + migrations;
-    s->clocks = s->target_clocks + migrations;
+    s->closed_clocks = s->target_clocks + migrations;
+    s->clocks = s->closed_clocks + (rack ? CAPY_CLOSED_MAX : 0);
     capy_wheel_init(&s->wheel, a, s->clocks + CAPY_CLOCK_CNT, now);
     s->listeners = capy_arena_take(a, cfg->listener_max, sizeof *s->listeners);
     s->control.frames = capy_arena_take(a, CAPY_CONTROL_FRAMES, CAPY_FRAME_MAX);
@@ -92,10 +93,11 @@ static void init_lists(struct capy_stack *s)
     if (s->cfg.peer_cnt > 0) {
         capy_list_init(&s->origin_out, &s->origins[0].out, sizeof s->origins[0]);
         capy_list_init(&s->target_out, &s->targets[0].out, sizeof s->targets[0]);
-        capy_list_init(&s->closed_queue, &s->closed[0].link, sizeof s->closed[0]);
+        capy_list_init(&s->closed_due, &s->closed[0].link, sizeof s->closed[0]);
+        capy_list_init(&s->closed_sent, &s->closed[0].link, sizeof s->closed[0]);
     } else { /* nothing ever comes into these */
         const struct capy_list empty = {.head = CAPY_NONE, .tail = CAPY_NONE};
-        s->origin_out = s->target_out = s->closed_queue = empty;
+        s->origin_out = s->target_out = s->closed_due = s->closed_sent = empty;
     }
 }
 
@@ -165,9 +167,6 @@ static void clock_fired(struct capy_stack *s, enum capy_clock clock)
     case CAPY_CLOCK_NEIGH:
         capy_neigh_timer(s);
         break;
-    case CAPY_CLOCK_CLOSED:
-        capy_closed_timer(s);
-        break;
     case CAPY_CLOCK_CNT:
         break;
     }
@@ -182,8 +181,10 @@ void capy_stack_expire(struct capy_stack *s, uint64_t now)
             capy_conn_timer(s, idx);
         else if (idx < s->target_clocks)
             capy_origin_timer(s, idx - s->origin_clocks);
-        else if (idx < s->clocks)
+        else if (idx < s->closed_clocks)
             capy_target_timer(s, idx - s->target_clocks);
+        else if (idx < s->clocks)
+            capy_closed_timer(s, idx - s->closed_clocks);
         else
             clock_fired(s, (enum capy_clock)(idx - s->clocks));
     }

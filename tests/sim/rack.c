@@ -68,7 +68,8 @@ static void fill_switch(struct sim_rack *r)
     c->slots = 256;
     c->lease_ns = 3 * r->cfg[0].heartbeat_ns;
     c->learn_ns = CAPY_MS(50);
-    c->linger_ns = CAPY_MS(100);
+    c->linger_ns = CAPY_SEC(1);
+    c->age_ns = 3 * r->cfg[0].announce_ns;
     c->boot_id = capy_prng_next(&r->rng) | 1;
     c->port_cnt = SIM_HOSTS;
     c->server_cnt = SIM_SERVERS;

@@ -23,6 +23,44 @@ void streams_init(struct streams *st, struct sim_rack *r, uint64_t seed)
     capy_prng_seed(&st->rng, seed);
 }
 
+/* ---- for whoever reads a failure ---- */
+
+static void dump_end(struct capy_stack *s, const char *who, uint16_t port,
+                     const struct stream_end *e)
+{
+    struct capy_stack_conn_info info;
+    print_error("  %s: read %llu wrote %llu of %llu", who, (unsigned long long)e->read,
+                (unsigned long long)e->written, (unsigned long long)e->grant);
+    for (uint32_t cursor = 0; capy_stack_next_conn(s, &cursor, &info);) {
+        if (info.key.client_port == port || info.local_port == port)
+            print_error("; %s epoch %u migrating %u unacked %u readable %u in flight %u wnd %u",
+                        capy_tcp_state_name(info.tcp.state), info.epoch, info.migrating,
+                        info.tcp.snd_queued, info.tcp.rcv_queued, info.tcp.in_flight,
+                        info.tcp.snd_wnd);
+    }
+    print_error("\n");
+}
+
+void stream_dump(const struct streams *st, uint32_t i)
+{
+    static const char *const places[] = {"nowhere", "at", "between", "over"};
+    const struct stream *x = &st->stream[i];
+    struct sim_rack *r = st->rack;
+    struct capy_switch_entry_info e;
+    print_error("stream %u at %llu us: home %u, %s %u, %u moves%s\n", i,
+                (unsigned long long)(r->now / 1000), x->home, places[x->place], x->at, x->moves,
+                x->doomed ? ", doomed" : "");
+    dump_end(r->host[SIM_CLIENT], "client", x->client_port, &x->client);
+    for (unsigned h = 0; h < SIM_SERVERS; h++)
+        if (r->down_until[h] == CAPY_NEVER)
+            dump_end(r->host[h], "server", x->client_port, &x->server);
+    for (uint32_t cursor = 0; capy_switch_next_entry(r->plane, &cursor, &e);)
+        if (e.key.client_port == x->client_port)
+            print_error("  entry: phase %d owner %u:%u previous %u:%u epoch %u%s%s\n", e.phase,
+                        e.owner, e.owner_port, e.previous, e.previous_port, e.epoch,
+                        e.served ? " served" : "", e.owner_dead ? " dead" : "");
+}
+
 /* ---- bytes ---- */
 
 static void read_end(struct streams *st, uint32_t i, unsigned host, struct stream_end *e,
@@ -209,6 +247,8 @@ static void server_event(struct streams *st, unsigned host, const struct capy_st
         answer_ask(st, host, i);
     if ((ev->bits & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT)) && mine && x->place == STREAM_AT) {
         if (!x->doomed)
+            stream_dump(st, i);
+        if (!x->doomed)
             fail_msg("stream %u: reset or timed out at server %u", i, host);
         x->place = STREAM_OVER;
     }
@@ -220,6 +260,8 @@ static void client_event(struct streams *st, const struct capy_stack_event *ev)
     if (ev->bits & CAPY_EV_CONNECTED)
         x->connected = true;
     if (ev->bits & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT)) {
+        if (!x->doomed)
+            stream_dump(st, (uint32_t)ev->user);
         if (!x->doomed)
             fail_msg("stream %u: the client saw %s", (unsigned)ev->user,
                      ev->bits & CAPY_EV_RESET ? "RST" : "a timeout");

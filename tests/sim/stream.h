@@ -59,6 +59,8 @@ int stream_migrate(struct streams *st, uint32_t i, uint16_t target);
 void streams_crashed(struct streams *st, unsigned host);
 /* Both directions complete and closed, or broken. */
 bool streams_done(const struct streams *st);
+/* Prints how a stream stands at both ends and at the switch. */
+void stream_dump(const struct streams *st, uint32_t i);
 /* Asserts that every stream not doomed arrived whole. */
 void streams_check(const struct streams *st);
 
