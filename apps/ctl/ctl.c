@@ -55,6 +55,7 @@ static const struct command {
     const char *takes; /* for error lines */
 } commands[] = {
     {"servers", ctl_servers, 0, 0, 0, "no argument"},
+    {"status", ctl_servers, 0, 0, 0, "no argument"}, /* what people try first */
     {"watch", ctl_watch, 0, 0, 0, "no argument"},
     {"connections", ctl_connections, 0, 1, 0, "[SERVER]"},
     {"migrate", ctl_migrate, 0, 2, OPT_FROM | OPT_TO | OPT_COUNT,

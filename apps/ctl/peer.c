@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANSWER_MS 3000 /* a server answers between two bursts; this is for a machine that stalls   \
-                        */
+#define ANSWER_MS                                                                                  \
+    3000 /* a server answers between two bursts; this is for a machine that stalls                 \
+          */
 
 int ctl_fail(int status, const char *format, ...)
 {

@@ -65,8 +65,8 @@ static void server_row(struct ctl_table *t, const struct ctl *ctl, unsigned i, c
         uptime(t, ctl_number(st, "uptime_us"));
     else
         ctl_cell(t, "-");
-    ctl_cell(t, "%s", ctl_text(st, "app"));
     ctl_cell(t, "%s", ctl_text(st, "driver"));
+    ctl_cell(t, "%s", ctl_text(st, "app"));
     json_decref(st);
 }
 
@@ -74,7 +74,7 @@ static void print_servers(const struct ctl *ctl, FILE *out)
 {
     struct ctl_table t;
     json_t *view = switch_view(ctl);
-    ctl_table_init(&t, "SERVER STATE ADDRESS #LOAD #CONNS #AWAY #OUT #IN #UPTIME APP DRIVER");
+    ctl_table_init(&t, "SERVER STATE ADDRESS #LOAD #CONNS #AWAY #OUT #IN #UPTIME DRIVER APP");
     for (unsigned i = 0; i < ctl->rack.server_cnt; i++)
         server_row(&t, ctl, i, view);
     ctl_table_print(&t, out);
