@@ -68,12 +68,13 @@ struct capy_done {
 };
 
 /* Waits until at least one completion is there, or timeout_ns passed (-1: for ever, 0: just look).
- * Returns how many were written to done (0..max). Does all receiving and sending. */
+ * Returns how many were written to done (1..max); 0 when the time passed or a signal ended the sleep;
+ * CAPY_E_INVAL (max < 1). Does all receiving and sending. */
 int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_ns);
 
 /* A listening queue on port, on our address. qd, or CAPY_E_INUSE, CAPY_E_NOMEM, CAPY_E_INVAL. */
 int capy_listen(struct capy *os, uint16_t port);
-/* Asks for one connection; one ACCEPT completes it. */
+/* Asks for one connection; one ACCEPT completes it. CAPY_OK or CAPY_E_BADQD. */
 int capy_accept(struct capy *os, int lqd);
 /* Connections of this listening queue ask by CAPY_OP_MIGRATE before they move. */
 int capy_ask_before_migration(struct capy *os, int lqd);
@@ -87,22 +88,26 @@ int capy_consume(struct capy *os, int qd, uint32_t n);
 /* Copies up to len unread bytes from skip on, over piece boundaries; how many, or CAPY_E_BADQD. */
 int64_t capy_peek(struct capy *os, int qd, uint32_t skip, void *out, uint32_t len);
 /* Queues bytes for sending (copied): how many were taken, 0..len, or a negative code. After a short
- * count one PUSH completes when there is room. */
+ * count one PUSH completes when there is room (or MIGRATED_OUT: then they were not taken at all). */
 int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len);
-/* Orderly: what was pushed is still delivered. The queue is gone at once; no CLOSED follows. */
+/* Orderly: what was pushed is still delivered. The queue is gone at once; no CLOSED follows. A
+ * connection that is on its way to another server is closed only if it stays. */
 int capy_close(struct capy *os, int qd);
 /* Reset. */
 int capy_abort(struct capy *os, int qd);
 
 /* Answers MIGRATE: let go, with len bytes (at most 64 KiB) of the application's state.
- * MIGRATED_OUT or MIGRATE_KEPT follows. */
+ * MIGRATED_OUT or MIGRATE_KEPT follows. CAPY_E_STATE: not asked, or the ask is over, and nothing has
+ * changed; CAPY_E_INVAL (len); CAPY_E_NOMEM (no buffers for the state); CAPY_E_BADQD. */
 int capy_release(struct capy *os, int qd, const void *state, uint32_t len);
 /* Answers MIGRATE: not now; the connection stays. No completion follows. */
 int capy_veto(struct capy *os, int qd);
 /* The state that came with a migrated queue: copies up to cap bytes, returns its whole length, and
  * forgets it once copied whole. 0: none. */
 int64_t capy_migrated_state(struct capy *os, int qd, void *out, uint32_t cap);
-/* Starts moving a connection to the server named so, or to the least-loaded one (NULL). */
+/* Starts moving a connection to the server named so, or to the least-loaded one (NULL). CAPY_OK: it
+ * goes on here until MIGRATED_OUT. CAPY_E_BADQD; CAPY_E_INVAL (no such server, or this one);
+ * CAPY_E_STATE (not open, or moving already); CAPY_E_NOMEM (the rack file's migrate_max). */
 int capy_migrate(struct capy *os, int qd, const char *server);
 
 /* The workload metric for HEARTBEATs (paper §3.2). The default is requests in hand: queues with
@@ -111,7 +116,9 @@ void capy_set_load(struct capy *os, uint32_t load);
 /* What `capy ctl` shows as "app" of this server: a static string of one line, or NULL. */
 void capy_set_label(struct capy *os, const char *label);
 
-/* Completes with CAPY_OP_FD while fd is readable; -1 - fd stops watching. */
+/* Completes with CAPY_OP_FD while fd is readable; -1 - fd stops watching. A busy loop looks five
+ * thousand times a second, a sleeping one wakes. CAPY_OK, CAPY_E_INUSE (watched already),
+ * CAPY_E_NOMEM (32 are watched), CAPY_E_INVAL (not watched). */
 int capy_watch_fd(struct capy *os, int fd);
 
 #endif
