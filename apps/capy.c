@@ -1,5 +1,6 @@
 /* `capy`: one program, one subcommand for each thing it can be. Each subcommand's own --help says
  * more; this file only finds it. */
+#include "apps/ctl/ctl.h"
 #include "apps/demo/demo.h"
 #include "apps/httpd/httpd.h"
 #include "apps/load/load.h"
@@ -21,6 +22,7 @@ static const struct command {
 } commands[] = {
     {"switch", capy_switch_main, "the switch: steers packets, owns the directory"},
     {"httpd", capy_httpd_main, "a web server whose connections can move"},
+    {"ctl", capy_ctl_main, "look at a running rack; move connections, drain a server"},
     {"rack", capy_rack_main, "a whole rack on this machine, in network namespaces"},
     {"load", capy_load_main, "requests at a rate; checks every byte of every answer"},
     {"demo", capy_demo_main, "thousands of live connections moving under load, and a report"},

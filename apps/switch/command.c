@@ -30,7 +30,7 @@ static const char help[] =
     "Examples:\n"
     "  capy switch --rack rack.conf\n"
     "  capy switch --rack rack.conf --loss-ppm 10000 --reorder-ppm 10000 --seed 7\n"
-    "  capy ctl --rack rack.conf status       what it is doing\n";
+    "  capy ctl --rack rack.conf ports        what goes in and out\n";
 
 enum option_name {
     RACK = 1,
