@@ -14,6 +14,8 @@
 
 /* Requests and signals while frames keep coming: looked at this often, not every round. */
 #define LOOK_ASIDE_NS CAPY_MS(1)
+/* A deadline nearer than this would be overslept: poll's own slack is as much. */
+#define SLEEP_MIN_NS CAPY_US(50)
 
 uint64_t program_clock(void)
 {
@@ -65,7 +67,7 @@ int program_loop(struct program *p)
 {
     const uint64_t spin_ns = CAPY_US(p->rack.spin_us);
     uint64_t busy_at = 0, aside_at = 0, expire_at = 0;
-    bool aside = false;
+    bool aside = false, slept = false;
     int rc = CAPY_OK;
     while (rc == CAPY_OK) {
         bool moved = round_over_ports(p) > 0;
@@ -73,20 +75,22 @@ int program_loop(struct program *p)
             busy_at = p->now;
         if (p->now >= expire_at)
             expire_at = capy_switch_expire(p->plane, p->now);
-        if (aside || (moved && p->now >= aside_at)) {
+        if (aside || (!slept && p->now >= aside_at)) {
             aside = false;
             aside_at = p->now + LOOK_ASIDE_NS;
             if (told_to_stop(p))
                 break;
             control_serve(p);
         }
+        slept = false;
         if (moved)
             continue;
         uint64_t wake_at = capy_min64(expire_at, ports_due_at(p));
-        if (p->now - busy_at < spin_ns || wake_at < p->now + spin_ns) {
+        if (p->now - busy_at < spin_ns || wake_at < p->now + SLEEP_MIN_NS) {
             sched_yield();
         } else {
             rc = sleep_until(p, wake_at, &aside);
+            slept = true;
         }
     }
     return rc;

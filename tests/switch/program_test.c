@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -108,6 +109,7 @@ static void start(struct rig *rig, const struct capy_fault_cfg *fault)
     assert_true(rig->child >= 0);
     if (rig->child == 0) {
         char err[ERR_LEN] = "";
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         int rc = run_switch(rig, fault, err);
         if (rc != CAPY_OK)
             fprintf(stderr, "%s\n", err);

@@ -4,6 +4,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,6 +42,71 @@ static void frames_cross_between_two_sockets(void **state)
     assert_non_null(strstr(a->detail, "AF_XDP"));
     a->ops->close(a);
     b->ops->close(b);
+}
+
+#define ECHO_CNT 100000u
+#define ECHO_WINDOW 64u
+
+/* Sends back every frame, until it is killed. */
+static void echo_for_ever(const char *ifname, int ready)
+{
+    char err[ERR_LEN];
+    struct capy_frame in[CAPY_DRV_BURST], out[CAPY_DRV_BURST];
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed parent must not leave us spinning */
+    struct capy_drv *d = capy_drv_af_xdp_open(ifname, err, sizeof err);
+    if (!d || write(ready, "r", 1) != 1)
+        _exit(1);
+    for (;;) {
+        unsigned n = d->ops->receive(d, in, CAPY_DRV_BURST);
+        unsigned m = d->ops->reserve(d, out, n);
+        for (unsigned i = 0; i < m; i++) {
+            memcpy(out[i].data, in[i].data, in[i].len);
+            out[i].len = in[i].len;
+        }
+        d->ops->release(d, in, n);
+        d->ops->submit(d, out, m);
+        d->ops->flush(d);
+        if (n == 0)
+            sched_yield();
+    }
+}
+
+/* Kernel and both ends at work at once: the rings' indices are seen half way through their moves.
+ */
+static void rings_hold_when_both_ends_run_at_once(void **state)
+{
+    (void)state;
+    int ready[2];
+    char byte;
+    rig_veth(1500);
+    struct capy_drv *d = open_or_skip("veth0");
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        echo_for_ever("veth1", ready[1]);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    uint32_t sent = 0, seen = 0;
+    struct capy_frame f[CAPY_DRV_BURST];
+    while (seen < ECHO_CNT) {
+        if (sent - seen < ECHO_WINDOW) {
+            unsigned n = ECHO_WINDOW - (sent - seen);
+            rig_send(d, sent, n);
+            sent += n;
+        }
+        /* Spinning, for who sleeps in poll comes too late to see a ring half moved. */
+        unsigned n = d->ops->receive(d, f, CAPY_DRV_BURST);
+        if (n == 0)
+            assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+        for (unsigned i = 0; i < n; i++)
+            seen += capy_load16(f[i].data + 12) == ETHERTYPE_EXPERIMENT;
+        d->ops->release(d, f, n);
+    }
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    d->ops->close(d);
 }
 
 /* A bridge device knows no native XDP. Being promiscuous it takes frames for any MAC. */
@@ -108,6 +174,7 @@ static void killed_process_leaves_the_device_free(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         char err[ERR_LEN];
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (capy_drv_af_xdp_open("veth0", err, sizeof err) && write(ready[1], "r", 1) == 1)
             pause();
         _exit(1);
@@ -156,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_cross_between_two_sockets),
+        cmocka_unit_test(rings_hold_when_both_ends_run_at_once),
         cmocka_unit_test(device_without_native_xdp_is_served_in_generic_mode),
         cmocka_unit_test(frames_longer_than_we_take_are_dropped_and_counted),
         cmocka_unit_test(busy_device_is_refused_with_a_remedy),
