@@ -26,6 +26,14 @@ static const struct capy_stack_peer tor = {
 
 /* ---- configuration ---- */
 
+/* One draw per statement: the order of evaluation within one is the compiler's, and a seed must mean
+ * the same run everywhere. */
+static struct capy_key some_key(struct sim_rack *r)
+{
+    uint64_t k0 = capy_prng_next(&r->rng);
+    return (struct capy_key){k0, capy_prng_next(&r->rng)};
+}
+
 static void fill_host(struct sim_rack *r, unsigned h)
 {
     struct capy_stack_cfg *c = &r->cfg[h];
@@ -38,7 +46,7 @@ static void fill_host(struct sim_rack *r, unsigned h)
     c->migrate_max = 64;
     c->memory_max = 1024;
     c->tcp.time_wait_ns = CAPY_MS(200);
-    c->hash_key = (struct capy_key){capy_prng_next(&r->rng), capy_prng_next(&r->rng)};
+    c->hash_key = some_key(r);
     if (h == SIM_CLIENT)
         return;
     c->mig_port_first = SIM_MIG_PORT_FIRST;
@@ -64,7 +72,7 @@ static void fill_switch(struct sim_rack *r)
     c->mig_port_first = SIM_MIG_PORT_FIRST;
     c->mig_port_cnt = SIM_MIG_PORT_CNT;
     c->key = rack_key;
-    c->hash_key = (struct capy_key){capy_prng_next(&r->rng), capy_prng_next(&r->rng)};
+    c->hash_key = some_key(r);
     c->slots = 256;
     c->lease_ns = 3 * r->cfg[0].heartbeat_ns;
     c->learn_ns = CAPY_MS(50);
@@ -308,7 +316,7 @@ void sim_crash(struct sim_rack *r, unsigned host, uint64_t down_ns)
 {
     r->down_until[host] = r->now + down_ns;
     r->cfg[host].incarnation = (uint32_t)capy_prng_next(&r->rng);
-    r->cfg[host].hash_key.k0 = capy_prng_next(&r->rng);
+    r->cfg[host].hash_key = some_key(r);
 }
 
 void sim_reboot_switch(struct sim_rack *r)

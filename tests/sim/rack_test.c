@@ -63,8 +63,9 @@ static void churn(uint64_t pause_ns, uint32_t grant, uint32_t migrate_ppm)
     run_for(capy_prng_below(&w.st.rng, pause_ns) + 1);
     uint32_t i = (uint32_t)capy_prng_below(&w.st.rng, w.st.cnt);
     stream_grant(&w.st, i, capy_prng_below(&w.st.rng, grant) + 1);
+    i = (uint32_t)capy_prng_below(&w.st.rng, w.st.cnt);
     if (capy_prng_chance(&w.st.rng, migrate_ppm))
-        stream_migrate(&w.st, (uint32_t)capy_prng_below(&w.st.rng, w.st.cnt), some_target());
+        stream_migrate(&w.st, i, some_target());
 }
 
 /* Everything may be written and read; no more moves, no more faults: all must come to rest. */
@@ -172,11 +173,9 @@ static void faulty_run(uint64_t seed, int steps)
     w.st.veto_ppm = 50000;
     w.st.ignore_ppm = 20000;
     w.st.state_max = 3000;
-    w.r.faults = (struct sim_faults){
-        .loss_ppm = (uint32_t)capy_prng_below(&w.st.rng, 30000),
-        .repeat_ppm = (uint32_t)capy_prng_below(&w.st.rng, 30000),
-        .jitter_ns = capy_prng_below(&w.st.rng, CAPY_US(300)),
-    };
+    w.r.faults.loss_ppm = (uint32_t)capy_prng_below(&w.st.rng, 30000);
+    w.r.faults.repeat_ppm = (uint32_t)capy_prng_below(&w.st.rng, 30000);
+    w.r.faults.jitter_ns = capy_prng_below(&w.st.rng, CAPY_US(300));
     for (int step = 0; step < steps; step++)
         churn(CAPY_US(300), 6000, 500000);
     cut_streams();
