@@ -1,5 +1,4 @@
-/* Version 1 of the snapshot's head: each field once, in both directions (docs/protocol.md has the
- * table). Positions are written relative to snd.una and rcv.nxt, so that an idle connection's are
+/* Version 1 of the snapshot's head: each field once, in both directions. Positions are written relative to snd.una and rcv.nxt, so that an idle connection's are
  * mostly single bytes. */
 #include "tcp/snapshot_head.h"
 #include "tcp/position.h"

@@ -146,6 +146,27 @@ static void test_sack_recovery_resends_just_the_holes(void **state)
     end_done(&e);
 }
 
+/* RFC 6675 §4 IsLost(), its first half: three separate ranges, however small. */
+static void test_three_small_ranges_prove_loss_two_do_not(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 2);
+    struct in s = sack(AT(0), AT(0) + 100, AT(0) + 110);
+    in(&e, s);
+    s.sack[1].left = AT(0) + 200;
+    s.sack[1].right = AT(0) + 210;
+    in(&e, s);
+    quiet(&e);
+    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    s.sack[2].left = AT(0) + 300;
+    s.sack[2].right = AT(0) + 310;
+    in(&e, s);
+    out(&e, A, AT(0), 1, 100); /* up to the first byte that arrived */
+    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+    end_done(&e);
+}
+
 /* RFC 2018 §8: a timeout forgets what was SACKed; the peer may have. */
 static void test_a_timeout_forgets_sack(void **state)
 {
@@ -251,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_karns_rule_without_timestamps),
         cmocka_unit_test(test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_acks),
         cmocka_unit_test(test_sack_recovery_resends_just_the_holes),
+        cmocka_unit_test(test_three_small_ranges_prove_loss_two_do_not),
         cmocka_unit_test(test_a_timeout_forgets_sack),
         cmocka_unit_test(test_nonsense_sack_blocks_are_ignored),
         cmocka_unit_test(test_a_lost_tail_is_probed_and_repaired_without_a_timeout),

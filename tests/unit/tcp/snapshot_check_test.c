@@ -1,0 +1,154 @@
+/* The rules between the fields of a snapshot's head: a sound one passes, and one field changed
+ * against each rule makes it refused. */
+#include "harness.h"
+
+#include "tcp/congestion.h"
+#include "tcp/position.h"
+#include "tcp/snapshot_head.h"
+
+/* A connection with data in flight, a hole at the receiver and one at the sender. */
+struct sound {
+    struct end e;
+    struct capy_tcp tcb;
+    struct capy_tcp_marks marks;
+    struct capy_snap_meta meta;
+};
+
+static void make_sound(struct sound *s)
+{
+    end_init(&s->e, 64);
+    establish(&s->e, WITH_SACK | WITH_TS, 60000);
+    put(&s->e, 5000);
+    while (next_segment(&s->e))
+        ;
+    in(&s->e, (struct in){.flags = A, .seq = 1, .ack = 1, .win = 60000, .sack = {{1001, 2001}}});
+    in(&s->e, (struct in){.flags = A, .seq = 1, .ack = 1, .win = 60000, .len = 50});
+    in(&s->e, (struct in){.flags = A, .seq = 101, .ack = 1, .win = 60000, .len = 50});
+    s->tcb = s->e.tcb;
+    s->marks = *capy_tcp_marks(&s->e.tcb, &s->e.env);
+    s->meta = (struct capy_snap_meta){0};
+    s->tcb.challenge_at = s->e.env.now;
+    assert_true(capy_snap_head_ok(&s->tcb, &s->e.env, &s->marks, &s->meta));
+}
+
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        struct sound was = s;                                                                      \
+        change;                                                                                    \
+        if (capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta))                                \
+            fail_msg("accepted: %s", #change);                                                     \
+        s = was;                                                                                   \
+    } while (0)
+
+static void test_states_and_enumerations(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    for (uint32_t i = 0; i < 256; i++)
+        if (i != CAPY_TCP_ESTABLISHED)
+            REFUSED(s.tcb.state = (uint8_t)i);
+    REFUSED(s.tcb.fin_queued = true);
+    REFUSED(s.tcb.rcv.fin_pos = s.tcb.rcv.nxt - 1);
+    REFUSED(s.tcb.phase = CAPY_TCP_LOSS + 1);
+    REFUSED(s.tcb.probe = CAPY_TCP_PROBE_RESET + 1);
+    REFUSED(s.tcb.probe = CAPY_TCP_PROBE_RESET); /* an application still lives */
+    REFUSED(s.tcb.congestion = CAPY_TCP_CONGESTION_CNT);
+    REFUSED(s.meta.app_len = CAPY_APP_STATE_MAX + 1);
+    end_done(&s.e);
+}
+
+static void test_sending_half(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    REFUSED(s.tcb.snd.una = CAPY_TCP_POS_SYN);
+    REFUSED(s.tcb.snd.nxt = s.tcb.snd.end + 1);
+    REFUSED(s.tcb.snd.end = s.tcb.snd.nxt - 1);
+    REFUSED(s.tcb.snd.rtx_nxt = s.tcb.snd.nxt + 1);
+    REFUSED(s.tcb.snd.lost_end = s.tcb.snd.nxt + 1);
+    REFUSED(s.tcb.snd.recover = s.tcb.snd.nxt + 1);
+    REFUSED(s.tcb.snd.tlp_end = s.tcb.snd.nxt + 1);
+    REFUSED(s.tcb.phase = CAPY_TCP_RECOVERY); /* with nothing to recover */
+    REFUSED(s.tcb.snd.sacked = capy_tcp_flight(&s.tcb) + 1);
+    REFUSED(s.tcb.snd.wnd = 65536); /* cannot be said without scaling */
+    REFUSED(s.tcb.snd.wnd_max = s.tcb.snd.wnd - 1);
+    REFUSED(s.tcb.snd.wscale = 1); /* was not negotiated */
+    REFUSED((s.tcb.wscale_ok = true, s.tcb.snd.wscale = 15));
+    REFUSED(s.tcb.snd.mss = 0);
+    REFUSED(s.tcb.snd.mss = MSS); /* leaves no room for timestamps */
+    end_done(&s.e);
+}
+
+static void test_receiving_half(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    REFUSED(s.tcb.rcv.nxt = CAPY_TCP_POS_SYN);
+    REFUSED(s.tcb.rcv.queue.start = CAPY_TCP_POS_SYN);
+    REFUSED(s.tcb.rcv.queue.start = s.tcb.rcv.nxt + 1);
+    REFUSED(s.tcb.rcv.acked = s.tcb.rcv.nxt + 1);
+    REFUSED(s.tcb.rcv.adv = s.tcb.rcv.nxt - 1);
+    REFUSED(s.tcb.rcv.adv = s.tcb.rcv.nxt + (1u << 30) + 1);
+    REFUSED(s.tcb.rcv.fin_pos = s.tcb.rcv.nxt);     /* would have been taken */
+    REFUSED(s.tcb.rcv.fin_pos = s.tcb.rcv.nxt + 1); /* below what was received */
+    REFUSED(s.tcb.rcv.wscale = 1);
+    REFUSED(s.tcb.rcv.mss = UINT16_MAX);
+    end_done(&s.e);
+}
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    struct capy_tcp_range *ooo = s.marks.ooo.r, *sacked = s.marks.sacked.r;
+    REFUSED(ooo[0].left = s.tcb.rcv.nxt);      /* would have been taken */
+    REFUSED(ooo[0].right = ooo[0].left);       /* empty */
+    REFUSED(ooo[0].right = s.tcb.rcv.adv + 1); /* beyond the window */
+    REFUSED((s.marks.ooo.cnt = 2, ooo[1] = ooo[0]));
+    REFUSED((s.marks.ooo.cnt = 2, ooo[1].left = ooo[0].right, ooo[1].right = ooo[0].right + 1));
+    REFUSED(sacked[0].left = s.tcb.snd.una);
+    REFUSED(sacked[0].right = s.tcb.snd.nxt + 1);
+    REFUSED((s.marks.sacked.cnt = 2, sacked[1] = sacked[0]));
+    REFUSED((s.marks.sacked.cnt = 2, sacked[1].left = s.tcb.snd.una + 1,
+             sacked[1].right = s.tcb.snd.una + 2)); /* not ascending */
+    REFUSED(s.tcb.sack_ok = false);
+    end_done(&s.e);
+}
+
+static void test_timers_and_path(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    REFUSED((s.tcb.timer = CAPY_TCP_TIMER_NONE, s.tcb.timer_at = CAPY_NEVER)); /* in flight */
+    REFUSED(s.tcb.timer_at = CAPY_NEVER);
+    REFUSED(s.tcb.timer = CAPY_TCP_TIMER_END);
+    REFUSED(s.tcb.timer = CAPY_TCP_TIMER_FIN_WAIT_2);
+    REFUSED(s.tcb.timer = CAPY_TCP_TIMER_CNT);
+    REFUSED(s.tcb.give_up_at = CAPY_NEVER);
+    REFUSED(s.tcb.give_up_at = s.e.env.now + CAPY_SEC(1000000));
+    REFUSED(s.tcb.challenge_at = CAPY_NEVER);
+    REFUSED(s.tcb.cc.cwnd = 0);
+    REFUSED(s.tcb.cc.cwnd = UINT32_MAX);
+    REFUSED(s.tcb.cc.w_max = UINT32_MAX);
+    REFUSED(s.tcb.cc.k_ms = UINT32_MAX);
+    REFUSED(s.tcb.rtt.srtt_ns = CAPY_SEC(3601));
+    REFUSED(s.tcb.rtt.rttvar_ns = CAPY_SEC(3601));
+    REFUSED((s.tcb.rtt.srtt_ns = 0, s.tcb.rtt.rttvar_ns = 1));
+    REFUSED(s.tcb.rtt.timed_pos = s.tcb.snd.nxt + 1);
+    end_done(&s.e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_states_and_enumerations), cmocka_unit_test(test_sending_half),
+        cmocka_unit_test(test_receiving_half),          cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_timers_and_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
