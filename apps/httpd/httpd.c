@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -160,6 +161,16 @@ static int check_rack(const struct options *o)
     return 0;
 }
 
+/* Each download holds a descriptor: allow as many as the system lets us. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* at the old limit: 503 a little earlier */
+    }
+}
+
 /* SIGINT and SIGTERM as a descriptor; -1 with errno. */
 static int signals_open(void)
 {
@@ -213,6 +224,7 @@ int capy_httpd_main(int argc, char **argv)
     site.max_body = o.max_body;
     if (o.root && (site.root_fd = open(o.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return wrong("--root %s: %s; name a directory", o.root, strerror(errno));
+    raise_file_limit();
     int stop_fd = signals_open();
     if (stop_fd < 0 || sodium_init() < 0)
         result = wrong("cannot start: %s", strerror(errno));

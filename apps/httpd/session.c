@@ -145,6 +145,8 @@ enum capy_httpd_next capy_httpd_session_run(struct capy_httpd_site *site,
         if (reading) {
             next = read_body(site, s, io);
         } else if (x->body == CAPY_HTTPD_BODY_EVENTS) {
+            if (s->fin) /* a reader that left: its next event may be an hour away */
+                return CAPY_HTTPD_NEXT_CLOSE;
             if (now < x->due_at)
                 return CAPY_HTTPD_NEXT_TIME;
             capy_httpd_next_event(site, x, now);

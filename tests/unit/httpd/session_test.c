@@ -306,6 +306,65 @@ static void events_wait_for_a_slow_reader(void **state)
     assert_true(fix->s.x->next_id == 4); /* ninety-eight intervals were missed, no number was */
 }
 
+static void events_end_when_the_reader_leaves(void **state)
+{
+    struct fixture *fix = *state;
+    assert_non_null(ask(fix, "GET /events?interval_ms=3600000" HOST "\r\n", CAPY_HTTPD_NEXT_TIME));
+    fix->s.fin = true;
+    assert_int_equal(run(fix), CAPY_HTTPD_NEXT_CLOSE);
+}
+
+static uint32_t roll(uint64_t *seed, uint32_t below)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*seed >> 33) % below;
+}
+
+/* Requests with bytes changed, lost and repeated, in random pieces through random room: whatever is
+ * asked, every conversation ends, and nothing is read or written out of bounds (under sanitizers).
+ */
+static void survives_any_bytes(void **state)
+{
+    struct fixture *fix = *state;
+    static const char base[] = "GET /synthetic?us=0&bytes=70000&seed=2" HOST "\r\n"
+                               "PUT /upload" HOST "Transfer-Encoding: chunked\r\n\r\n"
+                               "5\r\nhello\r\n00a;x\r\n0123456789\r\n0\r\nT: 1\r\n\r\n"
+                               "POST /upload?x" HOST "Content-Length: 4\r\n\r\nabcd"
+                               "GET /events?interval_ms=3&count=2" HOST "\r\n"
+                               "HEAD http://a/%2e%2e/x" HOST "Connection: close\r\n\r\n";
+    static const char marks[] = "\r\n :%0/?";
+    uint64_t seed = 20;
+    for (int round = 0; round < 3000; round++) {
+        char text[sizeof base];
+        size_t len = sizeof base - 1, sent = 0;
+        memcpy(text, base, len);
+        for (uint32_t n = roll(&seed, 6); n > 0; n--) {
+            size_t at = roll(&seed, (uint32_t)len);
+            if (roll(&seed, 3) > 0)
+                text[at] = roll(&seed, 2) ? (char)roll(&seed, 256) : marks[roll(&seed, 8)];
+            else
+                memmove(text + at, text + at + 1, --len - at);
+        }
+        fix->f.in_at = fix->f.in_len = 0;
+        enum capy_httpd_next next = CAPY_HTTPD_NEXT_INPUT;
+        for (int turns = 0; next != CAPY_HTTPD_NEXT_CLOSE && next != CAPY_HTTPD_NEXT_ABORT;
+             turns++) {
+            size_t n = 1 + roll(&seed, 200);
+            n = n < len - sent ? n : len - sent;
+            fake_send(&fix->f, text + sent, n);
+            sent += n;
+            fix->s.fin = sent == len;
+            fix->f.out_len = 0;
+            fix->f.room = roll(&seed, 30000);
+            next = run(fix);
+            fix->now += 1000000000u;
+            assert_true(turns < 10000);
+        }
+        capy_httpd_session_end(&fix->site, &fix->s);
+        fix->s.fin = false;
+    }
+}
+
 static void runs_out_of_exchanges_by_reset(void **state)
 {
     struct fixture *fix = *state;
@@ -336,6 +395,8 @@ int main(void)
         TEST(broken_chunks_end_the_connection),
         TEST(events_come_in_time_and_end),
         TEST(events_wait_for_a_slow_reader),
+        TEST(events_end_when_the_reader_leaves),
+        TEST(survives_any_bytes),
         TEST(runs_out_of_exchanges_by_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
