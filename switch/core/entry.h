@@ -235,8 +235,8 @@ static inline struct capy_rule capy_entry_cancel(struct capy_entry *e,
         return ok;
     }
     if (e->epoch == c->epoch) {
-        if (e->previous.id != c->sender.id &&
-            !(capy_entry_announced(e) && e->owner.id != c->sender.id))
+        if (e->owner.id == c->sender.id ||
+            (e->previous.id != c->sender.id && !capy_entry_announced(e)))
             return stale;
         if (e->phase == CAPY_PHASE_SETTLED) {
             if (!c->owner_dead && !capy_entry_dead(e))
