@@ -1,0 +1,88 @@
+"""Crashes at a chosen step of the migration protocol: the switch loses one TCPMig message type, and so
+holds the protocol there, while a program is killed."""
+
+import os
+import subprocess
+
+from rack import OUT, SERVER, Failure, check, until
+from transfers import make_file
+
+MIB = 1 << 20
+SLOW = "16M"  # bytes per second of a transfer that shall last a few seconds
+FILE_MIB = 48
+
+
+class Transfer:
+    """A slow download from s1, with the SHA-256 that it must have. The client only listens: it asks
+    by keepalive whether its server still lives."""
+
+    def __init__(self, rack):
+        self.rack = rack
+        self.path = os.path.join(OUT, "slow")
+        self.wanted = make_file(self.path, FILE_MIB)
+        self.process = rack.client(
+            "sh", "-c", f"curl -sS --keepalive-time 1 --limit-rate {SLOW} http://{SERVER['s1']}/slow -o {OUT}/got && "
+            f"sha256sum <{OUT}/got", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: connections(rack, "s1"), 5, "the transfer began")
+        self.client = connections(rack, "s1")[0]["client"]
+
+    def move(self, origin="s1", target="s2"):
+        self.rack.ask(origin, "migrate", client=self.client, target=target)
+
+    def must_succeed(self):
+        out, err = self.end()
+        check(self.process.returncode == 0, f"the transfer failed: {err}")
+        check(out.split()[0] == self.wanted, "the transfer's SHA-256 is wrong")
+
+    def must_fail(self):
+        """Its owner died: a quick, clean end, and nothing but a true beginning arrived."""
+        _, err = self.end()
+        check(self.process.returncode != 0, "the transfer outlived its owner")
+        with open(f"{OUT}/got", "rb") as got, open(self.path, "rb") as sent:
+            while piece := got.read(MIB):
+                check(piece == sent.read(len(piece)), "wrong bytes arrived before the end")
+        return err
+
+    def end(self, seconds=30):
+        try:
+            out, err = self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Failure(f"the transfer hangs for {seconds} s") from None
+        return out.decode(), err.decode()
+
+
+def connections(rack, server):
+    return rack.ask(server, "connections")["connections"]
+
+
+def served(rack, client):
+    """Whether the switch has passed on a segment of the connection's owner since it moved."""
+    return any(e["served"] for e in rack.ask("switch", "entries")["entries"]
+               if e["client"] == client)
+
+
+def hold_at(rack, message):
+    """From now on the switch loses every TCPMig message of this type."""
+    rack.ask("switch", "fault", port="all", drop_type=message)
+
+
+def await_held(rack):
+    """Until a message was lost, so that the protocol stands at that step."""
+    def lost():
+        ports = rack.ask("switch", "ports")["ports"]
+        return any(port.get("fault", {}).get("filtered", 0) for port in ports)
+    until(lost, 5, "the protocol reached the step")
+
+
+def release(rack):
+    rack.ask("switch", "fault", port="all", clear=True)
+
+
+def must_be_at_rest(rack, servers=None):
+    """No migration is under way anywhere, no directory entry is left in between."""
+    def at_rest():
+        return all(st["migrating_out"] == 0 and st["migrating_in"] == 0 for st in
+                   (rack.ask(s, "status") for s in servers or rack.servers)) and all(
+                       e["phase"] != "PENDING" for e in rack.ask("switch", "entries")["entries"])
+    until(at_rest, 15, "every migration ended")
