@@ -1,0 +1,643 @@
+/* The switch with real frames (switch/core/plane.h): rewriting checked against a recomputation of every
+ * checksum, TCPMig's way through it, fencing, ageing, and what it answers itself. Servers 0, 1, 2
+ * are 10.0.0.1.. on ports 0..2, the client 10.0.0.200 on port 3, the switch is 10.0.0.100. */
+#include "switch/core/plane.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SERVERS = 3, CLIENT_PORT = 3, TCPMIG = 10002, MIG_PORT = 61440 };
+
+static const struct capy_key RACK_KEY = {11, 22};
+
+struct stage {
+    struct capy_switch_cfg cfg;
+    struct capy_switch *sw;
+    void *mem;
+    uint64_t now;
+    uint8_t frame[CAPY_FRAME_MAX];
+    struct capy_switch_out out;
+    struct capy_packet packet; /* out.frame[0], parsed: so its checksums are right */
+};
+
+static struct capy_ip ip(unsigned n)
+{
+    return capy_ip_from_v4(0x0a000000u + n);
+}
+
+static struct capy_mac mac(unsigned n)
+{
+    return (struct capy_mac){{2, 0xca, 10, 0, 0, (uint8_t)n}};
+}
+
+static struct capy_flow_key flow(uint16_t client_port)
+{
+    return (struct capy_flow_key){ip(200), ip(1), client_port, 80};
+}
+
+static uint64_t counter(const struct stage *s, const char *name)
+{
+    const char *n;
+    uint64_t value;
+    for (unsigned i = 0; (n = capy_switch_counter(s->sw, i, &value)) != NULL; i++)
+        if (strcmp(n, name) == 0)
+            return value;
+    fail_msg("no counter %s", name);
+    return 0;
+}
+
+static void input(struct stage *s, uint16_t port, size_t len)
+{
+    capy_switch_input(s->sw, port, s->frame, len, s->now, &s->out);
+    if (s->out.cnt > 0)
+        assert_int_equal(
+            capy_frame_parse(s->out.frame[0].data, s->out.frame[0].len, &s->packet),
+            CAPY_DROP_NONE);
+}
+
+/* A message from a server (its id in from) as the servers send them. */
+static void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_mig_msg msg,
+                    const uint8_t *payload)
+{
+    const struct capy_frame_to to = {.dst_mac = mac(100), .src_mac = mac(from + 1),
+                                     .src = ip(from + 1), .dst = ip(100), .src_port = TCPMIG,
+                                     .dst_port = TCPMIG};
+    if (msg.length)
+        memcpy(s->frame + CAPY_UDP_AT + CAPY_MIG_HEADER_LEN, payload, msg.length);
+    size_t n = capy_mig_build(s->frame + CAPY_UDP_AT, RACK_KEY, &msg);
+    input(s, port, capy_frame_build_udp(s->frame, &to, n));
+}
+
+static void mig(struct stage *s, unsigned from, struct capy_mig_msg msg, const uint8_t *payload)
+{
+    mig_via(s, (uint16_t)from, from, msg, payload);
+}
+
+/* The i-th frame that came out, as a message, and that it goes to this server. */
+static struct capy_mig_msg got(struct stage *s, unsigned i, unsigned to)
+{
+    struct capy_packet p;
+    struct capy_mig_msg m;
+    struct capy_ip dst = ip(to + 1);
+    struct capy_mac dst_mac = mac(to + 1);
+    assert_true(i < s->out.cnt);
+    assert_int_equal(s->out.frame[i].port, to);
+    assert_int_equal(capy_frame_parse(s->out.frame[i].data, s->out.frame[i].len, &p),
+                     CAPY_DROP_NONE);
+    assert_true(capy_ip_eq(&p.dst, &dst) && capy_mac_eq(&p.dst_mac, &dst_mac));
+    assert_int_equal(capy_mig_parse(p.udp.data, p.udp.data_len, RACK_KEY, &m), CAPY_MIG_GOOD);
+    return m;
+}
+
+static void beat(struct stage *s, unsigned id, uint64_t incarnation, uint32_t load)
+{
+    uint8_t payload[CAPY_MIG_HEARTBEAT_LEN];
+    const struct capy_mig_heartbeat h = {.load = load, .free_cnt = 100000,
+                                         .incarnation = incarnation};
+    capy_mig_heartbeat_store(payload, &h);
+    mig(s, id,
+        (struct capy_mig_msg){.type = CAPY_MIG_HEARTBEAT, .origin = (uint16_t)id,
+                              .target = CAPY_SERVER_ANY, .mig_id = 4711, .total = sizeof payload,
+                              .length = sizeof payload},
+        payload);
+}
+
+static void beats(struct stage *s)
+{
+    for (unsigned i = 0; i < SERVERS; i++)
+        beat(s, i, 1, 0);
+}
+
+static void boot(struct stage *s, uint32_t slots)
+{
+    memset(s, 0, sizeof *s);
+    capy_switch_cfg_default(&s->cfg);
+    s->cfg.mac = mac(100);
+    s->cfg.ip = ip(100);
+    s->cfg.key = RACK_KEY;
+    s->cfg.slots = slots;
+    s->cfg.port_cnt = CLIENT_PORT + 1;
+    s->cfg.server_cnt = SERVERS;
+    for (uint16_t i = 0; i < SERVERS; i++) {
+        s->cfg.role[i] = CAPY_PORT_SERVER;
+        s->cfg.server[i].ip = ip(i + 1u);
+        s->cfg.server[i].mac = mac(i + 1u);
+        s->cfg.server[i].port = i;
+    }
+    s->mem = aligned_alloc(64, (capy_switch_size(&s->cfg) + 63u) & ~(size_t)63u);
+    s->sw = capy_switch_init(s->mem, &s->cfg, CAPY_SEC(1));
+    s->now = CAPY_SEC(1) + s->cfg.learn_ns;
+    beats(s);
+}
+
+static struct capy_mig_msg message(enum capy_mig_type type, uint16_t port, uint16_t origin,
+                                   uint16_t target, uint32_t epoch)
+{
+    return (struct capy_mig_msg){.type = (uint8_t)type, .origin = origin, .target = target,
+                                 .mig_id = 77, .epoch = epoch, .key = flow(port)};
+}
+
+static void grant(struct stage *s, uint16_t port, uint16_t origin, uint16_t target, uint32_t epoch)
+{
+    struct capy_mig_msg m = message(CAPY_MIG_PREPARE_MIG_ACK, port, origin, target, epoch);
+    m.target_port = target == 0 ? 80 : MIG_PORT;
+    mig(s, target, m, NULL);
+}
+
+static void state(struct stage *s, uint16_t port, uint16_t origin, uint16_t target, uint32_t epoch,
+                  bool last)
+{
+    const uint8_t bytes[16] = {1, 2, 3};
+    struct capy_mig_msg m = message(CAPY_MIG_CONN_STATE, port, origin, target, epoch);
+    m.total = last ? 16 : 32;
+    m.length = 16;
+    mig(s, origin, m, bytes);
+}
+
+/* The flow of this client port settled at server 1, epoch 1. */
+static void settle(struct stage *s, uint16_t port)
+{
+    grant(s, port, 0, 1, 1);
+    assert_int_equal(got(s, 0, 0).verdict, CAPY_VERDICT_OK);
+    state(s, port, 0, 1, 1, true);
+    assert_int_equal(got(s, 0, 1).phase, CAPY_PHASE_SETTLED);
+}
+
+static void tcp(struct stage *s, uint16_t in, unsigned src_mac, unsigned dst_mac, unsigned src,
+                uint16_t src_port, unsigned dst, uint16_t dst_port, uint8_t flags)
+{
+    uint8_t data[5] = {9, 8, 7, 6, 5};
+    const struct capy_frame_to to = {.dst_mac = mac(dst_mac), .src_mac = mac(src_mac),
+                                     .src = ip(src), .dst = ip(dst), .src_port = src_port,
+                                     .dst_port = dst_port, .ttl = 61};
+    const struct capy_tcp_segment seg = {.seq = {0xfffffff0u}, .ack = {77}, .window = 500,
+                                         .flags = flags, .data = data,
+                                         .data_len = flags & CAPY_TCP_SYN ? 0 : 5};
+    input(s, in, capy_frame_build_tcp(s->frame, &to, &seg));
+}
+
+static void client_sends(struct stage *s, uint16_t port, uint8_t flags)
+{
+    tcp(s, CLIENT_PORT, 200, 1, 200, port, 1, 80, flags);
+}
+
+static void server_sends(struct stage *s, unsigned id, uint16_t src_port, uint16_t port,
+                         uint8_t flags)
+{
+    tcp(s, (uint16_t)id, id + 1, 200, id + 1, src_port, 200, port, flags);
+}
+
+static bool out_is(const struct stage *s, uint16_t egress, unsigned src, uint16_t src_port,
+                   unsigned dst, uint16_t dst_port)
+{
+    struct capy_ip a = ip(src), b = ip(dst);
+    return s->out.cnt == 1 && s->out.frame[0].port == egress &&
+           capy_ip_eq(&s->packet.src, &a) && capy_ip_eq(&s->packet.dst, &b) &&
+           s->packet.src_port == src_port && s->packet.dst_port == dst_port;
+}
+
+static void shut(struct stage *s)
+{
+    free(s->mem);
+}
+
+static void both_directions_are_rewritten_with_right_checksums(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    client_sends(&s, 5000, CAPY_TCP_ACK);
+    assert_true(out_is(&s, 0, 200, 5000, 1, 80));
+    settle(&s, 5000);
+    client_sends(&s, 5000, CAPY_TCP_ACK);
+    assert_true(out_is(&s, 1, 200, 5000, 2, MIG_PORT));
+    struct capy_mac m = mac(2);
+    assert_true(capy_mac_eq(&s.packet.dst_mac, &m));
+    m = mac(200);
+    assert_true(capy_mac_eq(&s.packet.src_mac, &m));
+    server_sends(&s, 1, MIG_PORT, 5000, CAPY_TCP_ACK);
+    assert_true(out_is(&s, CLIENT_PORT, 1, 80, 200, 5000));
+    m = mac(1);
+    assert_true(capy_mac_eq(&s.packet.src_mac, &m));
+    client_sends(&s, 5001, CAPY_TCP_ACK); /* another flow of the same client */
+    assert_true(out_is(&s, 0, 200, 5001, 1, 80));
+    shut(&s);
+}
+
+static void checksums_are_exact_for_many_addresses_and_ports(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 4096);
+    for (unsigned port = 1; port < 65000; port += 97) {
+        settle(&s, (uint16_t)port);
+        client_sends(&s, (uint16_t)port, CAPY_TCP_ACK); /* input() parses, checksums and all */
+        assert_true(out_is(&s, 1, 200, (uint16_t)port, 2, MIG_PORT));
+        server_sends(&s, 1, MIG_PORT, (uint16_t)port, CAPY_TCP_ACK);
+        assert_true(out_is(&s, CLIENT_PORT, 1, 80, 200, (uint16_t)port));
+    }
+    shut(&s);
+}
+
+static void only_the_present_sender_passes(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    grant(&s, 5000, 0, 1, 1);
+    client_sends(&s, 5000, CAPY_TCP_ACK); /* PENDING: to the target's hold */
+    assert_true(out_is(&s, 1, 200, 5000, 2, MIG_PORT));
+    server_sends(&s, 0, 80, 5000, CAPY_TCP_ACK);
+    assert_int_equal(s.out.cnt, 1);
+    server_sends(&s, 1, MIG_PORT, 5000, CAPY_TCP_ACK);
+    assert_int_equal(s.out.cnt, 0);
+    assert_int_equal(counter(&s, "drop_fenced"), 1);
+    state(&s, 5000, 0, 1, 1, true);
+    server_sends(&s, 0, 80, 5000, CAPY_TCP_RST);
+    assert_int_equal(s.out.cnt, 0);
+    assert_int_equal(counter(&s, "drop_fenced"), 2);
+    server_sends(&s, 1, MIG_PORT, 5000, CAPY_TCP_ACK);
+    assert_int_equal(s.out.cnt, 1);
+    server_sends(&s, 2, MIG_PORT + 5, 5000, CAPY_TCP_ACK);
+    assert_int_equal(s.out.cnt, 0);
+    assert_int_equal(counter(&s, "drop_unowned"), 1);
+    shut(&s);
+}
+
+static void a_port_that_a_flow_left_serves_another_of_the_same_client(void **st)
+{
+    (void)st;
+    struct stage s;
+    struct capy_mig_msg m;
+    boot(&s, 64);
+    client_sends(&s, 5000, CAPY_TCP_ACK); /* its MAC is learned */
+    settle(&s, 5000);
+    grant(&s, 5000, 1, 2, 2); /* on to server 2: server 1's port is its previous */
+    state(&s, 5000, 1, 2, 2, true);
+    m = message(CAPY_MIG_PREPARE_MIG_ACK, 5000, 2, 1, 1);
+    m.key.home = ip(3);
+    m.target_port = MIG_PORT; /* a flow to server 3, same client port, on the port now free */
+    mig(&s, 1, m, NULL);
+    assert_int_equal(got(&s, 0, 2).verdict, CAPY_VERDICT_OK);
+    m = message(CAPY_MIG_CONN_STATE, 5000, 2, 1, 1);
+    m.key.home = ip(3);
+    m.total = m.length = 4;
+    mig(&s, 2, m, (const uint8_t *)"abcd");
+    server_sends(&s, 1, MIG_PORT, 5000, CAPY_TCP_ACK);
+    assert_true(out_is(&s, CLIENT_PORT, 3, 80, 200, 5000));
+    shut(&s);
+}
+
+static void a_full_directory_is_said_to_both(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 1);
+    settle(&s, 5000);
+    settle(&s, 5001);
+    grant(&s, 5002, 0, 1, 1);
+    assert_int_equal(s.out.cnt, 2);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_FULL);
+    assert_int_equal(got(&s, 1, 1).verdict, CAPY_VERDICT_FULL);
+    mig(&s, 0, message(CAPY_MIG_PREPARE_MIG, 5002, 0, CAPY_SERVER_ANY, 1), NULL);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_FULL);
+    assert_int_equal(counter(&s, "directory_full"), 2);
+    client_sends(&s, 5002, CAPY_TCP_ACK);
+    assert_true(out_is(&s, 0, 200, 5002, 1, 80));
+    shut(&s);
+}
+
+static void tcpmig_comes_from_servers_with_a_tag_or_not_at_all(void **st)
+{
+    (void)st;
+    struct stage s;
+    const struct capy_mig_msg cancel = message(CAPY_MIG_CANCEL, 5000, 0, 1, 1);
+    boot(&s, 64);
+    mig_via(&s, CLIENT_PORT, 9, cancel, NULL); /* an unknown MAC on the client's port */
+    assert_int_equal(counter(&s, "drop_mig_client_port"), 1);
+    mig_via(&s, CLIENT_PORT, 0, cancel, NULL);
+    assert_int_equal(counter(&s, "drop_mac_spoofed"), 1);
+    mig(&s, 1, cancel, NULL); /* names server 0, comes from server 1 */
+    assert_int_equal(counter(&s, "drop_mig_field"), 1);
+    struct capy_key key = RACK_KEY;
+    const struct capy_frame_to to = {.dst_mac = mac(100), .src_mac = mac(1), .src = ip(1),
+                                     .dst = ip(100), .src_port = TCPMIG, .dst_port = TCPMIG};
+    key.k0++;
+    size_t n = capy_mig_build(s.frame + CAPY_UDP_AT, key, &cancel);
+    input(&s, 0, capy_frame_build_udp(s.frame, &to, n));
+    assert_int_equal(counter(&s, "drop_mig_tag"), 1);
+    struct capy_frame_to past = to;
+    past.dst = ip(2);
+    n = capy_mig_build(s.frame + CAPY_UDP_AT, RACK_KEY, &cancel);
+    input(&s, 0, capy_frame_build_udp(s.frame, &past, n));
+    assert_int_equal(counter(&s, "drop_mig_bypass"), 1);
+    assert_int_equal(s.out.cnt, 0);
+    assert_int_equal(capy_switch_entry_cnt(s.sw), 0);
+    shut(&s);
+}
+
+static void replays_change_nothing(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    settle(&s, 5000);
+    grant(&s, 5000, 0, 1, 1);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_STALE);
+    mig(&s, 0, message(CAPY_MIG_CANCEL, 5000, 0, 1, 1), NULL);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_SETTLED);
+    grant(&s, 5000, 1, 2, 2);
+    state(&s, 5000, 1, 2, 2, true);
+    state(&s, 5000, 0, 1, 1, true);
+    struct capy_mig_msg m = got(&s, 0, 0);
+    assert_int_equal(m.verdict, CAPY_VERDICT_STALE);
+    assert_int_equal(m.owner, 2);
+    assert_int_equal(m.entry_epoch, 2);
+    shut(&s);
+}
+
+static void prepare_is_sent_to_the_chosen_target_with_a_valid_tag(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    beat(&s, 0, 1, 5);
+    beat(&s, 1, 1, 9);
+    beat(&s, 2, 1, 3);
+    mig(&s, 0, message(CAPY_MIG_PREPARE_MIG, 5000, 0, CAPY_SERVER_ANY, 1), NULL);
+    assert_int_equal(got(&s, 0, 2).target, 2);
+    s.now += s.cfg.lease_ns;
+    mig(&s, 0, message(CAPY_MIG_PREPARE_MIG, 5000, 0, CAPY_SERVER_ANY, 1), NULL);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_NO_TARGET);
+    mig(&s, 0, message(CAPY_MIG_PREPARE_MIG, 5000, 0, 1, 1), NULL);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_NO_TARGET);
+    shut(&s);
+}
+
+static void a_thousand_prepares_between_two_heartbeats_spread(void **st)
+{
+    (void)st;
+    struct stage s;
+    unsigned to[SERVERS] = {0};
+    boot(&s, 4096);
+    for (uint16_t i = 0; i < 1000; i++) {
+        mig(&s, 0, message(CAPY_MIG_PREPARE_MIG, (uint16_t)(1000 + i), 0, CAPY_SERVER_ANY, 1),
+            NULL);
+        to[s.out.frame[0].port]++;
+    }
+    assert_int_equal(to[0], 0);
+    assert_int_equal(to[1], 500);
+    assert_int_equal(to[2], 500);
+    shut(&s);
+}
+
+static void nothing_is_installed_while_learning(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    s.sw = capy_switch_init(s.mem, &s.cfg, s.now);
+    beats(&s);
+    assert_true(capy_switch_learning(s.sw, s.now));
+    const enum capy_mig_type types[] = {CAPY_MIG_PREPARE_MIG, CAPY_MIG_CONN_STATE,
+                                        CAPY_MIG_CANCEL};
+    for (unsigned i = 0; i < 3; i++) {
+        mig(&s, 0, message(types[i], 5000, 0, 1, 1), NULL);
+        assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_LEARNING);
+    }
+    grant(&s, 5000, 0, 1, 1);
+    assert_int_equal(got(&s, 0, 1).verdict, CAPY_VERDICT_LEARNING);
+    struct capy_mig_msg m = message(CAPY_MIG_ANNOUNCE, 5000, 1, CAPY_SERVER_ANY, 3);
+    m.target_port = MIG_PORT;
+    mig(&s, 1, m, NULL);
+    assert_int_equal(got(&s, 0, 1).verdict, CAPY_VERDICT_OK);
+    client_sends(&s, 5000, CAPY_TCP_ACK);
+    assert_true(out_is(&s, 1, 200, 5000, 2, MIG_PORT));
+    shut(&s);
+}
+
+static void cancel_wins_before_the_commit_and_loses_after(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    grant(&s, 5000, 0, 1, 1);
+    state(&s, 5000, 0, 1, 1, false); /* not the last fragment */
+    mig(&s, 0, message(CAPY_MIG_CANCEL, 5000, 0, 1, 1), NULL);
+    struct capy_mig_msg m = got(&s, 0, 0);
+    assert_int_equal(m.verdict, CAPY_VERDICT_OK);
+    assert_int_equal(m.entry_epoch, 2);
+    state(&s, 5000, 0, 1, 1, true);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_STALE);
+    client_sends(&s, 5000, CAPY_TCP_ACK);
+    assert_true(out_is(&s, 0, 200, 5000, 1, 80));
+    settle(&s, 5001);
+    mig(&s, 0, message(CAPY_MIG_CANCEL, 5001, 0, 1, 1), NULL);
+    assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_SETTLED);
+    shut(&s);
+}
+
+static void nack_tells_both_sides(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    settle(&s, 5000);
+    mig(&s, 1, message(CAPY_MIG_NACK, 5000, 0, 1, 1), NULL);
+    assert_int_equal(s.out.cnt, 2);
+    struct capy_mig_msg m = got(&s, 0, 0);
+    assert_int_equal(m.owner, 0);
+    assert_int_equal(m.entry_epoch, 2);
+    assert_int_equal(got(&s, 1, 1).verdict, CAPY_VERDICT_OK);
+    shut(&s);
+}
+
+static void an_unknown_flow_is_named_and_then_given_up(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    settle(&s, 5000);
+    server_sends(&s, 1, MIG_PORT, 5000, CAPY_TCP_ACK);
+    struct capy_mig_msg m = message(CAPY_MIG_NACK, 5000, CAPY_SERVER_ANY, 1, 0);
+    m.mig_id = 0;
+    m.reason = CAPY_REASON_UNKNOWN_FLOW;
+    m.key.home = ip(2);
+    m.key.home_port = MIG_PORT;
+    mig(&s, 1, m, NULL);
+    m = got(&s, 0, 1);
+    struct capy_flow_key key = flow(5000);
+    assert_true(capy_flow_key_eq(&m.key, &key));
+    assert_int_equal(m.epoch, 1);
+    assert_int_equal(m.verdict, CAPY_VERDICT_STALE);
+    mig(&s, 1, m, NULL);
+    assert_int_equal(got(&s, 0, 1).verdict, CAPY_VERDICT_OK);
+    client_sends(&s, 5000, CAPY_TCP_ACK); /* a tombstone: home resets it */
+    assert_true(out_is(&s, 0, 200, 5000, 1, 80));
+    server_sends(&s, 0, 80, 5000, CAPY_TCP_RST);
+    assert_true(out_is(&s, CLIENT_PORT, 1, 80, 200, 5000));
+    client_sends(&s, 5000, CAPY_TCP_SYN);
+    assert_int_equal(capy_switch_entry_cnt(s.sw), 0);
+    shut(&s);
+}
+
+static void death_is_eight_leases_or_a_restart(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    settle(&s, 5000);
+    settle(&s, 5001);
+    server_sends(&s, 1, MIG_PORT, 5001, CAPY_TCP_ACK); /* served */
+    s.now += s.cfg.lease_ns;
+    client_sends(&s, 5001, CAPY_TCP_ACK);
+    assert_true(out_is(&s, 1, 200, 5001, 2, MIG_PORT)); /* late is not dead */
+    beat(&s, 1, 2, 0);
+    assert_int_equal(counter(&s, "server_restarts"), 1);
+    client_sends(&s, 5000, CAPY_TCP_ACK); /* never served: the origin's again */
+    assert_true(out_is(&s, 0, 200, 5000, 1, 80));
+    client_sends(&s, 5001, CAPY_TCP_ACK); /* served: died with its owner */
+    assert_int_equal(counter(&s, "to_home_of_tombstone"), 1);
+    shut(&s);
+}
+
+static void entries_end_by_fins_by_age_and_by_flow_closed(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 16);
+    settle(&s, 5000);
+    settle(&s, 5001);
+    settle(&s, 5002);
+    server_sends(&s, 1, MIG_PORT, 5000, CAPY_TCP_FIN | CAPY_TCP_ACK);
+    client_sends(&s, 5000, CAPY_TCP_FIN | CAPY_TCP_ACK);
+    mig(&s, 1, message(CAPY_MIG_FLOW_CLOSED, 5001, 1, CAPY_SERVER_ANY, 1), NULL);
+    assert_int_equal(s.out.cnt, 2);
+    assert_int_equal(got(&s, 0, 0).type, CAPY_MIG_FLOW_CLOSED); /* home forgets it */
+    assert_int_equal(got(&s, 1, 1).verdict, CAPY_VERDICT_OK);
+    assert_int_equal(capy_switch_entry_cnt(s.sw), 2);
+    uint64_t end = s.now + s.cfg.linger_ns;
+    for (; s.now < end; s.now += CAPY_MS(500)) {
+        beats(&s);
+        capy_switch_expire(s.sw, s.now);
+    }
+    capy_switch_expire(s.sw, s.now);
+    assert_int_equal(capy_switch_entry_cnt(s.sw), 1);
+    s.now += s.cfg.age_ns;
+    capy_switch_expire(s.sw, s.now);
+    assert_int_equal(capy_switch_entry_cnt(s.sw), 0);
+    shut(&s);
+}
+
+static void arp(struct stage *s, uint16_t port, unsigned asks_for)
+{
+    const struct capy_mac all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+    const struct capy_arp a = {.op = CAPY_ARP_REQUEST, .sender_mac = mac(200),
+                               .sender_ip = ip(200), .target_ip = ip(asks_for)};
+    input(s, port, capy_arp_build(s->frame, &all, &a));
+}
+
+static void arp_is_answered_for_itself_and_for_servers_that_are_down(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 16);
+    arp(&s, CLIENT_PORT, 2);
+    assert_int_equal(s.out.frame[0].port, CAPY_PORT_FLOOD);
+    arp(&s, CLIENT_PORT, 100);
+    assert_int_equal(s.out.frame[0].port, CLIENT_PORT);
+    struct capy_mac m = mac(100);
+    assert_true(capy_mac_eq(&s.packet.arp.sender_mac, &m));
+    s.now += s.cfg.lease_ns;
+    arp(&s, CLIENT_PORT, 2);
+    m = mac(2);
+    assert_int_equal(s.out.frame[0].port, CLIENT_PORT);
+    assert_true(capy_mac_eq(&s.packet.arp.sender_mac, &m));
+    assert_int_equal(counter(&s, "arp_proxied"), 1);
+    shut(&s);
+}
+
+static void heartbeats_are_acknowledged_with_the_senders_clock(void **st)
+{
+    (void)st;
+    struct stage s;
+    struct capy_mig_heartbeat_ack ack;
+    boot(&s, 16);
+    beat(&s, 1, 1, 7);
+    struct capy_mig_msg m = got(&s, 0, 1);
+    assert_int_equal(m.type, CAPY_MIG_HEARTBEAT_ACK);
+    assert_int_equal(m.mig_id, 4711);
+    assert_true(capy_mig_heartbeat_ack_load(m.payload, m.length, &ack));
+    assert_int_equal(ack.switch_boot, s.cfg.boot_id);
+    assert_int_equal(ack.learning, 0);
+    shut(&s);
+}
+
+static void frames_to_the_switch_for_a_server_are_routed_to_it(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 16);
+    tcp(&s, 1, 2, 100, 200, 5000, 1, 80, CAPY_TCP_ACK); /* put back by server 1, no entry */
+    assert_true(out_is(&s, 0, 200, 5000, 1, 80));
+    struct capy_mac m = mac(1);
+    assert_true(capy_mac_eq(&s.packet.dst_mac, &m));
+    tcp(&s, 1, 2, 100, 200, 5000, 77, 80, CAPY_TCP_ACK);
+    assert_int_equal(counter(&s, "drop_to_switch"), 1);
+    shut(&s);
+}
+
+static void broken_frames_stop_nothing(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 16);
+    settle(&s, 5000);
+    uint64_t x = 1;
+    for (unsigned i = 0; i < 200000; i++) {
+        size_t len = 1 + i % 130;
+        if (i % 3 == 0)
+            client_sends(&s, 5000, CAPY_TCP_ACK);
+        for (unsigned j = 0; j < 4; j++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            s.frame[(x >> 40) % 60] = (uint8_t)(x >> 32);
+        }
+        uint8_t *copy = malloc(len); /* so that a sanitizer sees the end */
+        memcpy(copy, s.frame, len);
+        capy_switch_input(s.sw, (uint16_t)(i % 5), copy, len, s.now, &s.out);
+        free(copy);
+    }
+    shut(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_directions_are_rewritten_with_right_checksums),
+        cmocka_unit_test(checksums_are_exact_for_many_addresses_and_ports),
+        cmocka_unit_test(only_the_present_sender_passes),
+        cmocka_unit_test(a_port_that_a_flow_left_serves_another_of_the_same_client),
+        cmocka_unit_test(a_full_directory_is_said_to_both),
+        cmocka_unit_test(tcpmig_comes_from_servers_with_a_tag_or_not_at_all),
+        cmocka_unit_test(replays_change_nothing),
+        cmocka_unit_test(prepare_is_sent_to_the_chosen_target_with_a_valid_tag),
+        cmocka_unit_test(a_thousand_prepares_between_two_heartbeats_spread),
+        cmocka_unit_test(nothing_is_installed_while_learning),
+        cmocka_unit_test(cancel_wins_before_the_commit_and_loses_after),
+        cmocka_unit_test(nack_tells_both_sides),
+        cmocka_unit_test(an_unknown_flow_is_named_and_then_given_up),
+        cmocka_unit_test(death_is_eight_leases_or_a_restart),
+        cmocka_unit_test(entries_end_by_fins_by_age_and_by_flow_closed),
+        cmocka_unit_test(arp_is_answered_for_itself_and_for_servers_that_are_down),
+        cmocka_unit_test(heartbeats_are_acknowledged_with_the_senders_clock),
+        cmocka_unit_test(frames_to_the_switch_for_a_server_are_routed_to_it),
+        cmocka_unit_test(broken_frames_stop_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
