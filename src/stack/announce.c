@@ -1,56 +1,95 @@
 /* What a server tells the switch of flows outside any migration: ANNOUNCE, that it runs a flow whose
- * epoch is above 0 (all of them in turn within announce_ns; all of them quickly when the switch has a
- * new boot id), and FLOW_CLOSED, that such a flow ended here. */
+ * epoch is above 0, and FLOW_CLOSED, that such a flow ended here.
+ *
+ * Announced flows are announced again in turn within announce_ns, so that their entries do not age.
+ * All become unannounced when the switch has a new boot id, and when our lease ran out; those are
+ * announced quickly, and again until answered.
+ *
+ * The lease. A switch that has not heard us for DEAD_LEASES leases takes us for dead, and may give
+ * flows that moved to us back to where they came from. So by then they are suspended here: they take
+ * nothing in and send nothing, until the answer to a later ANNOUNCE says that they are still ours. */
 #include "stack/host.h"
 
-/* In the fast round after the switch's reboot: 100,000 flows a second, a tenth of a core at most. */
+/* In a fast round: 100,000 flows a second, a tenth of a core at most. */
 #define FAST_NS CAPY_US(10)
+/* After a round, what was not answered is asked again at this pace. */
+#define AGAIN_NS CAPY_MS(10)
+#define DEAD_LEASES 8u /* of switch/core */
 #define CLOSED_RETRY_NS CAPY_MS(20)
 #define CLOSED_TRIES 6u
 #define CLOSED_REPEATS 4u /* of the origin's slowest CONN_STATE, after the fast ones */
 
 /* ---- ANNOUNCE ------------------------------------------------------------------------------------ */
 
+/* Time from one ANNOUNCE to the next; some flow is in a list. */
 static uint64_t spacing(const struct capy_stack *s)
 {
     if (s->tor.announce_left > 0)
         return FAST_NS;
-    return capy_max64(s->cfg.announce_ns / s->epoch_ring.cnt, FAST_NS);
+    uint64_t round = s->cfg.announce_ns, cnt = s->announced.cnt;
+    if (s->unannounced.cnt > 0) {
+        round = AGAIN_NS;
+        cnt = s->unannounced.cnt;
+    }
+    return capy_max64(round / cnt, FAST_NS);
 }
 
-void capy_announce_arm(struct capy_stack *s)
+static void arm(struct capy_stack *s)
 {
     uint32_t clock = s->clocks + CAPY_CLOCK_ANNOUNCE;
-    if (s->epoch_ring.cnt == 0 || s->tor.announce_owed)
+    if (s->announced.cnt + s->unannounced.cnt == 0 || s->tor.announce_owed)
         return;
     uint64_t at = s->now + spacing(s);
     if (at < capy_wheel_at(&s->wheel, clock)) /* more flows: each one's turn comes sooner */
         capy_wheel_arm(&s->wheel, clock, at);
 }
 
+void capy_announce_add(struct capy_stack *s, uint32_t idx)
+{
+    s->conns[idx].announced = true; /* its entry is as new as its epoch */
+    capy_list_push_tail(&s->announced, idx);
+    arm(s);
+}
+
+void capy_announce_remove(struct capy_stack *s, uint32_t idx)
+{
+    capy_list_remove(s->conns[idx].announced ? &s->announced : &s->unannounced, idx);
+}
+
+static void all_unannounced(struct capy_stack *s)
+{
+    uint32_t idx;
+    while ((idx = capy_list_pop_head(&s->announced)) != CAPY_NONE) {
+        s->conns[idx].announced = false;
+        capy_list_push_tail(&s->unannounced, idx);
+    }
+    s->tor.announce_left = s->unannounced.cnt;
+    s->tor.announce_owed = s->unannounced.cnt > 0;
+}
+
 void capy_announce_new_boot(struct capy_stack *s)
 {
-    s->tor.announce_left = s->epoch_ring.cnt;
-    s->tor.announce_owed = s->epoch_ring.cnt > 0;
+    all_unannounced(s);
 }
 
 void capy_announce_timer(struct capy_stack *s)
 {
-    s->tor.announce_owed = s->epoch_ring.cnt > 0;
+    s->tor.announce_owed = s->announced.cnt + s->unannounced.cnt > 0;
 }
 
-/* The head of the ring goes to the tail: each flow has its turn, without a time of its own. */
+/* The head of a list goes to its tail: each flow has its turn, without a time of its own. */
 size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
 {
     struct capy_mig_env env = capy_mig_env(s);
-    uint32_t idx = capy_list_pop_head(&s->epoch_ring);
+    struct capy_list *list = s->unannounced.cnt > 0 ? &s->unannounced : &s->announced;
+    uint32_t idx = capy_list_pop_head(list);
     s->tor.announce_owed = false;
     if (idx == CAPY_NONE)
         return 0;
-    capy_list_push_tail(&s->epoch_ring, idx);
+    capy_list_push_tail(list, idx);
     if (s->tor.announce_left > 0)
         s->tor.announce_left--;
-    capy_announce_arm(s);
+    arm(s);
     const struct capy_conn *c = &s->conns[idx];
     struct capy_flow_key key = capy_conn_key(s, c);
     return capy_rack_wrap(s, frame,
@@ -58,23 +97,84 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
                                             c->mode == CAPY_CONN_FROZEN, frame + CAPY_UDP_AT));
 }
 
-/* The switch's answer. STALE at an epoch above ours, while no migration of ours is under way: the
- * flow went on without us (we were silent beyond our lease); our copy ends without a word. */
+/* ---- the lease ----------------------------------------------------------------------------------- */
+
+void capy_lease_confirmed(struct capy_stack *s, uint64_t beat_at)
+{
+    uint64_t until = beat_at + DEAD_LEASES * s->cfg.lease_ns;
+    if (until > s->now && (s->tor.lease_until == CAPY_NEVER || until > s->tor.lease_until))
+        s->tor.lease_until = until;
+}
+
+static void suspend(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (c->mode != CAPY_CONN_RUNNING)
+        return;
+    if (c->asked)
+        capy_origin_veto(s, idx);
+    capy_conn_unready(s, idx);
+    c->mode = CAPY_CONN_SUSPENDED;
+}
+
+void capy_lease_lost(struct capy_stack *s)
+{
+    s->tor.lease_until = CAPY_NEVER;
+    s->tor.suspended_at = s->now;
+    all_unannounced(s);
+    for (uint32_t i = s->unannounced.head; i != CAPY_NONE; i = s->conns[i].epoch_link.next)
+        suspend(s, i);
+}
+
+static void wake(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    c->mode = CAPY_CONN_RUNNING;
+    c->want_write = false;
+    capy_post(s, idx, CAPY_EV_READABLE | CAPY_EV_WRITABLE);
+    capy_conn_settle(s, idx);
+}
+
+/* ---- answers ------------------------------------------------------------------------------------- */
+
+static void still_ours(struct capy_stack *s, uint32_t idx, uint64_t asked_at)
+{
+    struct capy_conn *c = &s->conns[idx];
+    bool leased = s->tor.lease_until != CAPY_NEVER;
+    if (c->mode == CAPY_CONN_SUSPENDED && (!leased || asked_at <= s->tor.suspended_at))
+        return; /* an older answer: asked again */
+    if (!c->announced) {
+        capy_list_remove(&s->unannounced, idx);
+        capy_list_push_tail(&s->announced, idx);
+        c->announced = true;
+    }
+    if (c->mode == CAPY_CONN_SUSPENDED)
+        wake(s, idx);
+}
+
+void capy_announce_replaced(struct capy_stack *s, uint32_t idx)
+{
+    capy_conn_set_epoch(s, idx, 0); /* not ours to close at the switch */
+    capy_conn_end(s, idx, CAPY_EV_RESET);
+}
+
+/* STALE counts only with a settled epoch above ours, and while no migration of ours is under way. */
 void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
     uint32_t idx = msg->origin == s->cfg.self ? capy_demux_find_key(s, &msg->key) : CAPY_NONE;
-    if (idx == CAPY_NONE || msg->verdict != CAPY_VERDICT_STALE)
+    if (idx == CAPY_NONE || s->conns[idx].epoch == 0)
         return;
     struct capy_conn *c = &s->conns[idx];
-    if (c->mode != CAPY_CONN_RUNNING || c->slot != CAPY_NONE || msg->entry_epoch <= c->epoch ||
-        msg->phase != CAPY_PHASE_SETTLED)
+    if (msg->verdict == CAPY_VERDICT_OK && msg->epoch == c->epoch)
+        still_ours(s, idx, msg->mig_id);
+    bool runs = c->mode == CAPY_CONN_RUNNING || c->mode == CAPY_CONN_SUSPENDED;
+    if (msg->verdict != CAPY_VERDICT_STALE || !runs || c->slot != CAPY_NONE ||
+        msg->entry_epoch <= c->epoch || msg->phase != CAPY_PHASE_SETTLED)
         return;
-    if (msg->owner == s->cfg.self) {
-        capy_conn_set_epoch(s, idx, msg->entry_epoch);
-        return;
-    }
-    capy_conn_set_epoch(s, idx, 0); /* not ours to close at the switch */
-    capy_conn_end(s, idx, CAPY_EV_RESET);
+    if (msg->owner == s->cfg.self)
+        capy_conn_set_epoch(s, idx, msg->entry_epoch); /* burned behind our back */
+    else
+        capy_announce_replaced(s, idx);
 }
 
 /* ---- FLOW_CLOSED --------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* What the application asks of a connection. Every call names it by handle; a handle whose slot was
- * freed since is CAPY_E_BADQD, a connection whose state is on its way elsewhere CAPY_E_STATE. */
+ * freed since is CAPY_E_BADQD, a connection that is frozen or suspended CAPY_E_STATE. */
 #include "stack/host.h"
 
 /* The connection, to be used now: CAPY_OK or the code for the caller. */
@@ -8,7 +8,7 @@ static int usable(struct capy_stack *s, capy_handle h, struct capy_conn **c, uin
     *c = capy_conn_of(s, h, idx);
     if (!*c)
         return CAPY_E_BADQD;
-    return (*c)->mode == CAPY_CONN_FROZEN ? CAPY_E_STATE : CAPY_OK;
+    return (*c)->mode == CAPY_CONN_RUNNING ? CAPY_OK : CAPY_E_STATE;
 }
 
 int capy_stack_set_user(struct capy_stack *s, capy_handle h, uint64_t user)

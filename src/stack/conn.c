@@ -40,8 +40,9 @@ struct capy_conn *capy_conn_of(struct capy_stack *s, capy_handle h, uint32_t *id
     if (i >= s->cfg.conn_max)
         return NULL;
     struct capy_conn *c = &s->conns[i];
-    if (c->gen != h >> INDEX_BITS || !c->known ||
-        (c->mode != CAPY_CONN_RUNNING && c->mode != CAPY_CONN_FROZEN))
+    bool lives = c->mode == CAPY_CONN_RUNNING || c->mode == CAPY_CONN_FROZEN ||
+                 c->mode == CAPY_CONN_SUSPENDED;
+    if (c->gen != h >> INDEX_BITS || !c->known || !lives)
         return NULL;
     *idx = i;
     return c;
@@ -61,13 +62,12 @@ struct capy_tuple capy_conn_tuple(const struct capy_stack *s, const struct capy_
 void capy_conn_set_epoch(struct capy_stack *s, uint32_t idx, uint32_t epoch)
 {
     struct capy_conn *c = &s->conns[idx];
-    if (c->epoch == 0 && epoch > 0) {
-        capy_list_push_tail(&s->epoch_ring, idx);
-        capy_announce_arm(s);
-    } else if (c->epoch > 0 && epoch == 0) {
-        capy_list_remove(&s->epoch_ring, idx);
-    }
+    bool was = c->epoch > 0;
     c->epoch = epoch;
+    if (!was && epoch > 0)
+        capy_announce_add(s, idx);
+    else if (was && epoch == 0)
+        capy_announce_remove(s, idx);
 }
 
 void capy_conn_unready(struct capy_stack *s, uint32_t idx)
@@ -168,7 +168,7 @@ void capy_conn_strip(struct capy_stack *s, uint32_t idx)
     capy_conn_unready(s, idx);
     capy_wheel_arm(&s->wheel, idx, CAPY_NEVER);
     if (c->epoch > 0)
-        capy_list_remove(&s->epoch_ring, idx);
+        capy_announce_remove(s, idx);
     c->mode = CAPY_CONN_ENDED;
 }
 

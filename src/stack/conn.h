@@ -5,6 +5,8 @@
  *
  * Life of a slot in the array:
  *
+ * (SUSPENDED is left out: RUNNING to it and back, or to ENDED.)
+ *
  *   FREE --SYN, connect--> RUNNING <--resume-- FROZEN
  *    | \                    |   \--release------^ |
  *    |  PREPARE_MIG         | ended               | RELEASE (it lives elsewhere)
@@ -23,6 +25,7 @@ enum capy_conn_mode {
     CAPY_CONN_FREE,
     CAPY_CONN_RUNNING,
     CAPY_CONN_FROZEN,   /* leaving: the state is on its way; nothing is emitted */
+    CAPY_CONN_SUSPENDED, /* we were silent beyond our lease: it may run elsewhere (announce.c) */
     CAPY_CONN_ARRIVING, /* only the place is taken; frames go to the migration slot's hold buffer */
     CAPY_CONN_ENDED,    /* TCP is done; waits for its last event to be taken, or its slot to end */
 };
@@ -41,7 +44,7 @@ struct capy_conn {
     struct capy_stream app;   /* the application's bytes that move or moved with it */
     struct capy_link out;     /* ready to send, or waiting for a neighbour */
     struct capy_link event;
-    struct capy_link epoch_link; /* all with epoch > 0: the ring of ANNOUNCEs */
+    struct capy_link epoch_link; /* all with epoch > 0: announced, or still to be */
     uint32_t chain[CAPY_INDEX_CNT];
     uint32_t slot;  /* of the migration under way (origin's, or target's while ARRIVING) */
     uint32_t epoch; /* 0: never migrated */
@@ -50,6 +53,7 @@ struct capy_conn {
     uint16_t gen;
     uint16_t listener; /* while half_open */
     uint8_t mode, out_list;
+    bool announced; /* which of the two lists holds epoch_link */
     uint8_t reason, verdict; /* of MIGRATE_KEPT */
     struct capy_mac next_hop; /* auto last hop: where the peer's last acceptable segment came from */
     bool has_next_hop : 1;

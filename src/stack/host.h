@@ -77,10 +77,13 @@ struct capy_tor {
     uint64_t boot;            /* id from its last HEARTBEAT_ACK; 0: none yet */
     uint64_t heard_at;        /* last HEARTBEAT_ACK */
     uint64_t confirmed_at;    /* the switch had this boot id at or after this time */
+    uint64_t lease_until;     /* it cannot take us for dead before this; CAPY_NEVER: it did already,
+                                 as far as we know, or does not know us yet */
+    uint64_t suspended_at;    /* when we last lost the lease */
     bool learning, beat_owed;
     uint64_t unknown_at;      /* no NACK for an unknown flow before this */
     uint32_t announce_left;   /* flows still to announce in this fast round */
-    bool announce_owed;       /* the head of the ring is to be announced */
+    bool announce_owed;       /* one flow is to be announced now */
 };
 
 struct capy_stack {
@@ -92,7 +95,8 @@ struct capy_stack {
     struct capy_blocks blocks;
     uint32_t *buckets[CAPY_INDEX_CNT], bucket_mask[CAPY_INDEX_CNT];
     struct capy_key index_key, isn_key;
-    struct capy_list ready, waiting, events, epoch_ring;
+    struct capy_list ready, waiting, events;
+    struct capy_list announced, unannounced; /* all with epoch > 0: known to the switch, or not */
     uint32_t turn;          /* segments the head of `ready` may still send in its turn */
     uint32_t port_counter;  /* RFC 6056: of active opens */
     bool conn_turn;         /* connections and migration slots alternate */
@@ -132,10 +136,17 @@ static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
                                  s->cfg.seal, s->cfg.self, s->now};
 }
 
+/* Whatever is done after the lease ran out is done under its loss (announce.c). */
+void capy_lease_lost(struct capy_stack *s);
+/* The switch heard the HEARTBEAT that we sent at beat_at. */
+void capy_lease_confirmed(struct capy_stack *s, uint64_t beat_at);
+
 static inline void capy_now_is(struct capy_stack *s, uint64_t now)
 {
     CAPY_ASSERT(now >= s->now);
     s->now = now;
+    if (now >= s->tor.lease_until)
+        capy_lease_lost(s);
 }
 
 static inline bool capy_in_mig_range(const struct capy_stack *s, uint16_t port)
@@ -238,9 +249,13 @@ void capy_heartbeat_timer(struct capy_stack *s);
 size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len);
 
 /* ---- announce.c ------------------------------------------------------------------------------------ */
+/* A flow's epoch rose above 0, or it ends or falls back to 0. */
+void capy_announce_add(struct capy_stack *s, uint32_t idx);
+void capy_announce_remove(struct capy_stack *s, uint32_t idx);
 void capy_announce_new_boot(struct capy_stack *s);
+/* The flow went on elsewhere while we were silent: our copy ends without a word. */
+void capy_announce_replaced(struct capy_stack *s, uint32_t idx);
 void capy_announce_timer(struct capy_stack *s);
-void capy_announce_arm(struct capy_stack *s);
 void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg);
 size_t capy_announce_output(struct capy_stack *s, uint8_t *frame);
 void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch,

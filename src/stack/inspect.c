@@ -76,7 +76,8 @@ bool capy_stack_next_conn(struct capy_stack *s, uint32_t *cursor, struct capy_st
     while (*cursor < s->cfg.conn_max) {
         uint32_t idx = (*cursor)++;
         enum capy_conn_mode mode = (enum capy_conn_mode)s->conns[idx].mode;
-        if (mode == CAPY_CONN_RUNNING || mode == CAPY_CONN_FROZEN) {
+        if (mode == CAPY_CONN_RUNNING || mode == CAPY_CONN_FROZEN ||
+            mode == CAPY_CONN_SUSPENDED) {
             describe(s, idx, out);
             return true;
         }

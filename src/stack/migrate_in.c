@@ -262,6 +262,10 @@ static bool known_flow(struct capy_stack *s, uint32_t idx, const struct capy_mig
         capy_origin_overtaken(s, idx, msg);
         return capy_demux_find_key(s, &msg->key) != CAPY_NONE; /* still here: an old message */
     }
+    if (c->mode == CAPY_CONN_SUSPENDED && msg->epoch > c->epoch) {
+        capy_announce_replaced(s, idx); /* it went on without us, and comes to us now */
+        return false;
+    }
     if (msg->epoch > c->epoch)
         refuse(s, msg, CAPY_REASON_CLASH);
     return true;

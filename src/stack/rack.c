@@ -57,8 +57,10 @@ static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *
     s->tor.boot = ack.switch_boot;
     s->tor.learning = ack.learning != 0;
     s->tor.heard_at = s->now;
-    if (msg->mig_id <= s->now) /* our clock, when the HEARTBEAT left: the answer brings it back */
+    if (msg->mig_id <= s->now) { /* our clock when the HEARTBEAT left, brought back */
         s->tor.confirmed_at = new_boot ? msg->mig_id : capy_max64(s->tor.confirmed_at, msg->mig_id);
+        capy_lease_confirmed(s, msg->mig_id);
+    }
     if (new_boot)
         capy_announce_new_boot(s);
 }

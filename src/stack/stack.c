@@ -2,6 +2,8 @@
  * next_at, expire. One block of memory, carved once by the same code that measured it. */
 #include "stack/host.h"
 
+#define DEFAULT_LEASE_BEATS 3u /* as the switch's default */
+
 void capy_stack_cfg_default(struct capy_stack_cfg *cfg)
 {
     *cfg = (struct capy_stack_cfg){
@@ -89,7 +91,8 @@ static void init_lists(struct capy_stack *s)
     capy_list_init(&s->ready, &s->conns[0].out, sizeof s->conns[0]);
     capy_list_init(&s->waiting, &s->conns[0].out, sizeof s->conns[0]);
     capy_list_init(&s->events, &s->conns[0].event, sizeof s->conns[0]);
-    capy_list_init(&s->epoch_ring, &s->conns[0].epoch_link, sizeof s->conns[0]);
+    capy_list_init(&s->announced, &s->conns[0].epoch_link, sizeof s->conns[0]);
+    capy_list_init(&s->unannounced, &s->conns[0].epoch_link, sizeof s->conns[0]);
     if (s->cfg.peer_cnt > 0) {
         capy_list_init(&s->origin_out, &s->origins[0].out, sizeof s->origins[0]);
         capy_list_init(&s->target_out, &s->targets[0].out, sizeof s->targets[0]);
@@ -118,7 +121,10 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     memset(s, 0, sizeof *s);
     s->cfg = *cfg;
     s->now = now;
+    s->tor.lease_until = CAPY_NEVER;
     fit_mtu(&s->cfg);
+    if (s->cfg.lease_ns == 0)
+        s->cfg.lease_ns = DEFAULT_LEASE_BEATS * s->cfg.heartbeat_ns;
     s->index_key = derive(cfg->hash_key, 'i');
     s->isn_key = derive(cfg->hash_key, 's');
     carve(s, &a, now);

@@ -50,6 +50,7 @@ struct capy_stack_cfg {
     bool seal;                           /* encrypt CONN_STATE */
     uint32_t incarnation;                /* random, new at every start: upper half of mig ids */
     uint64_t heartbeat_ns;               /* interval of HEARTBEATs */
+    uint64_t lease_ns;                   /* the switch's lease; 0: 3 heartbeats */
     uint64_t announce_ns;                /* interval in which each flow away from home is announced */
 };
 
@@ -126,6 +127,9 @@ int capy_stack_shutdown(struct capy_stack *s, capy_handle c, uint64_t now);
 int capy_stack_close(struct capy_stack *s, capy_handle c, uint64_t now);
 /* RST to the peer; the handle is dead at once. */
 int capy_stack_abort(struct capy_stack *s, capy_handle c, uint64_t now);
+
+/* All calls on a connection that migrated are CAPY_E_STATE also while the switch may take this server
+ * for dead (silent for 8 leases): READABLE and WRITABLE follow when it may run on, or RESET. */
 
 /* ---- migration ----------------------------------------------------------------------------------- */
 /* Asks to move a connection to target (server id, or CAPY_SERVER_ANY). It goes on serving until
