@@ -31,7 +31,7 @@ static const char usage[] =
     "         --root DIR       files to serve (none)\n"
     "         --driver NAME    auto, af_xdp or tap\n"
     "         --encrypt        encrypt the state of connections on their way\n"
-    "         --httpd-args S   more arguments for each server\n";
+    "         --httpd-args S   more arguments for each server; {} is its name\n";
 
 /* Prints what is wrong with the command line. */
 static int wrong(const char *what, const char *arg)

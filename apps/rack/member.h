@@ -28,9 +28,9 @@ extern int rack_host_proc;
 
 /* Forks, enters the node's namespace, executes. 0, or -1 with one line in err. */
 int rack_member_start(struct rack_member *m, char *err, size_t err_len);
-/* Waits until it answers on its control socket; with joined set (servers), until the switch has heard
- * of it too and is past its learning time, so that connections can move. 0, or -1 with one line in
- * err. */
+/* Waits until it answers on its control socket; with joined set (servers), until the switch has
+ * heard of it too and is past its learning time, so that connections can move. 0, or -1 with one
+ * line in err. */
 int rack_member_await(struct rack_member *m, bool joined, char *err, size_t err_len);
 /* SIGTERM, then SIGKILL; returns once it ended. */
 void rack_member_stop(struct rack_member *m);

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define CABLE "-v" /* what a cable's end is called behind the name, where that is a TAP's */
+
 /* The child's part: `ip -batch -` in the namespace, commands on stdin, complaints to a pipe. */
 static void exec_ip(int netns, int in, int complaints)
 {
@@ -116,6 +118,19 @@ static int make_namespace(struct rack_node *node, char *err, size_t err_len)
     return 0;
 }
 
+/* The tap driver wants a TAP device where AF_XDP takes the cable's end itself: a bridge then joins
+ * the TAP, which bears the end's name, and the cable. */
+static void join_tap(FILE *f, const char *name)
+{
+    fprintf(f,
+            "tuntap add dev %s mode tap\n"
+            "link add %s-br type bridge mcast_snooping 0\n"
+            "link set %s master %s-br up\n"
+            "link set %s" CABLE " master %s-br up\n"
+            "link set %s-br up\n",
+            name, name, name, name, name, name, name);
+}
+
 /* The cables, laid from the switch's side. */
 static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
 {
@@ -126,15 +141,23 @@ static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
         snprintf(err, err_len, "out of memory");
         return -1;
     }
+    bool tap = strcmp(plan->rack.driver, "tap") == 0;
     fputs("link set lo up\n", f);
     for (unsigned i = 1; i < plan->node_cnt; i++) {
         const struct rack_node *n = &plan->node[i];
-        fprintf(f,
-                "link add name %s mtu %u type veth peer name " RACK_DEVICE
-                " mtu %u address %02x:%02x:%02x:%02x:%02x:%02x netns /proc/1/fd/%d\n"
-                "link set %s up\n",
-                n->name, plan->rack.mtu, plan->rack.mtu, n->mac[0], n->mac[1], n->mac[2], n->mac[3],
-                n->mac[4], n->mac[5], n->netns, n->name);
+        fprintf(f, "link add name %s%s mtu %u type veth peer name " RACK_DEVICE "%s mtu %u",
+                n->name, tap ? CABLE : "", plan->rack.mtu,
+                tap && n->role == RACK_SERVER ? CABLE : "", plan->rack.mtu);
+        if (!tap || n->role == RACK_CLIENT) {
+            fprintf(f, " address %02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2],
+                    n->mac[3], n->mac[4], n->mac[5]);
+        }
+        fprintf(f, " netns /proc/1/fd/%d\n", n->netns);
+        if (tap) {
+            join_tap(f, n->name);
+        } else {
+            fprintf(f, "link set %s up\n", n->name);
+        }
     }
     fclose(f);
     int result = run_ip(plan->node[0].netns, batch, err, err_len);
@@ -143,16 +166,28 @@ static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
 }
 
 /* Brings the node's own end up. Only a client's kernel has an address. */
-static int raise_node(const struct rack_node *node, unsigned prefix_len, char *err, size_t err_len)
+static int raise_node(const struct rack_plan *plan, const struct rack_node *node, char *err,
+                      size_t err_len)
 {
-    char batch[160];
-    int n = snprintf(batch, sizeof batch, "link set lo up\nlink set " RACK_DEVICE " up\n");
+    char batch[400] = "";
+    FILE *f = fmemopen(batch, sizeof batch, "w");
+    if (!f) {
+        snprintf(err, err_len, "out of memory");
+        return -1;
+    }
+    fputs("link set lo up\n", f);
+    if (node->role == RACK_SERVER && strcmp(plan->rack.driver, "tap") == 0) {
+        join_tap(f, RACK_DEVICE);
+    } else {
+        fputs("link set " RACK_DEVICE " up\n", f);
+    }
     if (node->role == RACK_CLIENT) {
-        snprintf(batch + n, sizeof batch - (size_t)n, "addr add %s/%u dev " RACK_DEVICE "\n",
-                 node->ip, prefix_len);
-        if (setns(node->netns, CLONE_NEWNET) < 0 || tune_client(err, err_len) < 0) {
-            return -1;
-        }
+        fprintf(f, "addr add %s/%u dev " RACK_DEVICE "\n", node->ip, plan->rack.prefix_len);
+    }
+    fclose(f);
+    if (node->role == RACK_CLIENT &&
+        (setns(node->netns, CLONE_NEWNET) < 0 || tune_client(err, err_len) < 0)) {
+        return -1;
     }
     return run_ip(node->netns, batch, err, err_len);
 }
@@ -168,7 +203,7 @@ int rack_netns_make(struct rack_plan *plan, char *err, size_t err_len)
         result = lay_cables(plan, err, err_len);
     }
     for (unsigned i = 1; result == 0 && i < plan->node_cnt; i++) {
-        result = raise_node(&plan->node[i], plan->rack.prefix_len, err, err_len);
+        result = raise_node(plan, &plan->node[i], err, err_len);
     }
     if (home >= 0) {
         (void)!setns(home, CLONE_NEWNET);

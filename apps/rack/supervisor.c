@@ -1,5 +1,5 @@
 /* Pid 1 of a local rack. See supervisor.h. */
-#define _GNU_SOURCE /* O_PATH */
+#define _GNU_SOURCE /* O_PATH, asprintf */
 #include "apps/rack/supervisor.h"
 
 #include "apps/rack/control.h"
@@ -107,13 +107,19 @@ static void add_arg(struct rack_member *m, char *arg)
     }
 }
 
-/* Splits the caller's arguments for servers at blanks. The copy is never freed: arguments live as
- * long as the supervisor, so that a server can be started again. */
+/* Splits the caller's arguments for servers at blanks; "{}" in one becomes the server's name. The
+ * copies are never freed: arguments live as long as the supervisor, so that a server can be started
+ * again. */
 static void add_more_args(struct rack_member *m, const char *more)
 {
     char *rest = NULL, *text = more ? strdup(more) : NULL;
     for (char *arg = text ? strtok_r(text, " ", &rest) : NULL; arg;
          arg = strtok_r(NULL, " ", &rest)) {
+        char *braces = strstr(arg, "{}"), *named = NULL;
+        if (braces &&
+            asprintf(&named, "%.*s%s%s", (int)(braces - arg), arg, m->node->name, braces + 2) > 0) {
+            arg = named;
+        }
         add_arg(m, arg);
     }
 }
