@@ -107,7 +107,8 @@ int capy_veto(struct capy *os, int qd);
 int64_t capy_migrated_state(struct capy *os, int qd, void *out, uint32_t cap);
 /* Starts moving a connection to the server named so, or to the least-loaded one (NULL). CAPY_OK: it
  * goes on here until MIGRATED_OUT. CAPY_E_BADQD; CAPY_E_INVAL (no such server, or this one);
- * CAPY_E_STATE (not open, or moving already); CAPY_E_NOMEM (the rack file's migrate_max). */
+ * CAPY_E_STATE (not open, or moving already); CAPY_E_AGAIN (a push was short and its rest is not
+ * pushed yet); CAPY_E_NOMEM (the rack file's migrate_max). */
 int capy_migrate(struct capy *os, int qd, const char *server);
 
 /* The workload metric for HEARTBEATs (paper §3.2). The default is requests in hand: queues with

@@ -69,6 +69,15 @@ int capy_set_user(struct capy *os, int qd, uint64_t user)
     return CAPY_OK;
 }
 
+/* Perhaps the quiet point of an asked connection. It goes at the next capy_wait, so that what the
+ * application still does in this turn, a push say, goes with it. */
+static void perhaps_quiet(struct capy *os, uint32_t idx)
+{
+    unsigned asked = os->queues[idx].flags & (CAPY_QUEUE_ASKED | CAPY_QUEUE_ASKS);
+    if (asked == CAPY_QUEUE_ASKED)
+        capy_queue_make_ready(os, idx, CAPY_READY_QUIET);
+}
+
 int capy_pop(struct capy *os, int qd, uint32_t beyond)
 {
     uint32_t idx = find_conn(os, qd);
@@ -76,13 +85,12 @@ int capy_pop(struct capy *os, int qd, uint32_t beyond)
         return CAPY_E_BADQD;
     struct capy_queue *q = &os->queues[idx];
     q->flags |= CAPY_QUEUE_POP;
+    if (!(q->flags & CAPY_QUEUE_PUSH)) /* there was room, and it goes on: nothing was left */
+        q->flags &= (uint16_t)~CAPY_QUEUE_UNSENT;
     q->beyond = beyond;
     capy_queue_unready(os, idx, CAPY_READY_POP);
     capy_check_pop(os, idx);
-    /* Perhaps the quiet point of an asked connection. It goes at the next capy_wait, so that what
-     * the application still does in this turn, a push say, goes with it. */
-    if ((q->flags & (CAPY_QUEUE_ASKED | CAPY_QUEUE_ASKS)) == CAPY_QUEUE_ASKED)
-        capy_queue_make_ready(os, idx, CAPY_READY_QUIET);
+    perhaps_quiet(os, idx);
     return CAPY_OK;
 }
 
@@ -129,10 +137,15 @@ int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len)
     int64_t taken = 0;
     if (!(q->flags & CAPY_QUEUE_FROZEN))
         taken = capy_stack_write(os->stack, q->conn, data, len, os->now);
-    if (taken >= 0 && taken < len) {
-        q->flags |= CAPY_QUEUE_PUSH;
-        capy_queue_weigh(os, idx);
+    if (taken < 0)
+        return taken;
+    if (taken < len) {
+        q->flags |= CAPY_QUEUE_PUSH | CAPY_QUEUE_UNSENT;
+    } else {
+        q->flags &= (uint16_t)~CAPY_QUEUE_UNSENT;
+        perhaps_quiet(os, idx);
     }
+    capy_queue_weigh(os, idx);
     return taken;
 }
 

@@ -211,6 +211,8 @@ static const char *why_not(int rc)
     switch (rc) {
     case CAPY_E_STATE:
         return "the connection is not open, or is moving already";
+    case CAPY_E_AGAIN:
+        return "the connection is in the middle of a request; try again";
     case CAPY_E_NOMEM:
         return "too many migrations in flight; raise migrate_max in the rack file";
     case CAPY_E_INVAL:
@@ -236,7 +238,9 @@ static json_t *on_migrate(struct capy *os, const json_t *request)
         if (!capy_pool_is_taken(&os->pool, idx) || os->queues[idx].conn != conn ||
             (os->queues[idx].flags & CAPY_QUEUE_DEAD))
             continue;
-        int rc = capy_migrate_queue(os, idx, target);
+        bool moving = (os->queues[idx].flags & CAPY_QUEUE_MOVING) != 0;
+        int rc = moving || capy_migrate_can(os, idx) ? capy_migrate_queue(os, idx, target)
+                                                     : CAPY_E_AGAIN;
         return rc == CAPY_OK ? json_pack("{s:b,s:i}", "ok", 1, "started", 1)
                              : error_line(why_not(rc));
     }

@@ -63,8 +63,6 @@ static bool deliver_one(struct capy *os, uint32_t idx, unsigned reason, struct c
     case CAPY_READY_PUSH:
         q->flags &= (uint16_t)~CAPY_QUEUE_PUSH;
         *done = done_of(os, idx, CAPY_OP_PUSH);
-        capy_queue_weigh(os, idx);
-        capy_migrate_if_quiet(os, idx);
         return true;
     case CAPY_READY_MIGRATE:
         *done = done_of(os, idx, CAPY_OP_MIGRATE);

@@ -1,7 +1,8 @@
 /* Letting connections go. Two modes, by listening queue:
  *
  *   automatic   the connection goes at its next quiet point: a pop is outstanding (so nothing is
- * lent and what was consumed is answered) and no push was short. The stack ends an ask that finds
+ * lent and what was consumed is answered) and the application holds no rest
+ *               of an answer that did not fit. The stack ends an ask that finds
  * no quiet point in time. asking      the application gets MIGRATE and answers by capy_release or
  * capy_veto.
  *
@@ -13,18 +14,36 @@
 /* After a refusal: long enough for a busy neighbour to change, short beside a drain. */
 #define RETRY_NS CAPY_MS(5)
 
-bool capy_migrate_can(const struct capy *os, uint32_t idx)
+static bool is_idle_conn(const struct capy *os, uint32_t idx)
 {
     unsigned busy = CAPY_QUEUE_DEAD | CAPY_QUEUE_MOVING;
     return capy_pool_is_taken(&os->pool, idx) &&
            (os->queues[idx].flags & (CAPY_QUEUE_CONN | busy)) == CAPY_QUEUE_CONN;
 }
 
+/* Nobody here knows the connection yet, or its application waits for bytes and has pushed all. */
+static bool is_quiet(const struct capy_queue *q)
+{
+    if (q->flags & CAPY_QUEUE_BACKLOG)
+        return true;
+    return (q->flags & CAPY_QUEUE_POP) && !(q->flags & CAPY_QUEUE_UNSENT);
+}
+
+/* From the grant on, the peer's frames wait at the target. A connection that is not quiet by then
+ * stands still, so none is picked that is not quiet now. */
+bool capy_migrate_can(const struct capy *os, uint32_t idx)
+{
+    return is_idle_conn(os, idx) &&
+           ((os->queues[idx].flags & CAPY_QUEUE_ASKS) || is_quiet(&os->queues[idx]));
+}
+
 int capy_migrate_queue(struct capy *os, uint32_t idx, uint16_t target)
 {
     struct capy_queue *q = &os->queues[idx];
-    if (!capy_migrate_can(os, idx))
+    if (!is_idle_conn(os, idx))
         return CAPY_E_STATE;
+    if ((q->flags & CAPY_QUEUE_UNSENT) && !(q->flags & CAPY_QUEUE_ASKS))
+        return CAPY_E_AGAIN;
     int rc = capy_stack_migrate(os->stack, q->conn, target, os->now);
     if (rc == CAPY_OK) {
         q->flags |= CAPY_QUEUE_MOVING;
@@ -61,8 +80,10 @@ void capy_migrate_if_quiet(struct capy *os, uint32_t idx)
     const struct capy_queue *q = &os->queues[idx];
     if (!(q->flags & CAPY_QUEUE_ASKED) || (q->flags & CAPY_QUEUE_ASKS))
         return;
-    if ((q->flags & CAPY_QUEUE_POP) && !(q->flags & CAPY_QUEUE_PUSH))
+    if (is_quiet(q))
         release_untouched(os, idx);
+    else if (q->flags & CAPY_QUEUE_UNSENT) /* room comes with ACKs, and those wait at the target */
+        (void)capy_stack_veto(os->stack, q->conn, os->now);
 }
 
 void capy_migrate_asked(struct capy *os, uint32_t idx)
@@ -70,7 +91,7 @@ void capy_migrate_asked(struct capy *os, uint32_t idx)
     struct capy_queue *q = &os->queues[idx];
     q->flags |= CAPY_QUEUE_ASKED;
     if (q->flags & CAPY_QUEUE_BACKLOG)
-        release_untouched(os, idx); /* nobody here knows it yet */
+        release_untouched(os, idx);
     else if (q->flags & CAPY_QUEUE_ASKS)
         capy_queue_make_ready(os, idx, CAPY_READY_MIGRATE);
     else
@@ -106,7 +127,8 @@ bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t ve
         return true;
     if (was & CAPY_QUEUE_RELEASED)
         capy_queue_make_ready(os, idx, CAPY_READY_KEPT);
-    if (was & CAPY_QUEUE_PUSH) /* tried while frozen: no WRITABLE was promised */
+    /* A push may have been tried while frozen: for that one no WRITABLE was promised. */
+    if ((was & CAPY_QUEUE_FROZEN) && (was & CAPY_QUEUE_PUSH))
         capy_queue_make_ready(os, idx, CAPY_READY_PUSH);
     capy_check_pop(os, idx);
     return true;

@@ -55,6 +55,7 @@ enum capy_queue_flag {
     CAPY_QUEUE_ABORT_KEPT = 4096, /* likewise by reset */
     CAPY_QUEUE_IN_HAND = 8192,    /* counted as load */
     CAPY_QUEUE_RELEASED = 16384,  /* frozen by the application's own capy_release */
+    CAPY_QUEUE_UNSENT = 32768,    /* the application holds the rest of an answer */
 };
 
 struct capy_queue {
@@ -156,9 +157,10 @@ void capy_migrate_asked(struct capy *os, uint32_t idx);
 void capy_migrate_if_quiet(struct capy *os, uint32_t idx);
 /* The move ended here. False when the queue is gone: the application had closed it meanwhile. */
 bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t verdict);
-/* Starts a move; what capy_stack_migrate says. target: a server id or CAPY_SERVER_ANY. */
+/* Starts a move; what capy_stack_migrate says, or CAPY_E_AGAIN: an answer is not pushed whole.
+ * target: a server id or CAPY_SERVER_ANY. */
 int capy_migrate_queue(struct capy *os, uint32_t idx, uint16_t target);
-/* True when a move of this queue could begin: a connection of ours that is not moving yet. */
+/* True when tools may pick this queue for a move now. */
 bool capy_migrate_can(const struct capy *os, uint32_t idx);
 
 /* ---- loop.c ---- */

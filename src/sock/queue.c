@@ -142,7 +142,7 @@ void capy_queue_weigh(struct capy *os, uint32_t idx)
 {
     struct capy_queue *q = &os->queues[idx];
     bool idle = (q->flags & CAPY_QUEUE_POP) && !(q->ready & CAPY_READY_POP) &&
-                !(q->flags & CAPY_QUEUE_PUSH);
+                !(q->flags & CAPY_QUEUE_UNSENT);
     bool counts = (q->flags & CAPY_QUEUE_CONN) && !(q->flags & CAPY_QUEUE_DEAD) && !idle;
     if (counts == ((q->flags & CAPY_QUEUE_IN_HAND) != 0))
         return;

@@ -93,6 +93,71 @@ static void a_connection_that_never_gets_quiet_stays(void **state)
     rig_client_expect(&rig, c, "ONE");
 }
 
+static uint64_t client_reads(capy_handle c)
+{
+    uint64_t got = 0;
+    uint32_t n;
+    while (capy_stack_read_span(rig.client, c, 0, &n)) {
+        assert_int_equal(capy_stack_consume(rig.client, c, n, rig.now), CAPY_OK);
+        got += n;
+    }
+    return got;
+}
+
+/* A push was short: the rest of the answer is with the application. No move begins, also not when
+ * there is room again, until the rest is pushed. */
+static void the_rest_of_an_answer_is_waited_for(void **state)
+{
+    (void)state;
+    static const uint8_t much[600 * 1024];
+    int qd;
+    uint64_t got = 0;
+    capy_handle c = rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    int64_t sent = capy_push(rig.os[0], qd, much, sizeof much);
+    assert_true(sent > 0 && sent < (int64_t)sizeof much);
+    assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_E_AGAIN);
+    for (int i = 0; i < 50000 && rig.done_cnt[0] == 0; i++) {
+        rig_turn(&rig);
+        got += client_reads(c);
+    }
+    (void)rig_expect(&rig, 0, CAPY_OP_PUSH);
+    assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_E_AGAIN);
+    for (uint32_t left = (uint32_t)((int64_t)sizeof much - sent); left > 0;) {
+        int64_t n = capy_push(rig.os[0], qd, much, left);
+        assert_true(n >= 0);
+        left -= (uint32_t)n;
+        got += client_reads(c);
+        rig_turn(&rig);
+        if (rig.done_cnt[0] > 0)
+            (void)rig_expect(&rig, 0, CAPY_OP_PUSH);
+    }
+    assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
+    (void)rig_expect(&rig, 0, CAPY_OP_MIGRATED_OUT);
+    (void)expect_arrival(1);
+    for (unsigned i = 0; i < 50000 && got < sizeof much; i++) {
+        rig_turn(&rig);
+        got += client_reads(c);
+    }
+    assert_int_equal(got, sizeof much);
+}
+
+/* It was quiet when the move began, and is in the middle of an answer when it is granted. */
+static void an_answer_begun_meanwhile_ends_the_move(void **state)
+{
+    (void)state;
+    static const uint8_t much[600 * 1024];
+    int qd;
+    (void)rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
+    assert_true(capy_push(rig.os[0], qd, much, sizeof much) < (int64_t)sizeof much);
+    rig_turns(&rig, 50); /* far less than an ask may last */
+    assert_int_equal(rig.os[0]->mover.in_flight, 0);
+    assert_int_equal(rig.os[0]->mover.reason, CAPY_REASON_APP_VETO);
+    assert_int_equal(rig.os[0]->live_cnt, 1);
+}
+
 static void there_and_back_again(void **state)
 {
     (void)state;
@@ -263,6 +328,8 @@ int main(void)
         IN_RIG(a_connection_moves_at_its_quiet_point),
         IN_RIG(a_push_after_the_pop_of_the_same_turn_goes_along),
         IN_RIG(a_connection_that_never_gets_quiet_stays),
+        IN_RIG(the_rest_of_an_answer_is_waited_for),
+        IN_RIG(an_answer_begun_meanwhile_ends_the_move),
         IN_RIG(there_and_back_again),
         IN_RIG(unread_and_unsent_bytes_move),
         IN_RIG(a_connection_that_nobody_accepted_moves_too),

@@ -6,7 +6,7 @@
 #define TURN_NS CAPY_US(5)
 #define PATIENCE 4000u /* turns: 20 ms */
 #define CLIENT_PORT 2u /* of the switch */
-#define LINK_DEPTH 256u
+#define LINK_DEPTH 1024u /* a whole full connection on its way at once */
 
 static uint64_t rig_clock(void *ctx)
 {
