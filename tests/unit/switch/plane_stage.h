@@ -1,0 +1,213 @@
+/* The stage of plane_test: a booted switch, three servers, a client, and frames of every kind fed to it
+ * and read back with all checksums verified. Servers 0, 1, 2 are 10.0.0.1.. on ports 0..2, the
+ * client 10.0.0.200 on port 3, the switch is 10.0.0.100. */
+#ifndef CAPY_TESTS_SWITCH_PLANE_STAGE_H
+#define CAPY_TESTS_SWITCH_PLANE_STAGE_H
+
+#include "switch/core/plane.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SERVERS = 3, CLIENT_PORT = 3, TCPMIG = 10002, MIG_PORT = 61440 };
+
+static const struct capy_key RACK_KEY = {11, 22};
+
+struct stage {
+    struct capy_switch_cfg cfg;
+    struct capy_switch *sw;
+    void *mem;
+    uint64_t now;
+    uint8_t frame[CAPY_FRAME_MAX];
+    struct capy_switch_out out;
+    struct capy_packet packet; /* out.frame[0], parsed: so its checksums are right */
+};
+
+static struct capy_ip ip(unsigned n)
+{
+    return capy_ip_from_v4(0x0a000000u + n);
+}
+
+static struct capy_mac mac(unsigned n)
+{
+    return (struct capy_mac){{2, 0xca, 10, 0, 0, (uint8_t)n}};
+}
+
+static struct capy_flow_key flow(uint16_t client_port)
+{
+    return (struct capy_flow_key){ip(200), ip(1), client_port, 80};
+}
+
+static uint64_t counter(const struct stage *s, const char *name)
+{
+    const char *n;
+    uint64_t value;
+    for (unsigned i = 0; (n = capy_switch_counter(s->sw, i, &value)) != NULL; i++)
+        if (strcmp(n, name) == 0)
+            return value;
+    fail_msg("no counter %s", name);
+    return 0;
+}
+
+static void input(struct stage *s, uint16_t port, size_t len)
+{
+    capy_switch_input(s->sw, port, s->frame, len, s->now, &s->out);
+    if (s->out.cnt > 0)
+        assert_int_equal(
+            capy_frame_parse(s->out.frame[0].data, s->out.frame[0].len, &s->packet),
+            CAPY_DROP_NONE);
+}
+
+/* A message from a server (its id in from) as the servers send them. */
+static void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_mig_msg msg,
+                    const uint8_t *payload)
+{
+    const struct capy_frame_to to = {.dst_mac = mac(100), .src_mac = mac(from + 1),
+                                     .src = ip(from + 1), .dst = ip(100), .src_port = TCPMIG,
+                                     .dst_port = TCPMIG};
+    if (msg.length)
+        memcpy(s->frame + CAPY_UDP_AT + CAPY_MIG_HEADER_LEN, payload, msg.length);
+    size_t n = capy_mig_build(s->frame + CAPY_UDP_AT, RACK_KEY, &msg);
+    input(s, port, capy_frame_build_udp(s->frame, &to, n));
+}
+
+static void mig(struct stage *s, unsigned from, struct capy_mig_msg msg, const uint8_t *payload)
+{
+    mig_via(s, (uint16_t)from, from, msg, payload);
+}
+
+/* The i-th frame that came out, as a message, and that it goes to this server. */
+static struct capy_mig_msg got(struct stage *s, unsigned i, unsigned to)
+{
+    struct capy_packet p;
+    struct capy_mig_msg m;
+    struct capy_ip dst = ip(to + 1);
+    struct capy_mac dst_mac = mac(to + 1);
+    assert_true(i < s->out.cnt);
+    assert_int_equal(s->out.frame[i].port, to);
+    assert_int_equal(capy_frame_parse(s->out.frame[i].data, s->out.frame[i].len, &p),
+                     CAPY_DROP_NONE);
+    assert_true(capy_ip_eq(&p.dst, &dst) && capy_mac_eq(&p.dst_mac, &dst_mac));
+    assert_int_equal(capy_mig_parse(p.udp.data, p.udp.data_len, RACK_KEY, &m), CAPY_MIG_GOOD);
+    return m;
+}
+
+static void beat(struct stage *s, unsigned id, uint64_t incarnation, uint32_t load)
+{
+    uint8_t payload[CAPY_MIG_HEARTBEAT_LEN];
+    const struct capy_mig_heartbeat h = {.load = load, .free_cnt = 100000,
+                                         .incarnation = incarnation};
+    capy_mig_heartbeat_store(payload, &h);
+    mig(s, id,
+        (struct capy_mig_msg){.type = CAPY_MIG_HEARTBEAT, .origin = (uint16_t)id,
+                              .target = CAPY_SERVER_ANY, .mig_id = 4711, .total = sizeof payload,
+                              .length = sizeof payload},
+        payload);
+}
+
+static void beats(struct stage *s)
+{
+    for (unsigned i = 0; i < SERVERS; i++)
+        beat(s, i, 1, 0);
+}
+
+static void boot(struct stage *s, uint32_t slots)
+{
+    memset(s, 0, sizeof *s);
+    capy_switch_cfg_default(&s->cfg);
+    s->cfg.mac = mac(100);
+    s->cfg.ip = ip(100);
+    s->cfg.key = RACK_KEY;
+    s->cfg.slots = slots;
+    s->cfg.port_cnt = CLIENT_PORT + 1;
+    s->cfg.server_cnt = SERVERS;
+    for (uint16_t i = 0; i < SERVERS; i++) {
+        s->cfg.role[i] = CAPY_PORT_SERVER;
+        s->cfg.server[i].ip = ip(i + 1u);
+        s->cfg.server[i].mac = mac(i + 1u);
+        s->cfg.server[i].port = i;
+    }
+    s->mem = aligned_alloc(64, (capy_switch_size(&s->cfg) + 63u) & ~(size_t)63u);
+    s->sw = capy_switch_init(s->mem, &s->cfg, CAPY_SEC(1));
+    s->now = CAPY_SEC(1) + s->cfg.learn_ns;
+    beats(s);
+}
+
+static struct capy_mig_msg message(enum capy_mig_type type, uint16_t port, uint16_t origin,
+                                   uint16_t target, uint32_t epoch)
+{
+    return (struct capy_mig_msg){.type = (uint8_t)type, .origin = origin, .target = target,
+                                 .mig_id = 77, .epoch = epoch, .key = flow(port)};
+}
+
+static void grant(struct stage *s, uint16_t port, uint16_t origin, uint16_t target, uint32_t epoch)
+{
+    struct capy_mig_msg m = message(CAPY_MIG_PREPARE_MIG_ACK, port, origin, target, epoch);
+    m.target_port = target == 0 ? 80 : MIG_PORT;
+    mig(s, target, m, NULL);
+}
+
+static void state(struct stage *s, uint16_t port, uint16_t origin, uint16_t target, uint32_t epoch,
+                  bool last)
+{
+    const uint8_t bytes[16] = {1, 2, 3};
+    struct capy_mig_msg m = message(CAPY_MIG_CONN_STATE, port, origin, target, epoch);
+    m.total = last ? 16 : 32;
+    m.length = 16;
+    mig(s, origin, m, bytes);
+}
+
+/* The flow of this client port settled at server 1, epoch 1. */
+static void settle(struct stage *s, uint16_t port)
+{
+    grant(s, port, 0, 1, 1);
+    assert_int_equal(got(s, 0, 0).verdict, CAPY_VERDICT_OK);
+    state(s, port, 0, 1, 1, true);
+    assert_int_equal(got(s, 0, 1).phase, CAPY_PHASE_SETTLED);
+}
+
+static void tcp(struct stage *s, uint16_t in, unsigned src_mac, unsigned dst_mac, unsigned src,
+                uint16_t src_port, unsigned dst, uint16_t dst_port, uint8_t flags)
+{
+    uint8_t data[5] = {9, 8, 7, 6, 5};
+    const struct capy_frame_to to = {.dst_mac = mac(dst_mac), .src_mac = mac(src_mac),
+                                     .src = ip(src), .dst = ip(dst), .src_port = src_port,
+                                     .dst_port = dst_port, .ttl = 61};
+    const struct capy_tcp_segment seg = {.seq = {0xfffffff0u}, .ack = {77}, .window = 500,
+                                         .flags = flags, .data = data,
+                                         .data_len = flags & CAPY_TCP_SYN ? 0 : 5};
+    input(s, in, capy_frame_build_tcp(s->frame, &to, &seg));
+}
+
+static void client_sends(struct stage *s, uint16_t port, uint8_t flags)
+{
+    tcp(s, CLIENT_PORT, 200, 1, 200, port, 1, 80, flags);
+}
+
+static void server_sends(struct stage *s, unsigned id, uint16_t src_port, uint16_t port,
+                         uint8_t flags)
+{
+    tcp(s, (uint16_t)id, id + 1, 200, id + 1, src_port, 200, port, flags);
+}
+
+static bool out_is(const struct stage *s, uint16_t egress, unsigned src, uint16_t src_port,
+                   unsigned dst, uint16_t dst_port)
+{
+    struct capy_ip a = ip(src), b = ip(dst);
+    return s->out.cnt == 1 && s->out.frame[0].port == egress &&
+           capy_ip_eq(&s->packet.src, &a) && capy_ip_eq(&s->packet.dst, &b) &&
+           s->packet.src_port == src_port && s->packet.dst_port == dst_port;
+}
+
+static void shut(struct stage *s)
+{
+    free(s->mem);
+}
+
+#endif
