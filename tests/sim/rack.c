@@ -220,12 +220,16 @@ static void send(struct sim_rack *r, unsigned link, bool to_switch, const uint8_
     }
 }
 
+static bool runs(const struct sim_rack *r, unsigned host)
+{
+    return r->down_until[host] == HOST_NONE && r->stalled_until[host] <= r->now;
+}
+
 void sim_flush(struct sim_rack *r, unsigned host)
 {
     uint8_t frame[CAPY_FRAME_MAX];
     size_t len;
-    while (r->down_until[host] == HOST_NONE &&
-           (len = capy_stack_output(r->host[host], frame, r->now)) > 0)
+    while (runs(r, host) && (len = capy_stack_output(r->host[host], frame, r->now)) > 0)
         send(r, host, true, frame, len);
 }
 
@@ -266,7 +270,7 @@ static void deliver(struct sim_rack *r, uint32_t idx)
     digest(r, f);
     if (f->to_switch) {
         through_switch(r, f);
-    } else if (r->down_until[f->link] == HOST_NONE) {
+    } else if (runs(r, f->link)) {
         capy_stack_input(r->host[f->link], f->data, f->len, r->now);
         after(r, f->link);
     }
@@ -279,9 +283,12 @@ static uint64_t next_at(const struct sim_rack *r)
 {
     uint64_t at = r->heap_cnt > 0 ? r->frames[r->heap[0]].at : CAPY_NEVER;
     at = capy_min64(at, r->switch_next_at);
-    for (unsigned h = 0; h < SIM_HOSTS; h++)
-        at = capy_min64(at, r->down_until[h] != HOST_NONE ? r->down_until[h]
-                                                          : capy_stack_next_at(r->host[h]));
+    for (unsigned h = 0; h < SIM_HOSTS; h++) {
+        uint64_t own = r->down_until[h] != HOST_NONE
+                           ? r->down_until[h]
+                           : capy_max64(capy_stack_next_at(r->host[h]), r->stalled_until[h]);
+        at = capy_min64(at, own);
+    }
     return at;
 }
 
@@ -295,7 +302,7 @@ static void step(struct sim_rack *r)
         if (r->down_until[h] != HOST_NONE) {
             if (r->down_until[h] <= r->now)
                 start_host(r, h);
-        } else if (capy_stack_next_at(r->host[h]) <= r->now) {
+        } else if (runs(r, h) && capy_stack_next_at(r->host[h]) <= r->now) {
             capy_stack_expire(r->host[h], r->now);
             after(r, h);
         }
@@ -317,6 +324,11 @@ void sim_crash(struct sim_rack *r, unsigned host, uint64_t down_ns)
     r->down_until[host] = r->now + down_ns;
     r->cfg[host].incarnation = (uint32_t)capy_prng_next(&r->rng);
     r->cfg[host].hash_key = some_key(r);
+}
+
+void sim_stall(struct sim_rack *r, unsigned host, uint64_t stall_ns)
+{
+    r->stalled_until[host] = r->now + stall_ns;
 }
 
 void sim_reboot_switch(struct sim_rack *r)

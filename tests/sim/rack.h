@@ -45,6 +45,7 @@ struct sim_rack {
     struct capy_stack *host[SIM_HOSTS];
     void *host_mem[SIM_HOSTS];
     uint64_t down_until[SIM_HOSTS]; /* crashed: starts again then */
+    uint64_t stalled_until[SIM_HOSTS]; /* gets no processor time until then */
     struct capy_switch_cfg switch_cfg;
     struct capy_switch *plane;
     void *switch_mem;
@@ -76,6 +77,8 @@ void sim_flush(struct sim_rack *r, unsigned host);
 
 /* The server is gone this instant, and starts empty after down_ns. */
 void sim_crash(struct sim_rack *r, unsigned host, uint64_t down_ns);
+/* The server does nothing for a while: frames to it are lost, its timers wait. */
+void sim_stall(struct sim_rack *r, unsigned host, uint64_t stall_ns);
 /* The switch forgets everything this instant. */
 void sim_reboot_switch(struct sim_rack *r);
 

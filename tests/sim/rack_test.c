@@ -370,6 +370,39 @@ static void servers_crash(void **state)
     assert_true(survived > died / 2 && died > 0);
 }
 
+/* A server gets no processor for longer than the switch waits, and then goes on: what it ran may
+ * have been taken for dead, but never runs twice, and what the switch still holds for it lives. */
+static void servers_stall(void **state)
+{
+    (void)state;
+    uint32_t survived = 0, hurt = 0;
+    for (uint64_t seed = 400; seed < 412; seed++) {
+        print_message("seed %llu\n", (unsigned long long)seed);
+        world_init(seed);
+        world_start();
+        open_streams(12, 1u << 30, 1u << 30);
+        for (int step = 0; step < 900; step++) {
+            churn(CAPY_US(300), 6000, 500000);
+            if (step % 300 == 200) {
+                unsigned victim = (unsigned)capy_prng_below(&w.st.rng, SIM_SERVERS);
+                sim_stall(&w.r, victim, capy_prng_below(&w.st.rng, CAPY_MS(300)));
+                streams_stalled(&w.st, victim);
+            }
+        }
+        run_for(CAPY_MS(400));
+        cut_streams();
+        finish();
+        no_leak();
+        for (uint32_t i = 0; i < w.st.cnt; i++) {
+            hurt += w.st.stream[i].broken;
+            survived += !w.st.stream[i].broken;
+        }
+        sim_free(&w.r);
+    }
+    print_message("%u survived, %u did not\n", survived, hurt);
+    assert_true(survived > hurt);
+}
+
 /* The switch forgets everything; the servers teach it again, and no connection ends. */
 static void the_switch_reboots(void **state)
 {
@@ -405,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_server_drains),
         cmocka_unit_test(hold_overflow_is_only_loss),
         cmocka_unit_test(servers_crash),
+        cmocka_unit_test(servers_stall),
         cmocka_unit_test(the_switch_reboots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

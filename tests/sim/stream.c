@@ -120,10 +120,18 @@ static void work_client(struct streams *st, uint32_t i)
     }
 }
 
+/* A server that was silent for too long may not run what migrated to it until the switch agrees. */
+static bool suspended(const struct streams *st, uint32_t i)
+{
+    const struct stream *x = &st->stream[i];
+    bool fin;
+    return x->doomed && capy_stack_readable(st->rack->host[x->at], x->server.conn, &fin) < 0;
+}
+
 static void work_server(struct streams *st, uint32_t i)
 {
     struct stream *x = &st->stream[i];
-    if (x->place != STREAM_AT)
+    if (x->place != STREAM_AT || suspended(st, i))
         return;
     read_end(st, i, x->at, &x->server, UP);
     write_end(st, i, x->at, &x->server, DOWN, x->down);
@@ -221,6 +229,7 @@ static void answer_ask(struct streams *st, unsigned host, uint32_t i)
     if (rc != CAPY_OK)
         return;
     x->place = STREAM_BETWEEN;
+    x->released_by = (uint16_t)host;
     x->read_at_release = x->server.read;
     x->written_at_release = x->server.written;
 }
@@ -237,6 +246,16 @@ static void server_event(struct streams *st, unsigned host, const struct capy_st
     if (i >= st->cnt)
         return;
     struct stream *x = &st->stream[i];
+    if ((ev->bits & CAPY_EV_MIGRATE_KEPT) && x->doomed && x->place == STREAM_AT && x->at != host) {
+        /* It had arrived at a server that then fell silent before it said a word to anybody: the
+         * switch gave the flow back, at the point where it left. */
+        assert_int_equal(x->released_by, host);
+        x->at = (uint16_t)host;
+        x->server.conn = ev->conn;
+        x->server.read = x->read_at_release;
+        x->server.written = x->written_at_release;
+        x->server.saw_fin = false;
+    }
     bool mine = x->at == host && x->server.conn == ev->conn;
     if ((ev->bits & CAPY_EV_MIGRATE_KEPT) && mine) {
         st->kept++;
@@ -347,6 +366,13 @@ void streams_crashed(struct streams *st, unsigned host)
         if (there)
             x->place = STREAM_OVER;
     }
+}
+
+void streams_stalled(struct streams *st, unsigned host)
+{
+    for (uint32_t i = 0; i < st->cnt; i++)
+        if (st->stream[i].at == host || st->stream[i].place == STREAM_BETWEEN)
+            st->stream[i].doomed = true;
 }
 
 bool streams_done(const struct streams *st)

@@ -30,6 +30,7 @@ struct stream {
     uint16_t at;          /* server that runs it, or released it last */
     uint64_t up, down;    /* bytes to send in all */
     uint32_t moves;
+    uint16_t released_by;
     uint64_t read_at_release, written_at_release;
     struct stream_end client, server;
 };
@@ -57,6 +58,8 @@ void stream_grant(struct streams *st, uint32_t i, uint64_t n);
 int stream_migrate(struct streams *st, uint32_t i, uint16_t target);
 /* Marks what the crash of a server may break, and forgets the server's end of it. */
 void streams_crashed(struct streams *st, unsigned host);
+/* Marks what a long silence of a server may break; its applications live on. */
+void streams_stalled(struct streams *st, unsigned host);
 /* Both directions complete and closed, or broken. */
 bool streams_done(const struct streams *st);
 /* Prints how a stream stands at both ends and at the switch. */
