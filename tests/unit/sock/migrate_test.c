@@ -273,6 +273,26 @@ static void an_asking_application_sends_its_state_along(void **state)
     rig_read(&rig, 1, there, "hi");
 }
 
+static void state_that_nobody_fetched_goes_on_with_the_connection(void **state)
+{
+    (void)state;
+    char fetched[16];
+    int qd;
+    (void)rig_connect(&rig, 0, &qd);
+    rig.os[1]->queues[rig.os[1]->listener[0].queue].flags &= (uint16_t)~CAPY_QUEUE_ASKS;
+    assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
+    (void)rig_expect(&rig, 0, CAPY_OP_MIGRATE);
+    assert_int_equal(capy_release(rig.os[0], qd, "state", 5), CAPY_OK);
+    (void)rig_expect(&rig, 0, CAPY_OP_MIGRATED_OUT);
+    int there = expect_arrival(1);
+    assert_int_equal(capy_pop(rig.os[1], there, 0), CAPY_OK);
+    assert_int_equal(capy_migrate(rig.os[1], there, "s1"), CAPY_OK);
+    (void)rig_expect(&rig, 1, CAPY_OP_MIGRATED_OUT);
+    int back = expect_arrival(0);
+    assert_int_equal(capy_migrated_state(rig.os[0], back, fetched, sizeof fetched), 5);
+    assert_memory_equal(fetched, "state", 5);
+}
+
 static void a_veto_keeps_the_connection(void **state)
 {
     (void)state;
@@ -336,6 +356,7 @@ int main(void)
         IN_RIG(what_the_application_does_while_frozen_is_settled_later),
         IN_RIG(a_close_while_frozen_leaves_it_to_the_target),
         IN_ASKING_RIG(an_asking_application_sends_its_state_along),
+        IN_ASKING_RIG(state_that_nobody_fetched_goes_on_with_the_connection),
         IN_ASKING_RIG(a_veto_keeps_the_connection),
         IN_ASKING_RIG(an_ask_that_is_not_answered_ends),
         IN_ASKING_RIG(a_move_that_falls_through_brings_kept),
