@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test tidy install clean help
+.PHONY: release debug asan clang demo test bench tidy install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
 	@ninja --quiet -C build
@@ -25,6 +25,10 @@ demo:                           ## a rack in namespaces, clients under load, mig
 test:                           ## every test; ends with "N passed, N failed"
 	@tools/bootstrap test
 	@tools/run-tests
+
+bench: release                  ## every bench; writes out/bench/*.json
+	@mkdir -p out/bench
+	@build/bench/bench-migrate | tee out/bench/migrate.json
 
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build

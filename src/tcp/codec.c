@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* n bytes of the buffer; NULL, and bad, when there are not that many. */
-static uint8_t *take(struct capy_codec *c, uint32_t n)
+static inline uint8_t *take(struct capy_codec *c, uint32_t n)
 {
     if (c->bad || c->max - c->at < n) {
         CAPY_ASSERT(c->decoding); /* an encoder's buffer is sized for the worst case */
@@ -36,25 +36,38 @@ static uint32_t size_class(uint64_t v)
 static void write_int(struct capy_codec *c, uint64_t v)
 {
     CAPY_ASSERT(v <= CAPY_CODEC_INT_MAX);
-    uint32_t class = size_class(v), n = 1u << class;
-    uint8_t *p = take(c, n);
-    for (uint32_t i = 0; i < n; i++)
-        p[i] = (uint8_t)(v >> 8 * (n - 1 - i));
-    p[0] = (uint8_t)(p[0] | class << 6);
+    uint32_t class = size_class(v);
+    uint8_t *p = take(c, 1u << class);
+    switch (class) {
+    case 0:
+        p[0] = (uint8_t)v;
+        break;
+    case 1:
+        capy_store16(p, (uint16_t)(v | UINT64_C(1) << 14));
+        break;
+    case 2:
+        capy_store32(p, (uint32_t)(v | UINT64_C(2) << 30));
+        break;
+    case 3:
+        capy_store64(p, v | UINT64_C(3) << 62);
+        break;
+    }
 }
 
 static uint64_t read_int(struct capy_codec *c)
 {
-    uint8_t *first = take(c, 1);
-    if (!first)
+    const uint8_t *p = take(c, 1);
+    if (!p)
         return 0;
-    uint32_t class = *first >> 6;
-    uint64_t v = *first & 0x3fu;
-    uint8_t *rest = take(c, (1u << class) - 1);
-    if (!rest)
-        return 0;
-    for (uint32_t i = 0; i + 1 < 1u << class; i++)
-        v = v << 8 | rest[i];
+    uint32_t class = *p >> 6;
+    uint64_t v = *p & 0x3fu;
+    if (class > 0) {
+        if (!take(c, (1u << class) - 1))
+            return 0;
+        v = class == 1   ? capy_load16(p) & 0x3fffu
+            : class == 2 ? capy_load32(p) & 0x3fffffffu
+                         : capy_load64(p) & CAPY_CODEC_INT_MAX;
+    }
     if (size_class(v) != class) {
         c->bad = true;
         return 0;

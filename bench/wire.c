@@ -1,0 +1,155 @@
+/* See wire.h. */
+#include "wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+enum { TCPMIG_PORT = 7777, MIG_PORT_FIRST = 61440, MIG_PORT_CNT = 4096 };
+
+static uint64_t clock_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t wire_ticks(void)
+{
+#if defined(__x86_64__)
+    return __rdtsc();
+#else
+    return clock_ns();
+#endif
+}
+
+double wire_tick_ns(void)
+{
+    uint64_t t0 = clock_ns(), c0 = wire_ticks();
+    while (clock_ns() - t0 < 20000000u)
+        ;
+    return (double)(clock_ns() - t0) / (double)(wire_ticks() - c0);
+}
+
+static struct capy_mac mac_of(unsigned host)
+{
+    return (struct capy_mac){{2, 0xca, 0, 0, 0, (uint8_t)(host + 1)}};
+}
+
+static struct capy_ip ip_of(unsigned host)
+{
+    return capy_ip_from_v4(0x0a630000u + host + 1);
+}
+
+static void open_host(struct wire *w, unsigned host, uint32_t conn_max)
+{
+    struct capy_stack_cfg cfg;
+    capy_stack_cfg_default(&cfg);
+    cfg.mac = mac_of(host);
+    cfg.ip = ip_of(host);
+    cfg.netmask = capy_ip_from_v4(0xffffff00u);
+    cfg.conn_max = conn_max;
+    cfg.block_cnt = 4096;
+    cfg.hash_key = (struct capy_key){host + 1, 2};
+    if (host != WIRE_CLIENT) {
+        cfg.self = (uint16_t)host;
+        cfg.peer_cnt = WIRE_CLIENT;
+        for (unsigned i = 0; i < WIRE_CLIENT; i++)
+            cfg.peers[i] = (struct capy_stack_peer){ip_of(i), mac_of(i)};
+        cfg.tor = (struct capy_stack_peer){ip_of(WIRE_HOSTS), mac_of(WIRE_HOSTS)};
+        cfg.tcpmig_port = TCPMIG_PORT;
+        cfg.mig_port_first = MIG_PORT_FIRST;
+        cfg.mig_port_cnt = MIG_PORT_CNT;
+        cfg.rack_key = (struct capy_key){3, 4};
+        cfg.incarnation = host + 1;
+    }
+    size_t size = capy_stack_size(&cfg);
+    w->mem[host] = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
+    CAPY_ASSERT(size > 0 && w->mem[host]);
+    w->host[host] = capy_stack_init(w->mem[host], &cfg, w->now);
+    if (host != WIRE_CLIENT)
+        CAPY_ASSERT(capy_stack_listen(w->host[host], WIRE_SERVICE_PORT, 0) == CAPY_OK);
+}
+
+void wire_open(struct wire *w, uint32_t conn_max)
+{
+    struct capy_switch_cfg cfg;
+    memset(w, 0, sizeof *w);
+    w->now = CAPY_SEC(1);
+    capy_switch_cfg_default(&cfg);
+    cfg.mac = mac_of(WIRE_HOSTS);
+    cfg.ip = ip_of(WIRE_HOSTS);
+    cfg.tcpmig_port = TCPMIG_PORT;
+    cfg.mig_port_first = MIG_PORT_FIRST;
+    cfg.mig_port_cnt = MIG_PORT_CNT;
+    cfg.key = (struct capy_key){3, 4};
+    cfg.hash_key = (struct capy_key){5, 6};
+    cfg.boot_id = 7;
+    cfg.levels = 4; /* two levels of one slot refuse the first flow at some 8,000 of them */
+    cfg.port_cnt = WIRE_HOSTS;
+    cfg.server_cnt = WIRE_CLIENT;
+    for (unsigned i = 0; i < WIRE_HOSTS; i++)
+        cfg.role[i] = i == WIRE_CLIENT ? CAPY_PORT_CLIENT : CAPY_PORT_SERVER;
+    for (unsigned i = 0; i < WIRE_CLIENT; i++) {
+        cfg.server[i].ip = ip_of(i);
+        cfg.server[i].mac = mac_of(i);
+        cfg.server[i].port = (uint16_t)i;
+    }
+    size_t size = capy_switch_size(&cfg);
+    w->mem[WIRE_HOSTS] = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
+    CAPY_ASSERT(size > 0 && w->mem[WIRE_HOSTS]);
+    w->plane = capy_switch_init(w->mem[WIRE_HOSTS], &cfg, w->now);
+    for (unsigned host = 0; host < WIRE_HOSTS; host++)
+        open_host(w, host, conn_max);
+    w->now += CAPY_SEC(2); /* past the switch's learning time */
+}
+
+void wire_close(struct wire *w)
+{
+    for (unsigned i = 0; i <= WIRE_HOSTS; i++)
+        free(w->mem[i]);
+}
+
+static void deliver(struct wire *w, unsigned host, const uint8_t *frame, size_t len)
+{
+    uint64_t t0 = wire_ticks();
+    capy_stack_input(w->host[host], frame, len, w->now);
+    w->ticks[host] += wire_ticks() - t0;
+}
+
+/* One frame of a host through the switch to where it goes. False: the host was silent. */
+static bool carry(struct wire *w, unsigned host)
+{
+    static uint8_t frame[CAPY_FRAME_MAX];
+    static struct capy_switch_out out;
+    uint64_t t0 = wire_ticks();
+    size_t len = capy_stack_output(w->host[host], frame, w->now);
+    w->ticks[host] += wire_ticks() - t0;
+    if (len == 0)
+        return false;
+    capy_switch_input(w->plane, (uint16_t)host, frame, len, w->now, &out);
+    for (unsigned i = 0; i < out.cnt; i++)
+        for (unsigned to = 0; to < WIRE_HOSTS; to++)
+            if (out.frame[i].port == to || (out.frame[i].port == CAPY_PORT_FLOOD && to != host))
+                deliver(w, to, out.frame[i].data, out.frame[i].len);
+    return true;
+}
+
+void wire_settle(struct wire *w)
+{
+    bool busy = true;
+    w->now += CAPY_US(1);
+    if (w->now >= w->switch_at)
+        w->switch_at = capy_switch_expire(w->plane, w->now);
+    for (unsigned host = 0; host < WIRE_HOSTS; host++)
+        capy_stack_expire(w->host[host], w->now);
+    while (busy) {
+        busy = false;
+        for (unsigned host = 0; host < WIRE_HOSTS; host++)
+            while (carry(w, host))
+                busy = true;
+    }
+}
