@@ -71,7 +71,7 @@ static void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_m
     const struct capy_frame_to to = {.dst_mac = mac(100), .src_mac = mac(from + 1),
                                      .src = ip(from + 1), .dst = ip(100), .src_port = TCPMIG,
                                      .dst_port = TCPMIG};
-    if (msg.length)
+    if (payload)
         memcpy(s->frame + CAPY_UDP_AT + CAPY_MIG_HEADER_LEN, payload, msg.length);
     size_t n = capy_mig_build(s->frame + CAPY_UDP_AT, RACK_KEY, &msg);
     input(s, port, capy_frame_build_udp(s->frame, &to, n));
