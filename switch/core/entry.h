@@ -325,7 +325,8 @@ static inline struct capy_rule capy_entry_closed(const struct capy_entry *e,
         CAPY_RULE_BOUNCE | (c->peer.id != CAPY_SERVER_ANY ? CAPY_RULE_PASS : 0u);
     if (!capy_entry_is(e))
         return capy_rule(done, CAPY_VERDICT_OK);
-    if (e->epoch < c->epoch || (e->phase == CAPY_PHASE_SETTLED && e->owner.id == c->sender.id))
+    /* An entry below e of somebody else's may be the next connection of the same name: it stays. */
+    if (e->phase == CAPY_PHASE_SETTLED && e->owner.id == c->sender.id)
         return capy_rule(done | CAPY_RULE_REMOVE, CAPY_VERDICT_OK);
     return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_STALE);
 }
