@@ -56,6 +56,16 @@ void capy_announce_remove(struct capy_stack *s, uint32_t idx)
     capy_list_remove(s->conns[idx].announced ? &s->announced : &s->unannounced, idx);
 }
 
+void capy_announce_again(struct capy_stack *s, uint32_t idx)
+{
+    if (!s->conns[idx].announced)
+        return;
+    s->conns[idx].announced = false;
+    capy_list_remove(&s->announced, idx);
+    capy_list_push_tail(&s->unannounced, idx);
+    arm(s);
+}
+
 static void all_unannounced(struct capy_stack *s)
 {
     uint32_t idx;
@@ -77,6 +87,37 @@ void capy_announce_timer(struct capy_stack *s)
     s->tor.announce_owed = s->announced.cnt + s->unannounced.cnt > 0;
 }
 
+static void wake(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    c->mode = CAPY_CONN_RUNNING;
+    c->want_write = false;
+    capy_post(s, idx, CAPY_EV_READABLE | CAPY_EV_WRITABLE);
+    capy_conn_settle(s, idx);
+}
+
+/* No more to be asked about it for now. */
+static void settled(struct capy_stack *s, uint32_t idx)
+{
+    struct capy_conn *c = &s->conns[idx];
+    if (!c->announced) {
+        capy_list_remove(&s->unannounced, idx);
+        capy_list_push_tail(&s->announced, idx);
+        c->announced = true;
+    }
+    if (c->mode == CAPY_CONN_SUSPENDED)
+        wake(s, idx);
+}
+
+/* Both sides have closed; only the last acknowledgement is missing. Its entry goes by linger, and must
+ * not be made anew: the client may begin its next connection under the same name. */
+static bool is_closing(const struct capy_conn *c)
+{
+    bool both = c->tcb.state == CAPY_TCP_LAST_ACK || c->tcb.state == CAPY_TCP_CLOSING ||
+                c->tcb.state == CAPY_TCP_TIME_WAIT || c->tcb.state == CAPY_TCP_CLOSED;
+    return both && c->tcb.snd.nxt > c->tcb.snd.end;
+}
+
 /* The head of a list goes to its tail: each flow has its turn, without a time of its own. */
 size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
 {
@@ -91,6 +132,10 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
         s->tor.announce_left--;
     arm(s);
     const struct capy_conn *c = &s->conns[idx];
+    if (is_closing(c)) {
+        settled(s, idx);
+        return 0;
+    }
     struct capy_flow_key key = capy_conn_key(s, c);
     return capy_rack_wrap(s, frame,
                           capy_mig_announce(&env, &key, c->epoch, c->local_port,
@@ -126,15 +171,6 @@ void capy_lease_lost(struct capy_stack *s)
         suspend(s, i);
 }
 
-static void wake(struct capy_stack *s, uint32_t idx)
-{
-    struct capy_conn *c = &s->conns[idx];
-    c->mode = CAPY_CONN_RUNNING;
-    c->want_write = false;
-    capy_post(s, idx, CAPY_EV_READABLE | CAPY_EV_WRITABLE);
-    capy_conn_settle(s, idx);
-}
-
 /* ---- answers ------------------------------------------------------------------------------------- */
 
 static void still_ours(struct capy_stack *s, uint32_t idx, uint64_t asked_at)
@@ -143,13 +179,7 @@ static void still_ours(struct capy_stack *s, uint32_t idx, uint64_t asked_at)
     bool leased = s->tor.lease_until != CAPY_NEVER;
     if (c->mode == CAPY_CONN_SUSPENDED && (!leased || asked_at <= s->tor.suspended_at))
         return; /* an older answer: asked again */
-    if (!c->announced) {
-        capy_list_remove(&s->unannounced, idx);
-        capy_list_push_tail(&s->announced, idx);
-        c->announced = true;
-    }
-    if (c->mode == CAPY_CONN_SUSPENDED)
-        wake(s, idx);
+    settled(s, idx);
 }
 
 void capy_announce_replaced(struct capy_stack *s, uint32_t idx)
@@ -162,7 +192,7 @@ void capy_announce_replaced(struct capy_stack *s, uint32_t idx)
 void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
     uint32_t idx = msg->origin == s->cfg.self ? capy_demux_find_key(s, &msg->key) : CAPY_NONE;
-    if (idx == CAPY_NONE || s->conns[idx].epoch == 0)
+    if (idx == CAPY_NONE || s->conns[idx].epoch == 0 || s->conns[idx].mode == CAPY_CONN_ENDED)
         return;
     struct capy_conn *c = &s->conns[idx];
     if (msg->verdict == CAPY_VERDICT_OK && msg->epoch == c->epoch)
@@ -189,8 +219,18 @@ static void take_out(struct capy_stack *s, uint32_t i)
     f->list = CAPY_CLOSED_WAITING;
 }
 
+static uint32_t *closed_bucket(struct capy_stack *s, const struct capy_flow_key *key)
+{
+    uint64_t h = capy_siphash13(s->index_key, (const uint8_t *)key, sizeof *key);
+    return &s->closed_buckets[h % CAPY_CLOSED_MAX];
+}
+
 static void closed_done(struct capy_stack *s, uint32_t i)
 {
+    uint32_t *at = closed_bucket(s, &s->closed[i].key);
+    while (*at != i)
+        at = &s->closed[*at].chain;
+    *at = s->closed[i].chain;
     take_out(s, i);
     capy_wheel_arm(&s->wheel, s->closed_clocks + i, CAPY_NEVER);
     capy_pool_give(&s->closed_pool, i);
@@ -217,11 +257,14 @@ static uint64_t say_at(struct capy_stack *s, const struct capy_flow_key *key, ui
 void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch,
                      uint16_t local_port)
 {
+    capy_closed_forget(s, key); /* one word for each name */
     uint32_t i = capy_pool_take(&s->closed_pool);
     if (i == CAPY_NONE)
         return; /* its entry goes by both FINs, or by age */
-    s->closed[i] =
-        (struct capy_closed_flow){.key = *key, .epoch = epoch, .local_port = local_port};
+    uint32_t *bucket = closed_bucket(s, key);
+    s->closed[i] = (struct capy_closed_flow){
+        .key = *key, .epoch = epoch, .local_port = local_port, .chain = *bucket};
+    *bucket = i;
     uint64_t at = say_at(s, key, epoch);
     if (at > s->now)
         capy_wheel_arm(&s->wheel, s->closed_clocks + i, at);
@@ -248,6 +291,14 @@ size_t capy_closed_output(struct capy_stack *s, uint8_t *frame)
     return capy_rack_wrap(s, frame, len);
 }
 
+static uint32_t closed_find(struct capy_stack *s, const struct capy_flow_key *key)
+{
+    uint32_t i = *closed_bucket(s, key);
+    while (i != CAPY_NONE && !capy_flow_key_eq(&s->closed[i].key, key))
+        i = s->closed[i].chain;
+    return i;
+}
+
 /* Ours, answered; or another server's, passed on because we are the flow's home. */
 void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
@@ -257,11 +308,15 @@ void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg)
             r->left_epoch = 0;
         return;
     }
-    /* Answers come in the order of sending: it is among the first. */
-    for (uint32_t i = s->closed_sent.head; i != CAPY_NONE; i = s->closed[i].link.next) {
-        if (s->closed[i].epoch == msg->epoch && capy_flow_key_eq(&s->closed[i].key, &msg->key)) {
-            closed_done(s, i);
-            return;
-        }
-    }
+    uint32_t i = closed_find(s, &msg->key);
+    if (i != CAPY_NONE && s->closed[i].epoch == msg->epoch)
+        closed_done(s, i);
+}
+
+/* A new connection begins under the name: what is said of it from now on would be taken for this one. */
+void capy_closed_forget(struct capy_stack *s, const struct capy_flow_key *key)
+{
+    uint32_t i = s->closed_pool.free_cnt < CAPY_CLOSED_MAX ? closed_find(s, key) : CAPY_NONE;
+    if (i != CAPY_NONE)
+        closed_done(s, i);
 }

@@ -164,7 +164,8 @@ void capy_conn_strip(struct capy_stack *s, uint32_t idx)
     if (c->mode != CAPY_CONN_ARRIVING)
         capy_tcp_free(&c->tcb, &env);
     capy_stream_clear(&c->app, &s->blocks);
-    capy_demux_remove(s, idx);
+    if (c->slot == CAPY_NONE) /* else the name stays taken until its migration has ended */
+        capy_demux_remove(s, idx);
     capy_conn_unready(s, idx);
     capy_wheel_arm(&s->wheel, idx, CAPY_NEVER);
     if (c->epoch > 0)
@@ -179,7 +180,7 @@ void capy_conn_end(struct capy_stack *s, uint32_t idx, uint32_t bits)
     capy_conn_strip(s, idx);
     if (c->slot != CAPY_NONE) /* the slot tells the switch, once it knows the last epoch */
         capy_origin_conn_ended(s, c->slot);
-    else if (c->epoch > 0)
+    else if (c->epoch > 0 && bits != CAPY_EV_TIMED_OUT) /* the entry aged as we did */
         capy_closed_owe(s, &key, c->epoch, c->local_port);
     if (bits)
         capy_post(s, idx, bits);

@@ -49,6 +49,7 @@ struct capy_target_slot {
     bool emptying;        /* over: only held frames are left, to be put back on the wire */
     bool refused_noted;   /* the refusal is in the memory */
     uint32_t conn;        /* ARRIVING; CAPY_NONE when emptying, or imported */
+    uint64_t boot;        /* of the switch, when it was admitted */
     struct capy_mig_target mig;
 };
 
@@ -61,6 +62,7 @@ struct capy_closed_flow {
     struct capy_flow_key key;
     uint32_t epoch;
     uint16_t local_port;
+    uint32_t chain;
     uint8_t tries, list;
 };
 /* No frame and no message lives longer than this in a rack (RFC 9293 §3.4.1 assumes two minutes for
@@ -80,6 +82,8 @@ struct capy_tor {
     uint64_t lease_until;     /* it cannot take us for dead before this; CAPY_NEVER: it did already,
                                  as far as we know, or does not know us yet */
     uint64_t suspended_at;    /* when we last lost the lease */
+    uint64_t started_at;
+    uint64_t quiet_until;     /* after our start: CAPY_MIG_QUIET_NS */
     bool learning, beat_owed;
     uint64_t unknown_at;      /* no NACK for an unknown flow before this */
     uint32_t announce_left;   /* flows still to announce in this fast round */
@@ -115,6 +119,7 @@ struct capy_stack {
     struct capy_closed_flow *closed;
     struct capy_pool closed_pool;
     struct capy_list closed_due, closed_sent;
+    uint32_t *closed_buckets;
     struct capy_tor tor;
     uint32_t away_cnt, load;
     bool draining;
@@ -242,6 +247,8 @@ void capy_rack_start(struct capy_stack *s);
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p);
 /* The next TCPMig frame that is owed: heartbeats, announcements, closed flows. */
 size_t capy_rack_output(struct capy_stack *s, uint8_t *frame);
+/* Neither draining, nor just started, nor without a lease. */
+bool capy_takes_migrations(const struct capy_stack *s);
 /* The switch answers heartbeats. */
 bool capy_tor_alive(const struct capy_stack *s);
 void capy_heartbeat_timer(struct capy_stack *s);
@@ -252,6 +259,8 @@ size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len);
 /* A flow's epoch rose above 0, or it ends or falls back to 0. */
 void capy_announce_add(struct capy_stack *s, uint32_t idx);
 void capy_announce_remove(struct capy_stack *s, uint32_t idx);
+/* The switch may not know this one (any more). */
+void capy_announce_again(struct capy_stack *s, uint32_t idx);
 void capy_announce_new_boot(struct capy_stack *s);
 /* The flow went on elsewhere while we were silent: our copy ends without a word. */
 void capy_announce_replaced(struct capy_stack *s, uint32_t idx);
@@ -260,6 +269,7 @@ void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg);
 size_t capy_announce_output(struct capy_stack *s, uint8_t *frame);
 void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch,
                      uint16_t local_port);
+void capy_closed_forget(struct capy_stack *s, const struct capy_flow_key *key);
 void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg);
 void capy_closed_timer(struct capy_stack *s, uint32_t i);
 size_t capy_closed_output(struct capy_stack *s, uint8_t *frame);

@@ -79,6 +79,10 @@ static void open_passive(struct capy_stack *s, const struct capy_packet *p,
     struct capy_tuple tuple = capy_conn_tuple(s, c);
     struct capy_seq iss = capy_isn(s, &tuple, &ts_offset);
     capy_tcp_open_passive(&c->tcb, &env, &p->tcp, iss, ts_offset);
+    if (s->cfg.peer_cnt > 0) {
+        struct capy_flow_key key = capy_conn_key(s, c);
+        capy_closed_forget(s, &key);
+    }
     capy_demux_insert(s, idx);
     capy_conn_settle(s, idx);
 }

@@ -74,6 +74,7 @@ static void drop(struct capy_stack *s, uint32_t i)
 {
     struct capy_target_slot *t = &s->targets[i];
     uint32_t idx = t->conn;
+    capy_refuse_note(s, &t->mig.key, t->mig.epoch);
     s->conns[idx].slot = CAPY_NONE;
     capy_conn_strip(s, idx);
     capy_conn_reap(s, idx);
@@ -115,6 +116,8 @@ static enum capy_mig_reason restore(struct capy_stack *s, struct capy_target_slo
     *listener = capy_listener_of(s, c->home_port);
     if (!*listener) /* it stopped listening since */
         return CAPY_REASON_NO_SERVICE;
+    if (s->tor.lease_until == CAPY_NEVER) /* taken for dead: not a place to go to */
+        return CAPY_REASON_HOLD_EXPIRED;
     int rc = capy_snap_restore(&t->mig.state, t->mig.total, &c->tcb, &env, &meta, &c->app);
     if (rc != CAPY_OK)
         return rc == CAPY_E_NOMEM ? CAPY_REASON_FULL : CAPY_REASON_BAD_STATE;
@@ -154,6 +157,8 @@ static void import(struct capy_stack *s, uint32_t i)
     c->has_next_hop = c->known = true;
     c->user = listener->user;
     capy_conn_set_epoch(s, idx, t->mig.epoch);
+    if (t->boot != s->tor.boot) /* the commit may have passed the switch before it rebooted */
+        capy_announce_again(s, idx);
     struct capy_mig_record *r = capy_mig_memory_touch(&s->memory, &t->mig.key, s->now);
     r->imported_epoch = t->mig.epoch;
     r->imported_id = t->mig.mig_id;
@@ -209,7 +214,7 @@ static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mi
                                       uint16_t *port)
 {
     const struct capy_mig_record *r = capy_record_of(s, &msg->key);
-    if (s->draining)
+    if (!capy_takes_migrations(s))
         return CAPY_REASON_DRAINING;
     if (capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
         !capy_listener_of(s, msg->key.home_port))
@@ -240,6 +245,8 @@ static void admit(struct capy_stack *s, const struct capy_mig_msg *msg, uint16_t
     t->used = true;
     t->emptying = t->refused_noted = false;
     t->conn = idx;
+    t->boot = s->tor.boot;
+    capy_closed_forget(s, &msg->key);
     capy_mig_target_start(&t->mig, &env, msg, port);
     speak(s, i);
 }
@@ -266,17 +273,17 @@ static bool known_flow(struct capy_stack *s, uint32_t idx, const struct capy_mig
         capy_announce_replaced(s, idx); /* it went on without us, and comes to us now */
         return false;
     }
-    if (msg->epoch > c->epoch)
+    if (msg->epoch != c->epoch) /* equal: a repeat of what brought it here */
         refuse(s, msg, CAPY_REASON_CLASH);
     return true;
 }
 
-/* A repeat of what is over here: answering it with a refusal would give the flow back. */
+/* A repeat of the move that brought the flow here: answering it with a refusal would give the flow
+ * back. (All other epochs the switch refuses itself.) */
 static bool is_past(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
     const struct capy_mig_record *r = capy_record_of(s, &msg->key);
-    return r && (r->imported_epoch > msg->epoch || r->left_epoch >= msg->epoch ||
-                 (r->imported_epoch == msg->epoch && r->imported_id == msg->mig_id));
+    return r && r->imported_epoch == msg->epoch && r->imported_id == msg->mig_id;
 }
 
 void capy_target_prepare(struct capy_stack *s, const struct capy_mig_msg *msg)
@@ -297,10 +304,9 @@ void capy_target_prepare(struct capy_stack *s, const struct capy_mig_msg *msg)
 static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct capy_mig_msg *msg)
 {
     struct capy_mig_env env = capy_mig_env(s);
-    const struct capy_mig_record *r = capy_record_of(s, &msg->key);
     if (msg->offset + msg->length != msg->total)
         return;
-    bool ours = (r && r->imported_epoch == msg->epoch && r->imported_id == msg->mig_id) ||
+    bool ours = is_past(s, msg) ||
                 (idx != CAPY_NONE && s->conns[idx].epoch == msg->epoch &&
                  s->conns[idx].mode != CAPY_CONN_ARRIVING);
     if (ours) {
@@ -310,8 +316,7 @@ static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct 
                 s, capy_rack_wrap(s, frame, capy_mig_repeat_ack(&env, msg, frame + CAPY_UDP_AT)));
         return;
     }
-    if (!is_past(s, msg) && (idx == CAPY_NONE || s->conns[idx].epoch < msg->epoch))
-        refuse(s, msg, CAPY_REASON_HOLD_EXPIRED);
+    refuse(s, msg, CAPY_REASON_HOLD_EXPIRED);
 }
 
 void capy_target_message(struct capy_stack *s, const struct capy_mig_msg *msg)

@@ -82,6 +82,7 @@ static void resume(struct capy_stack *s, uint32_t i)
         struct capy_flow_key key = capy_conn_key(s, c);
         if (epoch > 0)
             capy_closed_owe(s, &key, epoch, c->local_port);
+        capy_demux_remove(s, idx);
         capy_conn_reap(s, idx);
         return;
     }

@@ -9,7 +9,14 @@
 void capy_rack_start(struct capy_stack *s)
 {
     s->tor.beat_owed = true;
+    s->tor.quiet_until = s->now + CAPY_MIG_QUIET_NS;
+    s->tor.started_at = s->now;
     capy_wheel_arm(&s->wheel, s->clocks + CAPY_CLOCK_HEARTBEAT, s->now + s->cfg.heartbeat_ns);
+}
+
+bool capy_takes_migrations(const struct capy_stack *s)
+{
+    return !s->draining && s->now >= s->tor.quiet_until && s->tor.lease_until != CAPY_NEVER;
 }
 
 size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len)
@@ -39,7 +46,7 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
     struct capy_mig_heartbeat beat = {
         .load = s->load,
         .free_cnt = capy_min32(conn_free, s->target_pool.free_cnt),
-        .draining = s->draining,
+        .draining = s->draining || s->now < s->tor.quiet_until,
         .conn_cnt = s->cfg.conn_max - conn_free,
         .incarnation = s->cfg.incarnation,
         .switch_boot = s->tor.boot,
@@ -51,16 +58,15 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
 static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
     struct capy_mig_heartbeat_ack ack;
-    if (!capy_mig_heartbeat_ack_load(msg->payload, msg->length, &ack))
-        return;
+    if (!capy_mig_heartbeat_ack_load(msg->payload, msg->length, &ack) ||
+        msg->mig_id < s->tor.started_at || msg->mig_id > s->now)
+        return; /* mig_id: our clock when the HEARTBEAT left; else it answers our former life */
     bool new_boot = ack.switch_boot != s->tor.boot;
     s->tor.boot = ack.switch_boot;
     s->tor.learning = ack.learning != 0;
     s->tor.heard_at = s->now;
-    if (msg->mig_id <= s->now) { /* our clock when the HEARTBEAT left, brought back */
-        s->tor.confirmed_at = new_boot ? msg->mig_id : capy_max64(s->tor.confirmed_at, msg->mig_id);
-        capy_lease_confirmed(s, msg->mig_id);
-    }
+    s->tor.confirmed_at = new_boot ? msg->mig_id : capy_max64(s->tor.confirmed_at, msg->mig_id);
+    capy_lease_confirmed(s, msg->mig_id);
     if (new_boot)
         capy_announce_new_boot(s);
 }

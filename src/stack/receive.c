@@ -67,6 +67,8 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
         capy_target_hold(s, idx, frame, len);
     else if (c->mode == CAPY_CONN_FROZEN) /* the switch sends it on to the target */
         capy_put_back(s, frame, len, c->home, c->home_port);
+    else if (c->mode == CAPY_CONN_ENDED && !(p->tcp.flags & CAPY_TCP_SYN))
+        capy_reset_reply(s, p); /* a SYN is repeated, and finds the name free */
 }
 
 /* RFC 9293 §3.10.7.1: a segment for no connection. */

@@ -61,6 +61,7 @@ static void carve(struct capy_stack *s, struct capy_arena *a, uint64_t now)
         capy_mig_memory_init(&s->memory, a, cfg->memory_max, s->index_key);
         s->seen_at = capy_arena_take(a, cfg->memory_max, sizeof *s->seen_at);
         s->closed = capy_arena_take(a, CAPY_CLOSED_MAX, sizeof *s->closed);
+        s->closed_buckets = capy_arena_take(a, CAPY_CLOSED_MAX, sizeof *s->closed_buckets);
         capy_pool_init(&s->closed_pool, a, CAPY_CLOSED_MAX);
     }
     capy_blocks_init(&s->blocks, a, cfg->block_cnt); /* last: the large one */
@@ -133,6 +134,8 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     init_lists(s);
     if (cfg->peer_cnt > 0) {
         memset(s->seen_at, 0, sizeof *s->seen_at * s->cfg.memory_max);
+        for (uint32_t i = 0; i < CAPY_CLOSED_MAX; i++)
+            s->closed_buckets[i] = CAPY_NONE;
         capy_rack_start(s);
     }
     return s;

@@ -157,7 +157,7 @@ static uint32_t encode(struct streams *st, uint32_t i, uint8_t *out)
 {
     const struct stream_end *e = &st->stream[i].server;
     uint32_t filler = st->state_max > 0 ? (uint32_t)capy_prng_below(&st->rng, st->state_max) : 0;
-    capy_store32(out, i);
+    capy_store32(out, i | st->stream[i].life << 8);
     capy_store64(out + 4, e->read);
     capy_store64(out + 12, e->written);
     for (uint32_t b = 0; b < filler; b++)
@@ -171,8 +171,10 @@ static uint32_t decode(struct streams *st, unsigned host, capy_handle conn)
     struct capy_stack *s = st->rack->host[host];
     int64_t len = capy_stack_app_state(s, conn, state, sizeof state);
     assert_true(len >= STATE_FIXED);
-    uint32_t i = capy_load32(state);
+    uint32_t i = capy_load32(state) & 0xff;
     assert_true(i < st->cnt);
+    if (capy_load32(state) >> 8 != st->stream[i].life)
+        fail_msg("stream %u: an earlier life of it moved to server %u", i, host);
     assert_int_equal(capy_load64(state + 4), st->stream[i].read_at_release);
     assert_int_equal(capy_load64(state + 12), st->stream[i].written_at_release);
     for (int64_t b = STATE_FIXED; b < len; b++)
@@ -316,22 +318,59 @@ static void started(struct sim_rack *r, unsigned host, void *ctx)
 
 /* ---- what scenarios do ---- */
 
-uint32_t stream_open(struct streams *st, unsigned home, uint64_t up, uint64_t down)
+static int dial(struct streams *st, uint32_t i, struct stream fresh)
 {
     struct sim_rack *r = st->rack;
-    struct capy_ip ip = sim_ip(home);
+    struct capy_ip ip = sim_ip(fresh.home);
+    fresh.client.take = fresh.server.take = CAPY_NEVER;
+    fresh.client.open = true;
+    fresh.client_port = (uint16_t)(20000 + i);
+    int rc = capy_stack_connect(r->host[SIM_CLIENT], &ip, SIM_SERVICE_PORT, fresh.client_port, i,
+                                &fresh.client.conn, r->now);
+    if (rc == CAPY_OK)
+        st->stream[i] = fresh;
+    sim_flush(r, SIM_CLIENT);
+    return rc;
+}
+
+uint32_t stream_open(struct streams *st, unsigned home, uint64_t up, uint64_t down)
+{
     assert_true(st->cnt < STREAMS_MAX);
     uint32_t i = st->cnt++;
-    struct stream *x = &st->stream[i];
-    *x = (struct stream){.used = true, .home = (uint16_t)home, .up = up, .down = down};
-    x->client.take = x->server.take = CAPY_NEVER;
-    x->client.open = true;
-    x->client_port = (uint16_t)(20000 + i);
-    assert_int_equal(capy_stack_connect(r->host[SIM_CLIENT], &ip, SIM_SERVICE_PORT, x->client_port,
-                                        i, &x->client.conn, r->now),
-                     CAPY_OK);
-    sim_flush(r, SIM_CLIENT);
+    struct stream fresh = {.home = (uint16_t)home, .up = up, .down = down};
+    assert_int_equal(dial(st, i, fresh), CAPY_OK);
     return i;
+}
+
+int stream_reopen(struct streams *st, uint32_t i, uint64_t up, uint64_t down)
+{
+    const struct stream *old = &st->stream[i];
+    struct stream fresh = {.home = old->home, .up = up, .down = down, .life = old->life + 1};
+    return dial(st, i, fresh);
+}
+
+void stream_abort(struct streams *st, uint32_t i, bool by_client)
+{
+    struct stream *x = &st->stream[i];
+    struct sim_rack *r = st->rack;
+    if (by_client && x->client.open) {
+        x->doomed = x->broken = true;
+        x->client.open = false;
+        capy_stack_abort(r->host[SIM_CLIENT], x->client.conn, r->now);
+        sim_flush(r, SIM_CLIENT);
+    } else if (!by_client && x->place == STREAM_AT) {
+        x->doomed = true;
+        x->place = STREAM_OVER;
+        capy_stack_abort(r->host[x->at], x->server.conn, r->now);
+        sim_flush(r, x->at);
+    }
+}
+
+void streams_reap(struct streams *st)
+{
+    for (uint32_t i = 0; i < st->cnt; i++)
+        if (st->stream[i].broken)
+            stream_abort(st, i, false);
 }
 
 void stream_grant(struct streams *st, uint32_t i, uint64_t n)
@@ -375,10 +414,16 @@ void streams_stalled(struct streams *st, unsigned host)
             st->stream[i].doomed = true;
 }
 
+bool stream_is_over(const struct streams *st, uint32_t i)
+{
+    const struct stream *x = &st->stream[i];
+    return !x->client.open && (x->broken || x->place == STREAM_OVER);
+}
+
 bool streams_done(const struct streams *st)
 {
     for (uint32_t i = 0; i < st->cnt; i++)
-        if (st->stream[i].client.open || (!st->stream[i].broken && st->stream[i].place != STREAM_OVER))
+        if (!stream_is_over(st, i))
             return false;
     return true;
 }

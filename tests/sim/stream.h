@@ -21,7 +21,7 @@ struct stream_end {
 };
 
 struct stream {
-    bool used, connected;
+    bool connected;
     bool broken;          /* ended by RST or timeout at the client */
     bool doomed;          /* a fault was injected that may end it */
     uint16_t client_port;
@@ -30,6 +30,7 @@ struct stream {
     uint16_t at;          /* server that runs it, or released it last */
     uint64_t up, down;    /* bytes to send in all */
     uint32_t moves;
+    uint32_t life;           /* how often its client port was used before */
     uint16_t released_by;
     uint64_t read_at_release, written_at_release;
     struct stream_end client, server;
@@ -51,6 +52,13 @@ void streams_init(struct streams *st, struct sim_rack *r, uint64_t seed);
 void streams_attach(struct streams *st);
 /* Opens one more stream to a home server; up and down bytes in all. Its index. */
 uint32_t stream_open(struct streams *st, unsigned home, uint64_t up, uint64_t down);
+/* Opens it again, from the same client port to the same home, once it is over. CAPY_OK, or what
+ * capy_stack_connect said. */
+int stream_reopen(struct streams *st, uint32_t i, uint64_t up, uint64_t down);
+/* The client, or the server, resets it. */
+void stream_abort(struct streams *st, uint32_t i, bool by_client);
+/* Resets server ends whose client is gone: nobody else would ever tell an idle one. */
+void streams_reap(struct streams *st);
 /* Lets both ends write up to n bytes more. */
 void stream_grant(struct streams *st, uint32_t i, uint64_t n);
 /* Asks the server that runs a stream to move it. What capy_stack_migrate said; CAPY_E_AGAIN when
@@ -60,6 +68,7 @@ int stream_migrate(struct streams *st, uint32_t i, uint16_t target);
 void streams_crashed(struct streams *st, unsigned host);
 /* Marks what a long silence of a server may break; its applications live on. */
 void streams_stalled(struct streams *st, unsigned host);
+bool stream_is_over(const struct streams *st, uint32_t i);
 /* Both directions complete and closed, or broken. */
 bool streams_done(const struct streams *st);
 /* Prints how a stream stands at both ends and at the switch. */
