@@ -23,6 +23,7 @@ struct stream_end {
 struct stream {
     bool connected;
     bool broken;          /* ended by RST or timeout at the client */
+    uint64_t broken_at;
     bool doomed;          /* a fault was injected that may end it */
     uint16_t client_port;
     uint16_t home;        /* server that it was opened to */
@@ -52,8 +53,9 @@ void streams_init(struct streams *st, struct sim_rack *r, uint64_t seed);
 void streams_attach(struct streams *st);
 /* Opens one more stream to a home server; up and down bytes in all. Its index. */
 uint32_t stream_open(struct streams *st, unsigned home, uint64_t up, uint64_t down);
-/* Opens it again, from the same client port to the same home, once it is over. CAPY_OK, or what
- * capy_stack_connect said. */
+/* Opens it again, from the same client port to the same home, once it is over. CAPY_OK; what
+ * capy_stack_connect said; CAPY_E_AGAIN: it was reset a moment ago, and a server may be about to
+ * accept or import it yet, which could not be told from the new one. */
 int stream_reopen(struct streams *st, uint32_t i, uint64_t up, uint64_t down);
 /* The client, or the server, resets it. */
 void stream_abort(struct streams *st, uint32_t i, bool by_client);
