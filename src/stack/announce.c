@@ -1,13 +1,14 @@
-/* What a server tells the switch of flows outside any migration: ANNOUNCE, that it runs a flow whose
- * epoch is above 0, and FLOW_CLOSED, that such a flow ended here.
+/* What a server tells the switch of flows outside any migration: ANNOUNCE, that it runs a flow
+ * whose epoch is above 0, and FLOW_CLOSED, that such a flow ended here.
  *
  * Announced flows are announced again in turn within announce_ns, so that their entries do not age.
  * All become unannounced when the switch has a new boot id, and when our lease ran out; those are
  * announced quickly, and again until answered.
  *
  * The lease. A switch that has not heard us for DEAD_LEASES leases takes us for dead, and may give
- * flows that moved to us back to where they came from. So by then they are suspended here: they take
- * nothing in and send nothing, until the answer to a later ANNOUNCE says that they are still ours. */
+ * flows that moved to us back to where they came from. So by then they are suspended here: they
+ * take nothing in and send nothing, until the answer to a later ANNOUNCE says that they are still
+ * ours. */
 #include "stack/host.h"
 
 /* In a fast round: 100,000 flows a second, a tenth of a core at most. */
@@ -19,7 +20,8 @@
 #define CLOSED_TRIES 6u
 #define CLOSED_REPEATS 4u /* of the origin's slowest CONN_STATE, after the fast ones */
 
-/* ---- ANNOUNCE ------------------------------------------------------------------------------------ */
+/* ---- ANNOUNCE
+ * ------------------------------------------------------------------------------------ */
 
 /* Time from one ANNOUNCE to the next; some flow is in a list. */
 static uint64_t spacing(const struct capy_stack *s)
@@ -109,8 +111,8 @@ static void settled(struct capy_stack *s, uint32_t idx)
         wake(s, idx);
 }
 
-/* Both sides have closed; only the last acknowledgement is missing. Its entry goes by linger, and must
- * not be made anew: the client may begin its next connection under the same name. */
+/* Both sides have closed; only the last acknowledgement is missing. Its entry goes by linger, and
+ * must not be made anew: the client may begin its next connection under the same name. */
 static bool is_closing(const struct capy_conn *c)
 {
     bool both = c->tcb.state == CAPY_TCP_LAST_ACK || c->tcb.state == CAPY_TCP_CLOSING ||
@@ -142,7 +144,8 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
                                             c->mode == CAPY_CONN_FROZEN, frame + CAPY_UDP_AT));
 }
 
-/* ---- the lease ----------------------------------------------------------------------------------- */
+/* ---- the lease
+ * ----------------------------------------------------------------------------------- */
 
 void capy_lease_confirmed(struct capy_stack *s, uint64_t beat_at)
 {
@@ -171,7 +174,8 @@ void capy_lease_lost(struct capy_stack *s)
         suspend(s, i);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
 
 static void still_ours(struct capy_stack *s, uint32_t idx, uint64_t asked_at)
 {
@@ -188,7 +192,7 @@ void capy_announce_replaced(struct capy_stack *s, uint32_t idx)
     capy_conn_end(s, idx, CAPY_EV_RESET);
 }
 
-/* STALE counts only with a settled epoch above ours, and while no migration of ours is under way. */
+/* STALE counts only with a settled epoch above ours, and while no migration of ours runs. */
 void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
     uint32_t idx = msg->origin == s->cfg.self ? capy_demux_find_key(s, &msg->key) : CAPY_NONE;
@@ -207,7 +211,8 @@ void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg)
         capy_announce_replaced(s, idx);
 }
 
-/* ---- FLOW_CLOSED --------------------------------------------------------------------------------- */
+/* ---- FLOW_CLOSED
+ * --------------------------------------------------------------------------------- */
 
 static void take_out(struct capy_stack *s, uint32_t i)
 {
@@ -313,7 +318,8 @@ void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg)
         closed_done(s, i);
 }
 
-/* A new connection begins under the name: what is said of it from now on would be taken for this one. */
+/* A new connection begins under the name: what is said of it from now on would be taken for this
+ * one. */
 void capy_closed_forget(struct capy_stack *s, const struct capy_flow_key *key)
 {
     uint32_t i = s->closed_pool.free_cnt < CAPY_CLOSED_MAX ? closed_find(s, key) : CAPY_NONE;

@@ -1,6 +1,6 @@
-/* Segments of flows that do not run here: put back on the wire, relayed, or asked about (design §5).
- * RST is the one answer that must never be given by mistake: it would cut a connection that lives
- * on another server. */
+/* Segments of flows that do not run here: put back on the wire, relayed, or asked about (design
+ * §5). RST is the one answer that must never be given by mistake: it would cut a connection that
+ * lives on another server. */
 #include "stack/host.h"
 
 /* A frame that the switch sent us before it knew better may be this late, by reordering. */
@@ -57,8 +57,8 @@ static bool is_over(struct capy_stack *s, const struct capy_mig_record *r)
 }
 
 /* A flow of ours that migrated away. True: dealt with. */
-static bool left_input(struct capy_stack *s, struct capy_mig_record *r,
-                       const struct capy_packet *p, const uint8_t *frame, size_t len)
+static bool left_input(struct capy_stack *s, struct capy_mig_record *r, const struct capy_packet *p,
+                       const uint8_t *frame, size_t len)
 {
     if ((p->tcp.flags & (CAPY_TCP_SYN | CAPY_TCP_ACK)) == CAPY_TCP_SYN) {
         r->left_epoch = 0; /* the client starts anew, and the switch lets it */
@@ -116,8 +116,8 @@ void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg)
     capy_refuse_note(s, &msg->key, msg->entry_epoch);
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
-        capy_control_commit(s, capy_rack_wrap(s, frame,
-                                              capy_mig_unknown_flow(&env, &msg->key,
-                                                                    msg->entry_epoch,
-                                                                    frame + CAPY_UDP_AT)));
+        capy_control_commit(s,
+                            capy_rack_wrap(s, frame,
+                                           capy_mig_unknown_flow(&env, &msg->key, msg->entry_epoch,
+                                                                 frame + CAPY_UDP_AT)));
 }

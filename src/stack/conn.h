@@ -1,7 +1,7 @@
 /* One connection as the host keeps it: TCP's control block and everything the host needs beside it
- * to find it, feed it, time it, tell the application of it and move it. All of it lies in one array;
- * connections name each other by index. With its wheel entry, its pool link and its share of the
- * hash tables an idle connection takes at most 512 bytes (asserted in conn.c).
+ * to find it, feed it, time it, tell the application of it and move it. All of it lies in one
+ * array; connections name each other by index. With its wheel entry, its pool link and its share of
+ * the hash tables an idle connection takes at most 512 bytes (asserted in conn.c).
  *
  * Life of a slot in the array:
  *
@@ -24,7 +24,7 @@
 enum capy_conn_mode {
     CAPY_CONN_FREE,
     CAPY_CONN_RUNNING,
-    CAPY_CONN_FROZEN,   /* leaving: the state is on its way; nothing is emitted */
+    CAPY_CONN_FROZEN,    /* leaving: the state is on its way; nothing is emitted */
     CAPY_CONN_SUSPENDED, /* we were silent beyond our lease: it may run elsewhere (announce.c) */
     CAPY_CONN_ARRIVING, /* only the place is taken; frames go to the migration slot's hold buffer */
     CAPY_CONN_ENDED,    /* TCP is done; waits for its last event to be taken, or its slot to end */
@@ -41,8 +41,8 @@ struct capy_conn {
     uint16_t remote_port, local_port;
     uint16_t home, home_port; /* home: server id; key.home = that server's address */
     uint64_t user, user_flags;
-    struct capy_stream app;   /* the application's bytes that move or moved with it */
-    struct capy_link out;     /* ready to send, or waiting for a neighbour */
+    struct capy_stream app; /* the application's bytes that move or moved with it */
+    struct capy_link out;   /* ready to send, or waiting for a neighbour */
     struct capy_link event;
     struct capy_link epoch_link; /* all with epoch > 0: announced, or still to be */
     uint32_t chain[CAPY_INDEX_CNT];
@@ -53,15 +53,15 @@ struct capy_conn {
     uint16_t gen;
     uint16_t listener; /* while half_open */
     uint8_t mode, out_list;
-    bool announced; /* which of the two lists holds epoch_link */
+    bool announced;          /* which of the two lists holds epoch_link */
     uint8_t reason, verdict; /* of MIGRATE_KEPT */
-    struct capy_mac next_hop; /* auto last hop: where the peer's last acceptable segment came from */
+    struct capy_mac next_hop; /* auto last hop: where the peer's last good segment came from */
     bool has_next_hop : 1;
-    bool known : 1;       /* the application has, or is about to get, the handle */
+    bool known : 1; /* the application has, or is about to get, the handle */
     bool event_queued : 1;
-    bool want_write : 1;  /* a write came back short: WRITABLE is promised */
-    bool asked : 1;       /* MIGRATE_ASK is open */
-    bool half_open : 1;   /* counts against its listener's backlog */
+    bool want_write : 1; /* a write came back short: WRITABLE is promised */
+    bool asked : 1;      /* MIGRATE_ASK is open */
+    bool half_open : 1;  /* counts against its listener's backlog */
 };
 
 /* The bytes of an idle connection in every other table: wheel entry, pool link, hash buckets. */

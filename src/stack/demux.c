@@ -1,6 +1,6 @@
-/* From a segment to its connection by one hash probe (RFC 9293 §3.10.7, first step). Two indices over
- * the same array, each a table of chain heads: by tuple, which every segment uses; and by flow key,
- * only for flows that run away from home, where the local port does not follow from the key.
+/* From a segment to its connection by one hash probe (RFC 9293 §3.10.7, first step). Two indices
+ * over the same array, each a table of chain heads: by tuple, which every segment uses; and by flow
+ * key, only for flows that run away from home, where the local port does not follow from the key.
  * The hash is keyed: nobody outside can choose tuples that share a chain. */
 #include "stack/host.h"
 

@@ -1,14 +1,13 @@
 /* The inside of struct capy_stack, shared by the files of this folder and by nobody else. One file
  * per story:
  *   stack.c    configuration, memory, the entry points that feed and drain it
- *   conn.c     life of a connection: taken, ran, ended, freed; its timers and its place in the queue
- *   demux.c    from a segment, or a flow key, to a connection
- *   receive.c  TCP and ICMP in;  listen.c  passive open;  connect.c  active open
- *   send.c     whose turn it is to send;  control.c  frames that belong to no connection
- *   neigh.c    ARP;  event.c  what the application is told;  calls.c  what it asks for
- *   rack.c     TCPMig in and out, heartbeats;  announce.c  flows told to the switch
- *   migrate_out.c, migrate_in.c  the two sides of a move;  away.c  frames of flows not run here
- *   inspect.c  for people and tools */
+ *   conn.c     life of a connection: taken, ran, ended, freed; its timers and its place in the
+ * queue demux.c    from a segment, or a flow key, to a connection receive.c  TCP and ICMP in;
+ * listen.c  passive open;  connect.c  active open send.c     whose turn it is to send;  control.c
+ * frames that belong to no connection neigh.c    ARP;  event.c  what the application is told;
+ * calls.c  what it asks for rack.c     TCPMig in and out, heartbeats;  announce.c  flows told to
+ * the switch migrate_out.c, migrate_in.c  the two sides of a move;  away.c  frames of flows not run
+ * here inspect.c  for people and tools */
 #ifndef CAPY_STACK_HOST_H
 #define CAPY_STACK_HOST_H
 
@@ -39,22 +38,22 @@ struct capy_origin_slot {
     struct capy_link out;
     bool out_queued, used;
     uint32_t conn;
-    uint32_t round;       /* counts the migrations of this slot: makes ids unique */
+    uint32_t round; /* counts the migrations of this slot: makes ids unique */
     struct capy_mig_origin mig;
 };
 
 struct capy_target_slot {
     struct capy_link out;
     bool out_queued, used;
-    bool emptying;        /* over: only held frames are left, to be put back on the wire */
-    bool refused_noted;   /* the refusal is in the memory */
-    uint32_t conn;        /* ARRIVING; CAPY_NONE when emptying, or imported */
-    uint64_t boot;        /* of the switch, when it was admitted */
+    bool emptying;      /* over: only held frames are left, to be put back on the wire */
+    bool refused_noted; /* the refusal is in the memory */
+    uint32_t conn;      /* ARRIVING; CAPY_NONE when emptying, or imported */
+    uint64_t boot;      /* of the switch, when it was admitted */
     struct capy_mig_target mig;
 };
 
-/* A FLOW_CLOSED that the switch has not answered yet: waits for its timer, is due to be sent, or was
- * sent and waits for the answer as well. */
+/* A FLOW_CLOSED that the switch has not answered yet: waits for its timer, is due to be sent, or
+ * was sent and waits for the answer as well. */
 #define CAPY_CLOSED_MAX 1024u /* more are not said: their entries age out at the switch */
 enum { CAPY_CLOSED_WAITING, CAPY_CLOSED_DUE, CAPY_CLOSED_SENT };
 struct capy_closed_flow {
@@ -65,6 +64,7 @@ struct capy_closed_flow {
     uint32_t chain;
     uint8_t tries, list;
 };
+
 /* No frame and no message lives longer than this in a rack (RFC 9293 §3.4.1 assumes two minutes for
  * the whole Internet): older records say nothing about what arrives now. */
 #define CAPY_RECORD_LIFE_NS CAPY_SEC(60)
@@ -76,18 +76,18 @@ enum capy_clock { CAPY_CLOCK_HEARTBEAT, CAPY_CLOCK_ANNOUNCE, CAPY_CLOCK_NEIGH, C
 
 /* What we know of the switch. */
 struct capy_tor {
-    uint64_t boot;            /* id from its last HEARTBEAT_ACK; 0: none yet */
-    uint64_t heard_at;        /* last HEARTBEAT_ACK */
-    uint64_t confirmed_at;    /* the switch had this boot id at or after this time */
-    uint64_t lease_until;     /* it cannot take us for dead before this; CAPY_NEVER: it did already,
-                                 as far as we know, or does not know us yet */
-    uint64_t suspended_at;    /* when we last lost the lease */
+    uint64_t boot;         /* id from its last HEARTBEAT_ACK; 0: none yet */
+    uint64_t heard_at;     /* last HEARTBEAT_ACK */
+    uint64_t confirmed_at; /* the switch had this boot id at or after this time */
+    uint64_t lease_until;  /* it cannot take us for dead before this; CAPY_NEVER: it did already,
+                              as far as we know, or does not know us yet */
+    uint64_t suspended_at; /* when we last lost the lease */
     uint64_t started_at;
-    uint64_t quiet_until;     /* after our start: CAPY_MIG_QUIET_NS */
+    uint64_t quiet_until; /* after our start: CAPY_MIG_QUIET_NS */
     bool learning, beat_owed;
-    uint64_t unknown_at;      /* no NACK for an unknown flow before this */
-    uint32_t announce_left;   /* flows still to announce in this fast round */
-    bool announce_owed;       /* one flow is to be announced now */
+    uint64_t unknown_at;    /* no NACK for an unknown flow before this */
+    uint32_t announce_left; /* flows still to announce in this fast round */
+    bool announce_owed;     /* one flow is to be announced now */
 };
 
 struct capy_stack {
@@ -101,9 +101,9 @@ struct capy_stack {
     struct capy_key index_key, isn_key;
     struct capy_list ready, waiting, events;
     struct capy_list announced, unannounced; /* all with epoch > 0: known to the switch, or not */
-    uint32_t turn;          /* segments the head of `ready` may still send in its turn */
-    uint32_t port_counter;  /* RFC 6056: of active opens */
-    bool conn_turn;         /* connections and migration slots alternate */
+    uint32_t turn;         /* segments the head of `ready` may still send in its turn */
+    uint32_t port_counter; /* RFC 6056: of active opens */
+    bool conn_turn;        /* connections and migration slots alternate */
     struct capy_wheel wheel;
     uint32_t origin_clocks, target_clocks, closed_clocks, clocks; /* first wheel index of each */
     struct capy_listener *listeners;
@@ -115,7 +115,7 @@ struct capy_stack {
     struct capy_pool origin_pool, target_pool;
     struct capy_list origin_out, target_out;
     struct capy_mig_memory memory;
-    uint64_t *seen_at;      /* beside memory.records: see away.c */
+    uint64_t *seen_at; /* beside memory.records: see away.c */
     struct capy_closed_flow *closed;
     struct capy_pool closed_pool;
     struct capy_list closed_due, closed_sent;
@@ -137,7 +137,7 @@ static inline struct capy_tcp_env capy_env(struct capy_stack *s)
 
 static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
 {
-    return (struct capy_mig_env){&s->cfg.mig, &s->blocks,    s->cfg.rack_key,
+    return (struct capy_mig_env){&s->cfg.mig, &s->blocks,  s->cfg.rack_key,
                                  s->cfg.seal, s->cfg.self, s->now};
 }
 
@@ -166,7 +166,8 @@ static inline void capy_probe(struct capy_stack *s, enum capy_mig_step step, uin
         s->probe(s->probe_ctx, step, id, begin);
 }
 
-/* ---- conn.c -------------------------------------------------------------------------------------- */
+/* ---- conn.c
+ * -------------------------------------------------------------------------------------- */
 /* A fresh connection, mode FREE, all links empty; CAPY_NONE when all are taken. */
 uint32_t capy_conn_take(struct capy_stack *s);
 capy_handle capy_conn_handle(const struct capy_stack *s, uint32_t idx);
@@ -194,7 +195,8 @@ void capy_conn_timer(struct capy_stack *s, uint32_t idx);
 void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
                           const struct capy_tcp_segment *rst);
 
-/* ---- demux.c ------------------------------------------------------------------------------------- */
+/* ---- demux.c
+ * ------------------------------------------------------------------------------------- */
 void capy_demux_init(struct capy_stack *s, struct capy_arena *a);
 void capy_demux_insert(struct capy_stack *s, uint32_t idx);
 void capy_demux_remove(struct capy_stack *s, uint32_t idx);
@@ -207,7 +209,8 @@ uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_
 uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip);
 const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id);
 
-/* ---- receive.c, listen.c ------------------------------------------------------------------------- */
+/* ---- receive.c, listen.c
+ * ------------------------------------------------------------------------- */
 /* An IP packet that parsed. frame: the whole of it, borrowed. */
 void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                      size_t len);
@@ -221,13 +224,16 @@ bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p);
 void capy_learn_next_hop(struct capy_stack *s, struct capy_conn *c, const struct capy_packet *p);
 void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p);
 /* RFC 6528 initial sequence number, and the offset of the timestamp clock (RFC 7323 §7.1). */
-struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t, uint32_t *ts_offset);
+struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
+                         uint32_t *ts_offset);
 
-/* ---- event.c ------------------------------------------------------------------------------------- */
+/* ---- event.c
+ * ------------------------------------------------------------------------------------- */
 void capy_post(struct capy_stack *s, uint32_t idx, uint32_t bits);
 void capy_unpost(struct capy_stack *s, uint32_t idx);
 
-/* ---- send.c, control.c ---------------------------------------------------------------------------- */
+/* ---- send.c, control.c
+ * ---------------------------------------------------------------------------- */
 /* Room for one frame, or NULL; then capy_control_commit with its length. */
 uint8_t *capy_control_reserve(struct capy_stack *s);
 void capy_control_commit(struct capy_stack *s, size_t len);
@@ -235,14 +241,16 @@ size_t capy_control_pop(struct capy_stack *s, uint8_t *frame);
 /* One segment of a connection; 0 when it has none to send, or waits for a neighbour. */
 size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame);
 
-/* ---- neigh.c's users ------------------------------------------------------------------------------ */
+/* ---- neigh.c's users
+ * ------------------------------------------------------------------------------ */
 void capy_arp_input(struct capy_stack *s, const struct capy_arp *arp);
 /* The MAC to send to for ip. False: being asked for; the connection waits. */
 bool capy_next_hop(struct capy_stack *s, const struct capy_ip *ip, struct capy_mac *out);
 void capy_neigh_timer(struct capy_stack *s);
 size_t capy_neigh_output(struct capy_stack *s, uint8_t *frame);
 
-/* ---- rack.c ---------------------------------------------------------------------------------------- */
+/* ---- rack.c
+ * ---------------------------------------------------------------------------------------- */
 void capy_rack_start(struct capy_stack *s);
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p);
 /* The next TCPMig frame that is owed: heartbeats, announcements, closed flows. */
@@ -255,7 +263,8 @@ void capy_heartbeat_timer(struct capy_stack *s);
 /* Wraps the message of msg_len bytes at frame + CAPY_UDP_AT; the frame's length. */
 size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len);
 
-/* ---- announce.c ------------------------------------------------------------------------------------ */
+/* ---- announce.c
+ * ------------------------------------------------------------------------------------ */
 /* A flow's epoch rose above 0, or it ends or falls back to 0. */
 void capy_announce_add(struct capy_stack *s, uint32_t idx);
 void capy_announce_remove(struct capy_stack *s, uint32_t idx);
@@ -274,7 +283,8 @@ void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg);
 void capy_closed_timer(struct capy_stack *s, uint32_t i);
 size_t capy_closed_output(struct capy_stack *s, uint8_t *frame);
 
-/* ---- migrate_out.c --------------------------------------------------------------------------------- */
+/* ---- migrate_out.c
+ * --------------------------------------------------------------------------------- */
 void capy_origin_init(struct capy_stack *s, struct capy_arena *a);
 /* A message whose origin we are. False: no slot of ours is meant. */
 bool capy_origin_message(struct capy_stack *s, const struct capy_mig_msg *msg);
@@ -286,7 +296,8 @@ void capy_origin_timer(struct capy_stack *s, uint32_t slot);
 size_t capy_origin_send(struct capy_stack *s, uint8_t *frame);
 void capy_origin_veto(struct capy_stack *s, uint32_t conn);
 
-/* ---- migrate_in.c ---------------------------------------------------------------------------------- */
+/* ---- migrate_in.c
+ * ---------------------------------------------------------------------------------- */
 void capy_target_init(struct capy_stack *s, struct capy_arena *a);
 /* Never to import this flow at or below epoch (design §5). */
 void capy_refuse_note(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch);
@@ -299,7 +310,8 @@ void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame,
 void capy_target_timer(struct capy_stack *s, uint32_t slot);
 size_t capy_target_send(struct capy_stack *s, uint8_t *frame);
 
-/* ---- away.c ---------------------------------------------------------------------------------------- */
+/* ---- away.c
+ * ---------------------------------------------------------------------------------------- */
 /* Queues a frame again, addressed to where the flow is at home, for the switch to steer. */
 void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len, uint16_t home,
                    uint16_t home_port);
@@ -312,7 +324,8 @@ bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len, uint1
 /* The switch's answer to "I do not run this flow". */
 void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg);
 
-/* ---- inspect.c ------------------------------------------------------------------------------------- */
+/* ---- inspect.c
+ * ------------------------------------------------------------------------------------- */
 void capy_stack_drop_app(struct capy_stack *s, struct capy_conn *c);
 
 #endif

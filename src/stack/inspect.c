@@ -56,7 +56,7 @@ static void describe(const struct capy_stack *s, uint32_t idx, struct capy_stack
         .epoch = c->epoch,
         .migrating = c->mode == CAPY_CONN_FROZEN ? 2 : c->slot != CAPY_NONE,
         .user = c->user,
-        .bytes_in = c->tcb.rcv.nxt > 0 ? c->tcb.rcv.nxt - 1 : 0,   /* positions: SYN is 0 */
+        .bytes_in = c->tcb.rcv.nxt > 0 ? c->tcb.rcv.nxt - 1 : 0, /* positions: SYN is 0 */
         .bytes_out = c->tcb.snd.una > 0 ? c->tcb.snd.una - 1 : 0,
     };
     capy_tcp_info(&c->tcb, &out->tcp);
@@ -76,8 +76,7 @@ bool capy_stack_next_conn(struct capy_stack *s, uint32_t *cursor, struct capy_st
     while (*cursor < s->cfg.conn_max) {
         uint32_t idx = (*cursor)++;
         enum capy_conn_mode mode = (enum capy_conn_mode)s->conns[idx].mode;
-        if (mode == CAPY_CONN_RUNNING || mode == CAPY_CONN_FROZEN ||
-            mode == CAPY_CONN_SUSPENDED) {
+        if (mode == CAPY_CONN_RUNNING || mode == CAPY_CONN_FROZEN || mode == CAPY_CONN_SUSPENDED) {
             describe(s, idx, out);
             return true;
         }
@@ -127,7 +126,8 @@ void capy_stack_status(const struct capy_stack *s, struct capy_stack_status *out
 
 const char *capy_mig_step_name(enum capy_mig_step step)
 {
-    static const char *const names[CAPY_STEP_CNT] = {"prepare", "admit", "export", "import", "free"};
+    static const char *const names[CAPY_STEP_CNT] = {"prepare", "admit", "export", "import",
+                                                     "free"};
     return (unsigned)step < CAPY_STEP_CNT ? names[step] : "?";
 }
 

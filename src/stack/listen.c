@@ -1,5 +1,6 @@
-/* Listeners and the passive open (RFC 9293 §3.10.7.2). A listener is a port and a bound on half-open
- * connections; when that is reached further SYNs are dropped and counted, and clients repeat them. */
+/* Listeners and the passive open (RFC 9293 §3.10.7.2). A listener is a port and a bound on
+ * half-open connections; when that is reached further SYNs are dropped and counted, and clients
+ * repeat them. */
 #include "stack/host.h"
 
 struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port)
@@ -41,7 +42,8 @@ int capy_stack_unlisten(struct capy_stack *s, uint16_t port)
 
 /* RFC 6528 §3: ISN = M + F(tuple, key), M a 4 us clock. The timestamp offset comes from the same
  * function with another last byte (RFC 7323 §7.1: per-connection, unguessable). */
-struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t, uint32_t *ts_offset)
+struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
+                         uint32_t *ts_offset)
 {
     enum { ISN_TICK_NS = 4000, ISN = 0, TIMESTAMP = 1 };
     uint8_t bytes[sizeof *t + 1];
@@ -53,8 +55,7 @@ struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
     return (struct capy_seq){(uint32_t)(s->now / ISN_TICK_NS) + f};
 }
 
-static void open_passive(struct capy_stack *s, const struct capy_packet *p,
-                         struct capy_listener *l)
+static void open_passive(struct capy_stack *s, const struct capy_packet *p, struct capy_listener *l)
 {
     if (l->syn_cnt >= s->cfg.syn_backlog_max) {
         s->count.backlog_full++;

@@ -42,7 +42,8 @@ static void free_slot(struct capy_stack *s, uint32_t i)
     capy_pool_give(&s->target_pool, i);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------- */
+/* ---- memory
+ * -------------------------------------------------------------------------------------- */
 
 struct capy_mig_record *capy_record_of(struct capy_stack *s, const struct capy_flow_key *key)
 {
@@ -67,7 +68,8 @@ static void refuse(struct capy_stack *s, const struct capy_mig_msg *msg, enum ca
             s, capy_rack_wrap(s, frame, capy_mig_refusal(&env, msg, why, frame + CAPY_UDP_AT)));
 }
 
-/* ---- the place that is kept ---------------------------------------------------------------------- */
+/* ---- the place that is kept
+ * ---------------------------------------------------------------------- */
 
 /* The slot is over but for its held frames, which go back on the wire for whoever owns the flow. */
 static void drop(struct capy_stack *s, uint32_t i)
@@ -94,7 +96,8 @@ void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame,
         s->count.hold_drops++;
 }
 
-/* ---- import -------------------------------------------------------------------------------------- */
+/* ---- import
+ * -------------------------------------------------------------------------------------- */
 
 /* What came while the state was on its way, in the order in which it came. */
 static void replay(struct capy_stack *s, uint32_t i)
@@ -133,10 +136,9 @@ static void speak(struct capy_stack *s, uint32_t i)
     struct capy_mig_env env = capy_mig_env(s);
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
-        capy_control_commit(
-            s, capy_rack_wrap(
-                   s, frame,
-                   capy_mig_target_output(&s->targets[i].mig, &env, frame + CAPY_UDP_AT)));
+        capy_control_commit(s, capy_rack_wrap(s, frame,
+                                              capy_mig_target_output(&s->targets[i].mig, &env,
+                                                                     frame + CAPY_UDP_AT)));
     settle(s, i);
 }
 
@@ -165,8 +167,7 @@ static void import(struct capy_stack *s, uint32_t i)
     r->left_epoch = 0; /* it is back, if it was here before */
     s->count.migrations_in++;
     bool readable = capy_tcp_readable(&c->tcb) > 0 || capy_tcp_at_fin(&c->tcb);
-    capy_post(s, idx,
-              CAPY_EV_ACCEPTED | CAPY_EV_MIGRATED_IN | (readable ? CAPY_EV_READABLE : 0));
+    capy_post(s, idx, CAPY_EV_ACCEPTED | CAPY_EV_MIGRATED_IN | (readable ? CAPY_EV_READABLE : 0));
     capy_conn_settle(s, idx);
     capy_mig_target_imported(&t->mig, &env);
     speak(s, i);
@@ -175,7 +176,8 @@ static void import(struct capy_stack *s, uint32_t i)
         free_slot(s, i);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------ */
+/* ---- messages
+ * ------------------------------------------------------------------------------------ */
 
 static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
 {
@@ -197,13 +199,13 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
 static uint16_t choose_port(const struct capy_stack *s, const struct capy_flow_key *key)
 {
     if (capy_ip_eq(&key->home, &s->cfg.ip)) {
-        bool taken = capy_demux_find(s, &key->client, key->client_port, key->home_port) != CAPY_NONE;
+        bool taken =
+            capy_demux_find(s, &key->client, key->client_port, key->home_port) != CAPY_NONE;
         return taken ? 0 : key->home_port;
     }
     uint32_t offset = (uint32_t)capy_siphash13(s->index_key, (const uint8_t *)key, sizeof *key);
     for (uint32_t n = 0; n < s->cfg.mig_port_cnt; n++) {
-        uint16_t port =
-            (uint16_t)(s->cfg.mig_port_first + (offset + n) % s->cfg.mig_port_cnt);
+        uint16_t port = (uint16_t)(s->cfg.mig_port_first + (offset + n) % s->cfg.mig_port_cnt);
         if (capy_demux_find(s, &key->client, key->client_port, port) == CAPY_NONE)
             return port;
     }
@@ -299,16 +301,15 @@ void capy_target_prepare(struct capy_stack *s, const struct capy_mig_msg *msg)
         refuse(s, msg, why);
 }
 
-/* CONN_STATE without a slot: the final acknowledgement was lost, or we know nothing of it (any more)
- * and the origin may have it back. Once per pass: at its last fragment. */
+/* CONN_STATE without a slot: the final acknowledgement was lost, or we know nothing of it (any
+ * more) and the origin may have it back. Once per pass: at its last fragment. */
 static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct capy_mig_msg *msg)
 {
     struct capy_mig_env env = capy_mig_env(s);
     if (msg->offset + msg->length != msg->total)
         return;
-    bool ours = is_past(s, msg) ||
-                (idx != CAPY_NONE && s->conns[idx].epoch == msg->epoch &&
-                 s->conns[idx].mode != CAPY_CONN_ARRIVING);
+    bool ours = is_past(s, msg) || (idx != CAPY_NONE && s->conns[idx].epoch == msg->epoch &&
+                                    s->conns[idx].mode != CAPY_CONN_ARRIVING);
     if (ours) {
         uint8_t *frame = capy_control_reserve(s);
         if (frame)
@@ -340,7 +341,8 @@ void capy_target_timer(struct capy_stack *s, uint32_t i)
     act(s, i, capy_mig_target_expire(&s->targets[i].mig, &env));
 }
 
-/* ---- output -------------------------------------------------------------------------------------- */
+/* ---- output
+ * -------------------------------------------------------------------------------------- */
 
 /* The next held frame on its way back; 0 when the last one left and the slot is free. */
 static size_t send_held(struct capy_stack *s, uint32_t i, uint8_t *frame)

@@ -46,20 +46,21 @@ static void speak(struct capy_stack *s, uint32_t i)
     struct capy_mig_env env = capy_mig_env(s);
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
-        capy_control_commit(
-            s, capy_rack_wrap(
-                   s, frame,
-                   capy_mig_origin_output(&s->origins[i].mig, &env, frame + CAPY_UDP_AT)));
+        capy_control_commit(s, capy_rack_wrap(s, frame,
+                                              capy_mig_origin_output(&s->origins[i].mig, &env,
+                                                                     frame + CAPY_UDP_AT)));
     settle(s, i);
 }
 
-/* ---- what the state machine asks for ------------------------------------------------------------- */
+/* ---- what the state machine asks for
+ * ------------------------------------------------------------- */
 
 static void granted(struct capy_stack *s, uint32_t i)
 {
     struct capy_origin_slot *o = &s->origins[i];
     struct capy_conn *c = &s->conns[o->conn];
-    if (c->mode != CAPY_CONN_RUNNING || !c->known || !capy_conn_synchronized(c)) { /* nobody to ask */
+    if (c->mode != CAPY_CONN_RUNNING || !c->known ||
+        !capy_conn_synchronized(c)) { /* nobody to ask */
         struct capy_mig_env env = capy_mig_env(s);
         capy_mig_origin_veto(&o->mig, &env);
         return;
@@ -136,7 +137,8 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
     }
 }
 
-/* ---- messages and time --------------------------------------------------------------------------- */
+/* ---- messages and time
+ * --------------------------------------------------------------------------- */
 
 /* Ids: our incarnation, then the slot's number in the low bits by remainder. */
 static uint64_t next_id(struct capy_stack *s, uint32_t i)
@@ -206,7 +208,8 @@ size_t capy_origin_send(struct capy_stack *s, uint8_t *frame)
     return 0;
 }
 
-/* ---- the application's part ---------------------------------------------------------------------- */
+/* ---- the application's part
+ * ---------------------------------------------------------------------- */
 
 int capy_stack_migrate(struct capy_stack *s, capy_handle h, uint16_t target, uint64_t now)
 {

@@ -10,7 +10,7 @@
 
 #define CAPY_NEIGH_MAX 128u
 #define CAPY_NEIGH_TRIES 3u
-#define CAPY_NEIGH_RETRY_NS CAPY_SEC(1)  /* RFC 1122 §2.3.2.1: at most one request a second */
+#define CAPY_NEIGH_RETRY_NS CAPY_SEC(1)   /* RFC 1122 §2.3.2.1: at most one request a second */
 #define CAPY_NEIGH_EXPIRE_NS CAPY_SEC(60) /* RFC 1122 §2.3.2.1 recommends the order of a minute */
 
 enum capy_neigh_state { CAPY_NEIGH_FREE, CAPY_NEIGH_ASKING, CAPY_NEIGH_RESOLVED };
@@ -38,8 +38,8 @@ struct capy_neighbour *capy_neigh_ask(struct capy_neighbours *n, const struct ca
  * "Packet Reception"). True when it is news that somebody waited for. */
 bool capy_neigh_heard(struct capy_neighbours *n, const struct capy_ip *ip,
                       const struct capy_mac *mac, bool make, uint64_t now);
-/* One entry that is due: a further request becomes owed, or it is freed. *failed: the address of one
- * that never answered. False when none is due. */
+/* One entry that is due: a further request becomes owed, or it is freed. *failed: the address of
+ * one that never answered. False when none is due. */
 bool capy_neigh_expire(struct capy_neighbours *n, uint64_t now, struct capy_ip *failed,
                        bool *is_failed);
 uint64_t capy_neigh_next_at(const struct capy_neighbours *n);

@@ -13,8 +13,8 @@ static bool tells_next_hop(const struct capy_tcp *tcb, const struct capy_tcp_seg
            acked <= tcb->snd.nxt - tcb->snd.una;
 }
 
-/* A frame that a server put back on the wire has that server's MAC and the client's address: it does
- * not show where the client is. */
+/* A frame that a server put back on the wire has that server's MAC and the client's address: it
+ * does not show where the client is. */
 static bool is_put_back(const struct capy_stack *s, const struct capy_packet *p)
 {
     for (uint16_t i = 0; i < s->cfg.peer_cnt; i++)

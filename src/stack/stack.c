@@ -1,5 +1,5 @@
-/* The stack's memory, its defaults, and the four entry points of a run loop: input, output (send.c),
- * next_at, expire. One block of memory, carved once by the same code that measured it. */
+/* The stack's memory, its defaults, and the four entry points of a run loop: input, output
+ * (send.c), next_at, expire. One block of memory, carved once by the same code that measured it. */
 #include "stack/host.h"
 
 #define DEFAULT_LEASE_BEATS 3u /* as the switch's default */

@@ -1,6 +1,7 @@
-/* The host: one server's whole network stack as one deterministic state machine. Frames, application
- * calls and `now` go in; frames and events come out. It owns the connection table, listeners,
- * neighbour cache, timer wheel, migration slots and all buffers; one allocation, made by the caller.
+/* The host: one server's whole network stack as one deterministic state machine. Frames,
+ * application calls and `now` go in; frames and events come out. It owns the connection table,
+ * listeners, neighbour cache, timer wheel, migration slots and all buffers; one allocation, made by
+ * the caller.
  *
  * Contract of time: `now` never goes backward (asserted). Contract of threads: one at a time.
  * A connection is named by a handle (index and generation): a stale handle is CAPY_E_BADQD. */
@@ -32,26 +33,26 @@ struct capy_stack_cfg {
     uint32_t conn_max;                   /* connections, TIME_WAIT included */
     uint32_t block_cnt;                  /* blocks of CAPY_BLOCK_LEN shared by all queues */
     uint32_t listener_max;
-    uint32_t migrate_max;                /* migrations in flight, each direction */
-    uint32_t memory_max;                 /* records of finished migrations */
-    uint32_t syn_backlog_max;            /* connections in SYN_RECEIVED, per listener */
-    uint16_t mig_port_first, mig_port_cnt; /* local ports for migrated-in flows; never listened on */
+    uint32_t migrate_max;     /* migrations in flight, each direction */
+    uint32_t memory_max;      /* records of finished migrations */
+    uint32_t syn_backlog_max; /* connections in SYN_RECEIVED, per listener */
+    uint16_t mig_port_first, mig_port_cnt; /* local ports of migrated-in flows only */
     struct capy_tcp_cfg tcp;
     struct capy_mig_cfg mig;
-    struct capy_key hash_key;            /* random: tables, ISNs (RFC 6528), timestamp offsets */
+    struct capy_key hash_key; /* random: tables, ISNs (RFC 6528), timestamp offsets */
 
     /* The rack; peer_cnt 0: no rack, no migration, a plain TCP host. */
-    uint16_t self;                       /* our server id: index in peers */
+    uint16_t self; /* our server id: index in peers */
     uint16_t peer_cnt;
     struct capy_stack_peer peers[CAPY_STACK_PEER_MAX];
-    struct capy_stack_peer tor;          /* the switch (top of rack) */
+    struct capy_stack_peer tor; /* the switch (top of rack) */
     uint16_t tcpmig_port;
     struct capy_key rack_key;
-    bool seal;                           /* encrypt CONN_STATE */
-    uint32_t incarnation;                /* random, new at every start: upper half of mig ids */
-    uint64_t heartbeat_ns;               /* interval of HEARTBEATs */
-    uint64_t lease_ns;                   /* the switch's lease; 0: 3 heartbeats */
-    uint64_t announce_ns;                /* interval in which each flow away from home is announced */
+    bool seal;             /* encrypt CONN_STATE */
+    uint32_t incarnation;  /* random, new at every start: upper half of mig ids */
+    uint64_t heartbeat_ns; /* interval of HEARTBEATs */
+    uint64_t lease_ns;     /* the switch's lease; 0: 3 heartbeats */
+    uint64_t announce_ns;  /* interval in which each flow away from home is announced */
 };
 
 void capy_stack_cfg_default(struct capy_stack_cfg *cfg);
@@ -64,41 +65,42 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
  * dropped). Sends nothing and calls nobody: moves state, queues events. Never fails: malformed
  * input is counted by reason. */
 void capy_stack_input(struct capy_stack *s, const uint8_t *frame, size_t len, uint64_t now);
-/* Writes the next frame to send to frame (room: CAPY_FRAME_MAX); its length, 0 when there is none. */
+/* Writes the next frame to send (room: CAPY_FRAME_MAX); its length, 0 when there is none. */
 size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now);
 /* When capy_stack_expire must be called next; CAPY_NEVER for never. */
 uint64_t capy_stack_next_at(const struct capy_stack *s);
 void capy_stack_expire(struct capy_stack *s, uint64_t now);
 
-/* ---- events: one queue entry per connection with its bits collected, so it cannot overflow ------ */
+/* ---- events: one queue entry per connection, its bits collected: it cannot overflow ---------- */
 enum capy_stack_event_bits {
-    CAPY_EV_ACCEPTED = 1,      /* a listener has a new connection (established) */
-    CAPY_EV_MIGRATED_IN = 2,   /* with ACCEPTED: it arrived by migration */
-    CAPY_EV_READABLE = 4,      /* more bytes, or FIN, than at the last event */
-    CAPY_EV_WRITABLE = 8,      /* room in the send queue again */
-    CAPY_EV_RESET = 16,        /* the peer reset it: the handle is dead after this event */
-    CAPY_EV_TIMED_OUT = 32,    /* given up: dead after this event */
-    CAPY_EV_MIGRATE_ASK = 64,  /* granted: answer by capy_stack_release or capy_stack_veto */
-    CAPY_EV_MIGRATE_KEPT = 128,/* the migration ended here: goes on as before; see .reason */
-    CAPY_EV_MIGRATED_OUT = 256,/* it lives elsewhere: dead after this event */
-    CAPY_EV_CONNECTED = 512,   /* active open completed */
-    CAPY_EV_FINISHED = 1024,   /* closed in order by both sides: dead after this event */
+    CAPY_EV_ACCEPTED = 1,       /* a listener has a new connection (established) */
+    CAPY_EV_MIGRATED_IN = 2,    /* with ACCEPTED: it arrived by migration */
+    CAPY_EV_READABLE = 4,       /* more bytes, or FIN, than at the last event */
+    CAPY_EV_WRITABLE = 8,       /* room in the send queue again */
+    CAPY_EV_RESET = 16,         /* the peer reset it: the handle is dead after this event */
+    CAPY_EV_TIMED_OUT = 32,     /* given up: dead after this event */
+    CAPY_EV_MIGRATE_ASK = 64,   /* granted: answer by capy_stack_release or capy_stack_veto */
+    CAPY_EV_MIGRATE_KEPT = 128, /* the migration ended here: goes on as before; see .reason */
+    CAPY_EV_MIGRATED_OUT = 256, /* it lives elsewhere: dead after this event */
+    CAPY_EV_CONNECTED = 512,    /* active open completed */
+    CAPY_EV_FINISHED = 1024,    /* closed in order by both sides: dead after this event */
     CAPY_EV_ANY_DEAD = 16 | 32 | 256 | 1024,
 };
 
 struct capy_stack_event {
     capy_handle conn;
     uint32_t bits;
-    uint64_t user;     /* the connection's user value; for ACCEPTED the listener's */
-    uint8_t reason;    /* MIGRATE_KEPT: capy_mig_reason */
-    uint8_t verdict;   /* MIGRATE_KEPT: capy_mig_verdict */
+    uint64_t user;   /* the connection's user value; for ACCEPTED the listener's */
+    uint8_t reason;  /* MIGRATE_KEPT: capy_mig_reason */
+    uint8_t verdict; /* MIGRATE_KEPT: capy_mig_verdict */
 };
 
 /* Takes the next event out. False when there is none. A dead handle's slot is reused only after its
  * event was taken. */
 bool capy_stack_event(struct capy_stack *s, struct capy_stack_event *ev);
 
-/* ---- application calls --------------------------------------------------------------------------- */
+/* ---- application calls
+ * --------------------------------------------------------------------------- */
 /* Listens on our address; user comes back with each ACCEPTED. CAPY_OK, CAPY_E_INUSE, CAPY_E_NOMEM,
  * CAPY_E_INVAL (port 0, or in the migration range). Flows whose home port is this one may migrate
  * in. */
@@ -128,13 +130,14 @@ int capy_stack_close(struct capy_stack *s, capy_handle c, uint64_t now);
 /* RST to the peer; the handle is dead at once. */
 int capy_stack_abort(struct capy_stack *s, capy_handle c, uint64_t now);
 
-/* All calls on a connection that migrated are CAPY_E_STATE also while the switch may take this server
- * for dead (silent for 8 leases): READABLE and WRITABLE follow when it may run on, or RESET. */
+/* All calls on a connection that migrated are CAPY_E_STATE also while the switch may take this
+ * server for dead (silent for 8 leases): then READABLE and WRITABLE, or RESET. */
 
-/* ---- migration ----------------------------------------------------------------------------------- */
+/* ---- migration
+ * ----------------------------------------------------------------------------------- */
 /* Asks to move a connection to target (server id, or CAPY_SERVER_ANY). It goes on serving until
  * MIGRATE_ASK. CAPY_OK; CAPY_E_BADQD; CAPY_E_STATE (no rack, not synchronized, already moving);
- * CAPY_E_NOMEM (no slot: more than migrate_max in flight); CAPY_E_INVAL (target is us or unknown). */
+ * CAPY_E_NOMEM (more than migrate_max in flight); CAPY_E_INVAL (target: us, or unknown). */
 int capy_stack_migrate(struct capy_stack *s, capy_handle c, uint16_t target, uint64_t now);
 /* Answers MIGRATE_ASK: freezes the connection here and ships it, with app_len bytes (at most
  * CAPY_APP_STATE_MAX) of the application's own state, and flags for the library above. From now
@@ -154,7 +157,8 @@ uint64_t capy_stack_user_flags(struct capy_stack *s, capy_handle c);
 void capy_stack_set_load(struct capy_stack *s, uint32_t load);
 void capy_stack_set_draining(struct capy_stack *s, bool draining);
 
-/* ---- for people and tools ------------------------------------------------------------------------ */
+/* ---- for people and tools
+ * ------------------------------------------------------------------------ */
 struct capy_stack_conn_info {
     capy_handle conn;
     struct capy_tcp_info tcp;
@@ -188,7 +192,7 @@ const struct capy_stack_counters *capy_stack_counters(const struct capy_stack *s
 
 struct capy_stack_status {
     uint32_t conn_cnt, conn_max, block_free, block_cnt, origin_cnt, target_cnt, listener_cnt;
-    uint32_t away_cnt;  /* flows we run but are not home to */
+    uint32_t away_cnt; /* flows we run but are not home to */
     uint64_t switch_boot;
     bool switch_alive, switch_learning;
     uint32_t load;
@@ -197,13 +201,13 @@ struct capy_stack_status {
 void capy_stack_status(const struct capy_stack *s, struct capy_stack_status *out);
 
 /* Marks on the steps of a migration, for measuring host cost (paper Fig. 4). The probe may read a
- * clock; it must not call the stack and nothing it does comes back. begin: 1 at entry, 0 at exit. */
+ * clock; it must not call the stack and nothing it does comes back. begin: 1 entry, 0 exit. */
 enum capy_mig_step {
-    CAPY_STEP_PREPARE,  /* origin: choose epoch, open slot, write PREPARE_MIG */
-    CAPY_STEP_ADMIT,    /* target: check PREPARE_MIG, open hold buffer, write PREPARE_MIG_ACK */
-    CAPY_STEP_EXPORT,   /* origin: freeze, encode, hand CONN_STATE out */
-    CAPY_STEP_IMPORT,   /* target: take CONN_STATE in, decode, insert, replay hold, write ACK */
-    CAPY_STEP_FREE,     /* origin: take CONN_STATE_ACK in, free the connection */
+    CAPY_STEP_PREPARE, /* origin: choose epoch, open slot, write PREPARE_MIG */
+    CAPY_STEP_ADMIT,   /* target: check PREPARE_MIG, open hold buffer, write PREPARE_MIG_ACK */
+    CAPY_STEP_EXPORT,  /* origin: freeze, encode, hand CONN_STATE out */
+    CAPY_STEP_IMPORT,  /* target: take CONN_STATE in, decode, insert, replay hold, write ACK */
+    CAPY_STEP_FREE,    /* origin: take CONN_STATE_ACK in, free the connection */
     CAPY_STEP_CNT
 };
 const char *capy_mig_step_name(enum capy_mig_step step);

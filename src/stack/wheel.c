@@ -1,6 +1,6 @@
 /* See wheel.h. An entry lies on the level of the highest 6-bit digit in which its tick differs from
- * the wheel's; hence its slot number there is always above the wheel's digit, no slot ever holds two
- * rounds, and the lowest bit of the lowest occupied level is the earliest slot. */
+ * the wheel's; hence its slot number there is always above the wheel's digit, no slot ever holds
+ * two rounds, and the lowest bit of the lowest occupied level is the earliest slot. */
 #include "stack/wheel.h"
 #include "base/assert.h"
 
@@ -81,7 +81,7 @@ static uint64_t next_tick(const struct capy_wheel *w, uint32_t *slot)
         uint64_t above = shift + CAPY_WHEEL_SLOT_BITS >= 64
                              ? 0
                              : w->tick >> (shift + CAPY_WHEEL_SLOT_BITS)
-                                             << (shift + CAPY_WHEEL_SLOT_BITS);
+                                              << (shift + CAPY_WHEEL_SLOT_BITS);
         *slot = level * CAPY_WHEEL_SLOTS + digit;
         return above | (uint64_t)digit << shift;
     }

@@ -1,6 +1,6 @@
 /* A hierarchical timer wheel over indices (Varghese and Lauck 1987, scheme 7): arm, disarm and fire
- * in O(1), nine levels of 64 slots, ticks of 4 us, so that every 64-bit time has a place and nothing
- * is ever clamped. One entry per index.
+ * in O(1), nine levels of 64 slots, ticks of 4 us, so that every 64-bit time has a place and
+ * nothing is ever clamped. One entry per index.
  *
  * A timer fires at the first tick at or after its deadline: never early, at most one tick late.
  * Memory: carved once from the owner's arena. Called by the stack only. */
@@ -13,7 +13,7 @@
 #define CAPY_WHEEL_TICK_BITS 12u /* 4.096 us: well below every protocol interval */
 #define CAPY_WHEEL_SLOT_BITS 6u
 #define CAPY_WHEEL_SLOTS (1u << CAPY_WHEEL_SLOT_BITS)
-#define CAPY_WHEEL_LEVELS 9u     /* 9 * 6 + 12 bits >= 64: covers all of time */
+#define CAPY_WHEEL_LEVELS 9u /* 9 * 6 + 12 bits >= 64: covers all of time */
 
 struct capy_wheel_entry {
     uint64_t at;         /* deadline, ns; CAPY_NEVER when not armed */
@@ -21,9 +21,10 @@ struct capy_wheel_entry {
 };
 
 struct capy_wheel {
-    struct capy_wheel_entry *entries; /* cnt entries, then LEVELS * SLOTS heads, then the due head */
+    struct capy_wheel_entry
+        *entries; /* cnt entries, then LEVELS * SLOTS heads, then the due head */
     uint32_t cnt;
-    uint64_t tick;                       /* everything up to and including this tick was looked at */
+    uint64_t tick; /* everything up to and including this tick was looked at */
     uint64_t occupied[CAPY_WHEEL_LEVELS]; /* bit per slot that holds an entry */
 };
 

@@ -24,10 +24,10 @@ static const struct capy_stack_peer tor = {
     .mac = {{2, 0xca, 10, 0, 10, 254}},
 };
 
-/* ---- configuration ---- */
+/* ---- configuration ------------------------------------------------------------------------- */
 
-/* One draw per statement: the order of evaluation within one is the compiler's, and a seed must mean
- * the same run everywhere. */
+/* One draw per statement: the order of evaluation within one is the compiler's, and a seed must
+ * mean the same run everywhere. */
 static struct capy_key some_key(struct sim_rack *r)
 {
     uint64_t k0 = capy_prng_next(&r->rng);
@@ -104,7 +104,7 @@ void sim_init(struct sim_rack *r, uint64_t seed)
     fill_switch(r);
 }
 
-/* ---- memory ---- */
+/* ---- memory -------------------------------------------------------------------------------- */
 
 static void *take(size_t size)
 {
@@ -150,7 +150,7 @@ void sim_free(struct sim_rack *r)
     free(r->pool_mem);
 }
 
-/* ---- frames under way ---- */
+/* ---- frames under way ---------------------------------------------------------------------- */
 
 static bool earlier(const struct sim_rack *r, uint32_t a, uint32_t b)
 {
@@ -277,7 +277,7 @@ static void deliver(struct sim_rack *r, uint32_t idx)
     capy_pool_give(&r->frame_pool, idx);
 }
 
-/* ---- time ---- */
+/* ---- time ---------------------------------------------------------------------------------- */
 
 static uint64_t next_at(const struct sim_rack *r)
 {

@@ -3,7 +3,7 @@
  * reorder frames by one seeded generator. Same seed, same run, frame by frame.
  *
  * A test opens a rack, gives it a callback in which the applications take their turn after every
- * frame or timer of a host, and runs it. Servers may crash and start again; the switch may reboot. */
+ * frame or timer of a host, and runs it. Servers may crash and restart; the switch may reboot. */
 #ifndef CAPY_TESTS_SIM_RACK_H
 #define CAPY_TESTS_SIM_RACK_H
 
@@ -44,7 +44,7 @@ struct sim_rack {
     struct capy_stack_cfg cfg[SIM_HOSTS];
     struct capy_stack *host[SIM_HOSTS];
     void *host_mem[SIM_HOSTS];
-    uint64_t down_until[SIM_HOSTS]; /* crashed: starts again then */
+    uint64_t down_until[SIM_HOSTS];    /* crashed: starts again then */
     uint64_t stalled_until[SIM_HOSTS]; /* gets no processor time until then */
     struct capy_switch_cfg switch_cfg;
     struct capy_switch *plane;

@@ -27,7 +27,8 @@ static void world_init(uint64_t seed)
 static void world_start(void)
 {
     sim_start(&w.r);
-    sim_run_until(&w.r, w.r.now + CAPY_MS(300)); /* the switch has learned, the quiet time is over */
+    sim_run_until(&w.r,
+                  w.r.now + CAPY_MS(300)); /* the switch has learned, the quiet time is over */
 }
 
 static void run_for(uint64_t ns)
@@ -108,7 +109,7 @@ static uint64_t client_retransmissions(void)
     return capy_stack_counters(w.r.host[SIM_CLIENT])->tcp.retrans_segs;
 }
 
-/* ---- scenarios ---- */
+/* ---- scenarios ----------------------------------------------------------------------------- */
 
 static void one_move_there_and_back(void **state)
 {
@@ -133,6 +134,60 @@ static void one_move_there_and_back(void **state)
     assert_int_equal(w.st.moved, 3);
     finish();
     assert_int_equal(client_retransmissions(), 0);
+    no_leak();
+    sim_free(&w.r);
+}
+
+struct steps {
+    unsigned begun[CAPY_STEP_CNT], ended[CAPY_STEP_CNT];
+    uint64_t id;
+};
+
+static void note_step(void *ctx, enum capy_mig_step step, uint64_t mig_id, int begin)
+{
+    struct steps *s = ctx;
+    s->begun[step] += begin == 1;
+    s->ended[step] += begin == 0;
+    if (step == CAPY_STEP_PREPARE)
+        s->id = mig_id;
+    assert_int_equal(mig_id, s->id);
+}
+
+/* What the calls say before, during and after a move; and each step is probed once. */
+static void calls_around_a_move(void **state)
+{
+    (void)state;
+    struct steps steps = {0};
+    uint32_t got;
+    bool fin;
+    world_init(3);
+    world_start();
+    open_streams(1, 1000, 1000);
+    struct capy_stack *a = w.r.host[0];
+    capy_handle conn = w.st.stream[0].server.conn;
+    for (unsigned h = 0; h < SIM_SERVERS; h++)
+        capy_stack_set_probe(w.r.host[h], note_step, &steps);
+    assert_int_equal(capy_stack_migrate(a, conn, 0, w.r.now), CAPY_E_INVAL); /* to ourselves */
+    assert_int_equal(capy_stack_migrate(a, conn, SIM_SERVERS, w.r.now), CAPY_E_INVAL);
+    assert_int_equal(capy_stack_veto(a, conn, w.r.now), CAPY_E_STATE); /* nobody asked */
+    assert_int_equal(capy_stack_release(a, conn, NULL, 0, 0, w.r.now), CAPY_E_STATE);
+    assert_int_equal(capy_stack_migrate(a, conn, 1, w.r.now), CAPY_OK);
+    assert_int_equal(capy_stack_migrate(a, conn, 1, w.r.now), CAPY_E_STATE); /* already */
+    sim_flush(&w.r, 0);
+    while (w.st.stream[0].place == STREAM_AT)
+        run_for(CAPY_US(1));
+    assert_int_equal(capy_stack_readable(a, conn, &fin), CAPY_E_STATE); /* frozen */
+    assert_null(capy_stack_read_span(a, conn, 0, &got));
+    assert_int_equal(capy_stack_write(a, conn, (const uint8_t *)"x", 1, w.r.now), CAPY_E_STATE);
+    assert_int_equal(capy_stack_close(a, conn, w.r.now), CAPY_E_STATE);
+    run_for(CAPY_MS(1));
+    assert_int_equal(capy_stack_readable(a, conn, &fin), CAPY_E_BADQD); /* gone */
+    assert_int_equal(w.st.stream[0].at, 1);
+    for (unsigned i = 0; i < CAPY_STEP_CNT; i++) {
+        assert_int_equal(steps.begun[i], 1);
+        assert_int_equal(steps.ended[i], 1);
+    }
+    finish();
     no_leak();
     sim_free(&w.r);
 }
@@ -170,6 +225,8 @@ static void cut_streams(void)
 static void faulty_run(uint64_t seed, int steps)
 {
     world_init(seed);
+    for (unsigned h = 0; h < SIM_SERVERS; h++)
+        w.r.cfg[h].seal = seed % 2;
     world_start();
     open_streams(12, 1u << 30, 1u << 30);
     w.st.veto_ppm = 50000;
@@ -234,8 +291,8 @@ static void a_large_state_moves(void **state)
         run_for(CAPY_SEC(1));
         assert_int_equal(w.st.moved, 2);
         struct capy_stack_conn_info info;
-        assert_int_equal(
-            capy_stack_conn_info(w.r.host[2], w.st.stream[0].server.conn, &info), CAPY_OK);
+        assert_int_equal(capy_stack_conn_info(w.r.host[2], w.st.stream[0].server.conn, &info),
+                         CAPY_OK);
         assert_true(info.tcp.rcv_queued >= 200u << 10);
         assert_true(info.tcp.snd_queued >= 256u << 10);
         finish();
@@ -354,8 +411,7 @@ static void servers_crash(void **state)
             churn(CAPY_US(300), 6000, 500000);
             if (step == 200 || step == 400) {
                 unsigned victim = (unsigned)capy_prng_below(&w.st.rng, SIM_SERVERS);
-                sim_crash(&w.r, victim,
-                          CAPY_MS(1) + capy_prng_below(&w.st.rng, CAPY_MS(600)));
+                sim_crash(&w.r, victim, CAPY_MS(1) + capy_prng_below(&w.st.rng, CAPY_MS(600)));
                 streams_crashed(&w.st, victim);
             }
         }
@@ -469,6 +525,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_move_there_and_back),
+        cmocka_unit_test(calls_around_a_move),
         cmocka_unit_test(thousands_of_moves),
         cmocka_unit_test(moves_through_faults),
         cmocka_unit_test(a_run_replays),

@@ -24,7 +24,7 @@ void streams_init(struct streams *st, struct sim_rack *r, uint64_t seed)
     capy_prng_seed(&st->rng, seed);
 }
 
-/* ---- for whoever reads a failure ---- */
+/* ---- for whoever reads a failure ----------------------------------------------------------- */
 
 static void dump_end(struct capy_stack *s, const char *who, uint16_t port,
                      const struct stream_end *e)
@@ -62,7 +62,7 @@ void stream_dump(const struct streams *st, uint32_t i)
                         e.served ? " served" : "", e.owner_dead ? " dead" : "");
 }
 
-/* ---- bytes ---- */
+/* ---- bytes --------------------------------------------------------------------------------- */
 
 static void read_end(struct streams *st, uint32_t i, unsigned host, struct stream_end *e,
                      unsigned dir)
@@ -152,7 +152,7 @@ static void work(struct streams *st, uint32_t i)
         sim_flush(st->rack, st->stream[i].at);
 }
 
-/* ---- the application's state that moves ---- */
+/* ---- the application's state that moves ---------------------------------------------------- */
 
 static uint32_t encode(struct streams *st, uint32_t i, uint8_t *out)
 {
@@ -185,7 +185,7 @@ static uint32_t decode(struct streams *st, unsigned host, capy_handle conn)
     return i;
 }
 
-/* ---- events ---- */
+/* ---- events -------------------------------------------------------------------------------- */
 
 static void arrived(struct streams *st, unsigned host, capy_handle conn, bool migrated)
 {
@@ -322,7 +322,7 @@ static void started(struct sim_rack *r, unsigned host, void *ctx)
         assert_int_equal(capy_stack_listen(r->host[host], SIM_SERVICE_PORT, 0), CAPY_OK);
 }
 
-/* ---- what scenarios do ---- */
+/* ---- what scenarios do --------------------------------------------------------------------- */
 
 static int dial(struct streams *st, uint32_t i, struct stream fresh)
 {

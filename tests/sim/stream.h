@@ -22,16 +22,16 @@ struct stream_end {
 
 struct stream {
     bool connected;
-    bool broken;          /* ended by RST or timeout at the client */
+    bool broken; /* ended by RST or timeout at the client */
     uint64_t broken_at;
-    bool doomed;          /* a fault was injected that may end it */
+    bool doomed; /* a fault was injected that may end it */
     uint16_t client_port;
-    uint16_t home;        /* server that it was opened to */
+    uint16_t home;           /* server that it was opened to */
     enum stream_place place; /* of the server's end */
-    uint16_t at;          /* server that runs it, or released it last */
-    uint64_t up, down;    /* bytes to send in all */
+    uint16_t at;             /* server that runs it, or released it last */
+    uint64_t up, down;       /* bytes to send in all */
     uint32_t moves;
-    uint32_t life;           /* how often its client port was used before */
+    uint32_t life; /* how often its client port was used before */
     uint16_t released_by;
     uint64_t read_at_release, written_at_release;
     struct stream_end client, server;
@@ -42,9 +42,9 @@ struct streams {
     struct capy_prng rng;
     struct stream stream[STREAMS_MAX];
     uint32_t cnt, moved, kept, asked, vetoed;
-    uint32_t veto_ppm;   /* of asks: answered by veto */
-    uint32_t ignore_ppm; /* of asks: never answered */
-    uint32_t state_max;  /* filler bytes of application state, at most */
+    uint32_t veto_ppm;      /* of asks: answered by veto */
+    uint32_t ignore_ppm;    /* of asks: never answered */
+    uint32_t state_max;     /* filler bytes of application state, at most */
     uint16_t not_listening; /* server without the service; SIM_SERVERS: none */
 };
 

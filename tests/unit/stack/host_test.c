@@ -1,6 +1,6 @@
 /* A whole host against another: ARP, ping, handshake, data, every way to end, bounds. */
-#include "pair.h"
 #include "base/checksum.h"
+#include "pair.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -381,7 +381,8 @@ static void initial_sequence_numbers(void **state)
     struct pair p;
     uint32_t ts;
     open_default(&p);
-    struct capy_tuple t = {pair_ip(1), pair_ip(0), 80, 1000}, u = {pair_ip(1), pair_ip(0), 80, 1001};
+    struct capy_tuple t = {pair_ip(1), pair_ip(0), 80, 1000},
+                      u = {pair_ip(1), pair_ip(0), 80, 1001};
     struct capy_seq a = capy_isn(p.host[0], &t, &ts), other = capy_isn(p.host[0], &u, &ts);
     capy_stack_expire(p.host[0], p.now + CAPY_MS(4));
     struct capy_seq b = capy_isn(p.host[0], &t, &ts);

@@ -110,8 +110,8 @@ static void fires_as_the_model(void **state)
 static void next_at_leads_to_the_deadline(void **state)
 {
     (void)state;
-    static const uint64_t delays[] = {1, TICK, CAPY_US(500), CAPY_MS(200), CAPY_SEC(60),
-                                      CAPY_SEC(86400)};
+    static const uint64_t delays[] = {
+        1, TICK, CAPY_US(500), CAPY_MS(200), CAPY_SEC(60), CAPY_SEC(86400)};
     for (unsigned i = 0; i < sizeof delays / sizeof *delays; i++) {
         struct rig r;
         rig_open(&r, CAPY_SEC(7) + 99);
