@@ -67,6 +67,16 @@ enum capy_mig_origin_phase {
 
 #define CAPY_MIG_FRAGMENT_MAX 1024u /* fragments per CONN_STATE: 1.3 MiB of state */
 
+/* Which fragments are under way (src/mig/window.h). */
+struct capy_mig_window {
+    uint32_t cnt;     /* fragments of the state */
+    uint32_t next;    /* the present pass goes on here */
+    uint32_t settled; /* those below it that this pass sent arrived, or are lost */
+    uint32_t flight;  /* sent in this pass, and not settled */
+    bool repeat;      /* the repeat timer began this pass */
+    uint64_t done[CAPY_MIG_FRAGMENT_MAX / 64]; /* acknowledged */
+};
+
 struct capy_mig_origin {
     enum capy_mig_origin_phase phase;
     bool frozen;            /* capy_mig_origin_frozen was called: snap is valid */
@@ -83,9 +93,8 @@ struct capy_mig_origin {
     struct capy_flow_key key;
     uint64_t started_at, send_at, give_up_at, rto_ns, progress_at;
     struct capy_snap snap;
-    uint32_t fragment_cnt;
-    uint32_t fragment_next, fragment_end; /* what the present pass still has to look at */
-    uint64_t fragment_done[CAPY_MIG_FRAGMENT_MAX / 64]; /* acknowledged */
+    struct capy_mig_window window;
+    bool waiting;           /* SENDING: nothing to send before news, or send_at */
 };
 
 /* Starts a migration; PREPARE_MIG is owed at once. epoch: the flow's present epoch + 1.
@@ -134,13 +143,15 @@ struct capy_mig_target {
     uint8_t reason;
     bool ack_owed;          /* PREPARE_MIG_ACK, CONN_STATE_ACK or NACK, by phase */
     bool sealed;            /* the fragments are encrypted */
-    bool gap_told;          /* one partial CONN_STATE_ACK was sent for a gap already */
     uint16_t origin;
     uint16_t target_port;   /* chosen by the stack */
     uint64_t mig_id;
     uint32_t epoch, total, received; /* bytes of the encoding; total 0 until the first fragment */
     struct capy_flow_key key;
     uint64_t started_at, send_at, give_up_at, rto_ns;
+    uint64_t tell_at; /* no partial CONN_STATE_ACK for gaps and repeats before */
+    uint32_t fragment_cnt, fragment_top; /* fragments that came; behind the highest of them */
+    uint32_t untold; /* fragments that came since the last partial CONN_STATE_ACK */
     struct capy_stream state; /* the encoding, at offsets 0..total */
     struct capy_stream held;  /* frames: 2-byte length, then the frame, one after the other */
     uint32_t held_frames;

@@ -7,6 +7,7 @@
  * borrows the frozen connection. */
 #include "base/assert.h"
 #include "mig/message.h"
+#include "mig/window.h"
 #include <string.h>
 
 static void go_preparing(struct capy_mig_origin *m, const struct capy_mig_env *env)
@@ -32,8 +33,8 @@ static void go_sending(struct capy_mig_origin *m, const struct capy_mig_env *env
     m->send_at = env->now;
     m->progress_at = env->now;
     m->give_up_at = env->now + env->cfg->state_ns;
-    m->fragment_next = 0;
-    m->fragment_end = m->fragment_cnt;
+    m->waiting = false;
+    capy_mig_window_pass(&m->window, true);
 }
 
 /* CANCEL is repeated until answered, however long: only the switch can say whose the flow is. */
@@ -64,12 +65,13 @@ void capy_mig_origin_frozen(struct capy_mig_origin *m, const struct capy_mig_env
 {
     CAPY_ASSERT(m->phase == CAPY_ORIGIN_GRANTED);
     m->frozen = true;
-    m->fragment_cnt = capy_mig_fragment_cnt(capy_snap_len(&m->snap), env->seal);
-    if (m->fragment_cnt > CAPY_MIG_FRAGMENT_MAX) { /* more than a bitmap can name: it stays */
+    uint32_t cnt = capy_mig_fragment_cnt(capy_snap_len(&m->snap), env->seal);
+    if (cnt > CAPY_MIG_FRAGMENT_MAX) { /* more than a bitmap can name: it stays */
         m->reason = CAPY_REASON_FULL;
         go_cancelling(m, env);
         return;
     }
+    capy_mig_window_open(&m->window, cnt);
     go_sending(m, env);
 }
 
@@ -184,33 +186,19 @@ static enum capy_mig_action input_state_bounced(struct capy_mig_origin *m,
     return CAPY_MIG_DO_NOTHING; /* LEARNING: the repeat timer carries on */
 }
 
-/* Takes the target's bitmap in and, when it shows news, sends the holes below the highest fragment
- * it has at once; what lies above may still be on its way, and is the repeat timer's. */
+/* The target told what it has. News are progress: the timers start again, and whatever the window
+ * now lets through goes out at once. */
 static void input_bitmap(struct capy_mig_origin *m, const struct capy_mig_env *env,
                          const struct capy_mig_msg *msg)
 {
-    uint32_t words = (m->fragment_cnt + 63u) / 64u, highest = 0;
-    bool news = false;
-    if (msg->length != words * 8u || m->phase != CAPY_ORIGIN_SENDING)
-        return;
-    for (uint32_t w = 0; w < words; w++) {
-        uint64_t got = capy_load64(msg->payload + 8u * w);
-        news = news || (got & ~m->fragment_done[w]) != 0;
-        m->fragment_done[w] |= got;
-    }
-    for (uint32_t i = 0; i < m->fragment_cnt; i++)
-        if (capy_mig_bit(m->fragment_done, i))
-            highest = i;
-    if (!news)
+    if (m->phase != CAPY_ORIGIN_SENDING ||
+        !capy_mig_window_ack(&m->window, msg->payload, msg->length))
         return;
     m->progress_at = env->now;
     m->give_up_at = env->now + env->cfg->state_ns;
     m->rto_ns = env->cfg->rto_ns;
-    if (highest > 0 && m->fragment_next >= m->fragment_end) { /* else that pass comes first */
-        m->fragment_next = 0;
-        m->fragment_end = highest;
-        m->send_at = env->now;
-    }
+    m->send_at = env->now;
+    m->waiting = false;
 }
 
 static enum capy_mig_action input_state_ack(struct capy_mig_origin *m,
@@ -315,31 +303,26 @@ static struct capy_mig_msg header(const struct capy_mig_origin *m, const struct 
     };
 }
 
-/* The next fragment of the present pass that the target is not known to have. The last one goes
- * out in every pass of the timer: it commits, and its repeat asks for the final acknowledgement. */
-static bool next_fragment(struct capy_mig_origin *m, uint32_t *idx)
+/* Takes the next fragment out of the window; behind its last one the repeat timer starts. */
+static bool fragment_to_send(struct capy_mig_origin *m, const struct capy_mig_env *env,
+                             uint32_t *idx)
 {
-    while (m->fragment_next < m->fragment_end) {
-        uint32_t i = m->fragment_next++;
-        if (i + 1u == m->fragment_cnt || !capy_mig_bit(m->fragment_done, i)) {
-            *idx = i;
-            return true;
-        }
-    }
-    return false;
+    uint32_t following;
+    if (m->waiting) /* in vain: the repeat timer */
+        capy_mig_window_pass(&m->window, true);
+    bool found = capy_mig_window_next(&m->window, idx);
+    if (found)
+        capy_mig_window_sent(&m->window);
+    m->waiting = !found || !capy_mig_window_next(&m->window, &following);
+    if (m->waiting)
+        capy_mig_repeat_later(&m->send_at, &m->rto_ns, env);
+    return found;
 }
 
 static size_t output_state(struct capy_mig_origin *m, const struct capy_mig_env *env, uint8_t *p)
 {
     uint32_t idx, len = capy_snap_len(&m->snap), step = capy_mig_plain_max(env->seal);
-    if (m->fragment_next >= m->fragment_end) { /* the repeat timer's pass begins */
-        m->fragment_next = 0;
-        m->fragment_end = m->fragment_cnt;
-    }
-    bool found = next_fragment(m, &idx);
-    if (m->fragment_next >= m->fragment_end)
-        capy_mig_repeat_later(&m->send_at, &m->rto_ns, env);
-    if (!found)
+    if (!fragment_to_send(m, env, &idx))
         return 0;
     struct capy_mig_msg msg = header(m, env, CAPY_MIG_CONN_STATE);
     uint32_t at = idx * step, part = capy_min32(step, len - at);

@@ -7,9 +7,16 @@
  * the switch has answered, and the stack's memory record takes over from there. */
 #include "base/assert.h"
 #include "mig/message.h"
+#include "mig/window.h"
 #include <string.h>
 
 #define HELD_LEN_BYTES 2u /* length before each held frame */
+
+/* The origin pauses at a full window; told of every half it never does while all goes well. */
+#define TELL_FRAGMENTS (CAPY_MIG_WINDOW / 2u)
+/* Gaps and repeats come in bursts; they are told of once per this part of the first repeat
+ * interval: in time for the origin's next repeat, and not one by one. */
+#define TELL_PER_RTO 4u
 
 void capy_mig_target_start(struct capy_mig_target *m, const struct capy_mig_env *env,
                            const struct capy_mig_msg *prepare, uint16_t target_port)
@@ -94,6 +101,9 @@ static bool store_fragment(struct capy_mig_target *m, const struct capy_mig_env 
         return false;
     }
     capy_mig_bit_set(m->fragment_got, idx);
+    m->fragment_cnt++;
+    m->fragment_top = capy_max32(m->fragment_top, idx + 1u);
+    m->untold++;
     m->received += len;
     m->give_up_at = env->now + env->cfg->hold_ns;
     return true;
@@ -119,13 +129,19 @@ static bool begin_receiving(struct capy_mig_target *m, const struct capy_mig_env
     return true;
 }
 
-/* True when a fragment below idx is missing. */
-static bool has_gap_below(const struct capy_mig_target *m, uint32_t idx)
+/* Decides when the origin hears what came. At once: every half window, and at the last fragment,
+ * which ends a pass. Soon: of everything else that does not simply continue in order (a gap, what
+ * follows it, a repeat), so that whatever was lost, fragments or our own messages, the origin's
+ * next repeat mends it. In order and no half window yet: silence. */
+static void tell(struct capy_mig_target *m, const struct capy_mig_env *env, uint32_t idx,
+                 bool fresh, bool last)
 {
-    for (uint32_t i = 0; i < idx; i++)
-        if (!capy_mig_bit(m->fragment_got, i))
-            return true;
-    return false;
+    bool in_order = fresh && idx + 1u == m->fragment_top && m->fragment_cnt == m->fragment_top;
+    if (last || m->untold >= TELL_FRAGMENTS)
+        m->send_at = env->now;
+    else if (!in_order)
+        m->send_at = capy_min64(m->send_at, capy_max64(env->now, m->tell_at));
+    m->ack_owed = m->send_at != CAPY_NEVER;
 }
 
 static enum capy_mig_action input_state(struct capy_mig_target *m, const struct capy_mig_env *env,
@@ -141,20 +157,15 @@ static enum capy_mig_action input_state(struct capy_mig_target *m, const struct 
         (m->phase == CAPY_TARGET_HOLDING && !begin_receiving(m, env, msg)) ||
         msg->total != capy_mig_wire_total(m->total, m->sealed))
         return CAPY_MIG_DO_NOTHING;
-    if (!capy_mig_bit(m->fragment_got, idx) && !store_fragment(m, env, msg))
+    bool fresh = !capy_mig_bit(m->fragment_got, idx);
+    if (fresh && !store_fragment(m, env, msg))
         return CAPY_MIG_DO_NOTHING;
     if (m->received == m->total) {
         m->ack_owed = false;
         m->send_at = CAPY_NEVER;
         return CAPY_MIG_DO_IMPORT;
     }
-    /* Tell of holes when the pass ends, and once as soon as the first one shows. */
-    bool last = msg->offset + msg->length == msg->total;
-    if (last || (!m->gap_told && has_gap_below(m, idx))) {
-        m->gap_told = true;
-        m->ack_owed = true;
-        m->send_at = env->now;
-    }
+    tell(m, env, idx, fresh, msg->offset + msg->length == msg->total);
     return CAPY_MIG_DO_NOTHING;
 }
 
@@ -224,7 +235,6 @@ static void output_bitmap(const struct capy_mig_target *m, struct capy_mig_msg *
     for (uint32_t w = 0; w < words; w++)
         capy_store64(p + CAPY_MIG_HEADER_LEN + 8u * w, m->fragment_got[w]);
     msg->length = (uint16_t)(words * 8u);
-
 }
 
 size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_env *env,
@@ -249,6 +259,8 @@ size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_e
         msg.type = CAPY_MIG_CONN_STATE_ACK;
         msg.total = capy_mig_wire_total(m->total, m->sealed);
         output_bitmap(m, &msg, p);
+        m->untold = 0;
+        m->tell_at = env->now + env->cfg->rto_ns / TELL_PER_RTO;
         m->ack_owed = false;
         m->send_at = CAPY_NEVER;
         break;
