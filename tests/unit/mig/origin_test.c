@@ -1,6 +1,8 @@
 /* The origin machine by script with explicit time (src/mig/origin.c; docs/protocol.md, section 3). */
 #include "script.h"
 
+#include "mig/window.h"
+
 struct origin_stage {
     struct stage s;
     struct capy_mig_origin m;
@@ -232,6 +234,32 @@ static void a_bitmap_brings_the_holes_at_once_and_the_last_one_by_timer(void **s
     stage_close(&o.s);
 }
 
+static void a_full_window_waits_for_news_or_the_timer(void **state)
+{
+    (void)state;
+    struct origin_stage o;
+    uint8_t bitmap[16] = {0};
+    const uint32_t len = 100u * CAPY_MIG_PAYLOAD_MAX;
+    start(&o);
+    freeze(&o, len);
+    uint64_t rto = o.s.cfg.rto_ns;
+    for (int i = 0; i < 3; i++) { /* unheard: the same window again, less and less often */
+        assert_int_equal(drain(&o), CAPY_MIG_WINDOW);
+        assert_int_equal(o.s.msg.offset, (CAPY_MIG_WINDOW - 1u) * CAPY_MIG_PAYLOAD_MAX);
+        assert_int_equal(capy_mig_origin_next_at(&o.m), o.s.env.now + rto);
+        o.s.env.now += rto - 1;
+        assert_int_equal(drain(&o), 0);
+        o.s.env.now++;
+        rto *= 2;
+    }
+    assert_int_equal(drain(&o), CAPY_MIG_WINDOW);
+    capy_store64(bitmap, 0x3ff); /* ten came: ten more go, and the timer starts anew */
+    ack(&o, len, 0, bitmap, 16);
+    assert_int_equal(drain(&o), 10);
+    assert_int_equal(capy_mig_origin_next_at(&o.m), o.s.env.now + o.s.cfg.rto_ns);
+    stage_close(&o.s);
+}
+
 static void no_target_for_the_state_cancels(void **state)
 {
     (void)state;
@@ -326,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_prepare_with_a_higher_epoch_releases_a_frozen_copy),
         cmocka_unit_test(settled_keeps_the_copy_and_goes_on_sending),
         cmocka_unit_test(a_bitmap_brings_the_holes_at_once_and_the_last_one_by_timer),
+        cmocka_unit_test(a_full_window_waits_for_news_or_the_timer),
         cmocka_unit_test(no_target_for_the_state_cancels),
         cmocka_unit_test(a_nack_gives_back_before_and_after_the_freeze),
         cmocka_unit_test(veto_and_a_late_application_cancel),

@@ -1,6 +1,8 @@
 /* The target machine by script with explicit time (src/mig/target.c; docs/protocol.md, section 4). */
 #include "script.h"
 
+#include "mig/window.h"
+
 struct target_stage {
     struct stage s;
     struct capy_mig_target m;
@@ -125,6 +127,70 @@ static void gaps_are_told_once_early_and_at_every_last_fragment(void **state)
         assert_true(out(&t));
         assert_int_equal(capy_load64(t.s.msg.payload), 0x1d);
     }
+    finish(&t);
+}
+
+static void every_half_window_is_told_of_at_once(void **state)
+{
+    (void)state;
+    struct target_stage t;
+    const uint32_t half = CAPY_MIG_WINDOW / 2u, total = 100u * CAPY_MIG_PAYLOAD_MAX;
+    start(&t, 100);
+    for (uint32_t i = 0; i < 2 * half; i++) {
+        fragment(&t, total, i);
+        assert_int_equal(out(&t), (i + 1u) % half == 0);
+    }
+    assert_int_equal(t.s.msg.length, 16);
+    assert_true(capy_load64(t.s.msg.payload) == UINT64_MAX);
+    finish(&t);
+}
+
+static void a_repeat_is_told_of_now_or_soon_and_once(void **state)
+{
+    (void)state;
+    struct target_stage t;
+    const uint32_t total = 100u * CAPY_MIG_PAYLOAD_MAX;
+    start(&t, 100);
+    fragment(&t, total, 0);
+    fragment(&t, total, 1);
+    assert_false(out(&t));
+    fragment(&t, total, 0); /* the origin has not heard of 0 */
+    assert_true(out(&t));
+    assert_int_equal(t.s.msg.type, CAPY_MIG_CONN_STATE_ACK);
+    assert_int_equal(capy_load64(t.s.msg.payload), 0x03);
+    uint64_t soon = t.s.env.now + t.s.cfg.rto_ns / 4u;
+    for (uint32_t i = 0; i < 64; i++) {
+        fragment(&t, total, i % 2u);
+        assert_false(out(&t));
+        assert_int_equal(capy_mig_target_next_at(&t.m), soon);
+        t.s.env.now++;
+    }
+    t.s.env.now = soon;
+    assert_true(out(&t));
+    assert_false(out(&t));
+    assert_int_equal(capy_mig_target_next_at(&t.m), t.m.give_up_at); /* silence again */
+    finish(&t);
+}
+
+static void a_filled_hole_is_told_of(void **state)
+{
+    (void)state;
+    struct target_stage t;
+    const uint32_t total = 100u * CAPY_MIG_PAYLOAD_MAX;
+    start(&t, 100);
+    fragment(&t, total, 0);
+    fragment(&t, total, 3);
+    assert_true(out(&t));
+    t.s.env.now += t.s.cfg.rto_ns;
+    fragment(&t, total, 1);
+    assert_true(out(&t));
+    t.s.env.now += t.s.cfg.rto_ns;
+    fragment(&t, total, 2); /* nothing is missing below any more, and that is news */
+    assert_true(out(&t));
+    assert_int_equal(capy_load64(t.s.msg.payload), 0x0f);
+    t.s.env.now += t.s.cfg.rto_ns;
+    fragment(&t, total, 4);
+    assert_false(out(&t));
     finish(&t);
 }
 
@@ -284,6 +350,9 @@ int main(void)
         cmocka_unit_test(the_grant_is_repeated_until_the_state_comes),
         cmocka_unit_test(fragments_come_in_any_order_and_more_than_once),
         cmocka_unit_test(gaps_are_told_once_early_and_at_every_last_fragment),
+        cmocka_unit_test(every_half_window_is_told_of_at_once),
+        cmocka_unit_test(a_repeat_is_told_of_now_or_soon_and_once),
+        cmocka_unit_test(a_filled_hole_is_told_of),
         cmocka_unit_test(oddly_cut_fragments_are_ignored),
         cmocka_unit_test(expiry_says_nack_until_answered_then_drops),
         cmocka_unit_test(a_bounced_grant_is_dropped_unless_the_entry_is_ours),
