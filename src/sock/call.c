@@ -137,6 +137,8 @@ int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len)
     int64_t taken = 0;
     if (!(q->flags & CAPY_QUEUE_FROZEN))
         taken = capy_stack_write(os->stack, q->conn, data, len, os->now);
+    if (taken == CAPY_E_STATE) /* suspended while the switch is silent: WRITABLE follows */
+        taken = 0;
     if (taken < 0)
         return taken;
     if (taken < len) {
@@ -162,8 +164,8 @@ static void close_listener(struct capy *os, uint32_t idx)
     capy_queue_give(os, idx);
 }
 
-/* A frozen connection may be another server's already: what becomes of it here is decided when the
- * stack knows. Until then the queue is hidden. */
+/* A frozen or suspended connection may be another server's already: what becomes of it here is
+ * decided when the stack knows. Until then the queue is hidden. */
 static void hide(struct capy *os, uint32_t idx, unsigned flag)
 {
     struct capy_queue *q = &os->queues[idx];
@@ -194,8 +196,11 @@ static int leave(struct capy *os, int qd, bool reset)
     }
     int rc = CAPY_OK;
     if (!(q->flags & CAPY_QUEUE_DEAD))
-        rc = reset ? capy_stack_abort(os->stack, q->conn, os->now)
-                   : capy_stack_close(os->stack, q->conn, os->now);
+        rc = capy_queue_let_go(os, idx, reset);
+    if (rc == CAPY_E_STATE) { /* suspended */
+        hide(os, idx, reset ? CAPY_QUEUE_ABORT_KEPT : CAPY_QUEUE_CLOSE_KEPT);
+        return CAPY_OK;
+    }
     capy_queue_give(os, idx);
     return rc;
 }

@@ -74,6 +74,10 @@ static void on_event(struct capy *os, const struct capy_stack_event *ev)
         on_dead(os, idx, ev->bits);
         return;
     }
+    if (os->queues[idx].flags & (CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT)) {
+        capy_queue_leave_kept(os, idx);
+        return;
+    }
     if ((ev->bits & CAPY_EV_WRITABLE) && (os->queues[idx].flags & CAPY_QUEUE_PUSH))
         capy_queue_make_ready(os, idx, CAPY_READY_PUSH);
     if (ev->bits & CAPY_EV_READABLE)

@@ -116,11 +116,7 @@ bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t ve
     q->cool_until = os->now + CAPY_LOAD_COOL_NS;
     capy_queue_unready(os, idx, CAPY_READY_MIGRATE | CAPY_READY_QUIET);
     if (was & (CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT)) {
-        if (was & CAPY_QUEUE_ABORT_KEPT)
-            (void)capy_stack_abort(os->stack, q->conn, os->now);
-        else
-            (void)capy_stack_close(os->stack, q->conn, os->now);
-        capy_queue_give(os, idx);
+        capy_queue_leave_kept(os, idx);
         return false;
     }
     if (was & CAPY_QUEUE_BACKLOG)
@@ -134,8 +130,7 @@ bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t ve
     return true;
 }
 
-/* ---- the application's side
- * ---------------------------------------------------------------------- */
+/* ---- the application's side ---- */
 
 static uint32_t asked_queue(struct capy *os, int qd)
 {

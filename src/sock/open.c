@@ -86,6 +86,7 @@ static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_
     cfg->rack_key = (struct capy_key){rack->key[0], rack->key[1]};
     cfg->seal = rack->encrypt;
     cfg->heartbeat_ns = CAPY_US(rack->heartbeat_us);
+    cfg->lease_ns = CAPY_US(rack->lease_us);
     cfg->announce_ns = CAPY_SEC(rack->announce_s);
 }
 

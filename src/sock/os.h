@@ -51,7 +51,7 @@ enum capy_queue_flag {
     CAPY_QUEUE_MOVING = 256,      /* capy_stack_migrate began and has not ended */
     CAPY_QUEUE_ASKED = 512,       /* granted: waits for release or veto */
     CAPY_QUEUE_FROZEN = 1024,     /* released: the stack ships it */
-    CAPY_QUEUE_CLOSE_KEPT = 2048, /* frozen when the application closed it: close if it stays */
+    CAPY_QUEUE_CLOSE_KEPT = 2048, /* frozen or suspended when closed: close if it stays */
     CAPY_QUEUE_ABORT_KEPT = 4096, /* likewise by reset */
     CAPY_QUEUE_IN_HAND = 8192,    /* counted as load */
     CAPY_QUEUE_RELEASED = 16384,  /* frozen by the application's own capy_release */
@@ -135,6 +135,10 @@ uint32_t capy_queue_take(struct capy *os, unsigned flags);
 void capy_queue_give(struct capy *os, uint32_t idx);
 void capy_queue_make_ready(struct capy *os, uint32_t idx, unsigned reasons);
 void capy_queue_unready(struct capy *os, uint32_t idx, unsigned reasons);
+/* Closes or resets its connection in the stack: CAPY_E_STATE while that must wait. */
+int capy_queue_let_go(struct capy *os, uint32_t idx, bool reset);
+/* The close or reset that had to wait: done now, and the queue with it, unless it must wait on. */
+void capy_queue_leave_kept(struct capy *os, uint32_t idx);
 /* The connection is over: `ready` is its last completion. A queue that the application does not
  * know, or no longer, goes at once. */
 void capy_queue_end(struct capy *os, uint32_t idx, unsigned ready, int status);

@@ -136,6 +136,20 @@ void capy_queue_end(struct capy *os, uint32_t idx, unsigned ready, int status)
     capy_queue_make_ready(os, idx, ready);
 }
 
+int capy_queue_let_go(struct capy *os, uint32_t idx, bool reset)
+{
+    capy_handle conn = os->queues[idx].conn;
+    return reset ? capy_stack_abort(os->stack, conn, os->now)
+                 : capy_stack_close(os->stack, conn, os->now);
+}
+
+void capy_queue_leave_kept(struct capy *os, uint32_t idx)
+{
+    bool reset = (os->queues[idx].flags & CAPY_QUEUE_ABORT_KEPT) != 0;
+    if (capy_queue_let_go(os, idx, reset) != CAPY_E_STATE)
+        capy_queue_give(os, idx);
+}
+
 /* In hand: bytes wait for the application or it has taken some and not yet asked for the next, or
  * it holds an answer that did not fit. A queue whose pop waits for bytes is idle. */
 void capy_queue_weigh(struct capy *os, uint32_t idx)

@@ -1,5 +1,6 @@
 /* What people and tools look at, and the small settings of a running stack. */
 #include "stack/host.h"
+#include "tcp/position.h"
 
 void capy_stack_drop_app(struct capy_stack *s, struct capy_conn *c)
 {
@@ -45,6 +46,12 @@ void capy_stack_set_draining(struct capy_stack *s, bool draining)
     s->draining = draining;
 }
 
+/* Data bytes before a position. */
+static uint64_t bytes_behind(uint64_t pos)
+{
+    return pos > CAPY_TCP_POS_DATA ? pos - CAPY_TCP_POS_DATA : 0;
+}
+
 static void describe(const struct capy_stack *s, uint32_t idx, struct capy_stack_conn_info *out)
 {
     const struct capy_conn *c = &s->conns[idx];
@@ -56,8 +63,8 @@ static void describe(const struct capy_stack *s, uint32_t idx, struct capy_stack
         .epoch = c->epoch,
         .migrating = c->mode == CAPY_CONN_FROZEN ? 2 : c->slot != CAPY_NONE,
         .user = c->user,
-        .bytes_in = c->tcb.rcv.nxt > 0 ? c->tcb.rcv.nxt - 1 : 0, /* positions: SYN is 0 */
-        .bytes_out = c->tcb.snd.una > 0 ? c->tcb.snd.una - 1 : 0,
+        .bytes_in = bytes_behind(c->tcb.rcv.nxt),
+        .bytes_out = bytes_behind(c->tcb.snd.una),
     };
     capy_tcp_info(&c->tcb, &out->tcp);
 }

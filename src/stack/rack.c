@@ -45,7 +45,7 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
     uint32_t conn_free = s->conn_pool.free_cnt;
     struct capy_mig_heartbeat beat = {
         .load = s->load,
-        .free_cnt = capy_min32(conn_free, s->target_pool.free_cnt),
+        .free_cnt = conn_free, /* slots come back within a round trip; none left is a NACK, FULL */
         .draining = s->draining || s->now < s->tor.quiet_until,
         .conn_cnt = s->cfg.conn_max - conn_free,
         .incarnation = s->cfg.incarnation,

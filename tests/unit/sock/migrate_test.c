@@ -340,6 +340,43 @@ static void a_move_that_falls_through_brings_kept(void **state)
     assert_int_equal(rig_expect(&rig, 0, CAPY_OP_POP).len, 2); /* the pop was still outstanding */
 }
 
+/* A connection moved from server 0 to server 1; its queue there. */
+static int move_one(capy_handle *client)
+{
+    int qd;
+    *client = rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
+    (void)rig_expect(&rig, 0, CAPY_OP_MIGRATED_OUT);
+    return expect_arrival(1);
+}
+
+/* The switch is silent for so long that it may have given our flows away. What the application does
+ * meanwhile waits, and is done when the switch says that they are still ours. */
+static void calls_wait_while_the_switch_is_silent(void **state)
+{
+    (void)state;
+    capy_handle talker, leaver;
+    bool fin = false;
+    int talks = move_one(&talker), leaves = move_one(&leaver);
+    rig.tor_silent = true;
+    rig.now += CAPY_SEC(2);
+    rig_turns(&rig, 2);
+    assert_int_equal(capy_push(rig.os[1], talks, "late", 4), 0);
+    assert_int_equal(capy_close(rig.os[1], leaves), CAPY_OK);
+    assert_int_equal(capy_close(rig.os[1], leaves), CAPY_E_BADQD);
+    rig_turns(&rig, 100);
+    assert_int_equal(rig.done_cnt[1], 0);
+
+    rig.tor_silent = false;
+    assert_int_equal(rig_expect(&rig, 1, CAPY_OP_PUSH).qd, talks);
+    assert_int_equal(capy_push(rig.os[1], talks, "late", 4), 4);
+    rig_client_expect(&rig, talker, "late");
+    rig_turns(&rig, 20000);
+    assert_int_equal(capy_stack_readable(rig.client, leaver, &fin), 0);
+    assert_true(fin);
+}
+
 int main(void)
 {
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
@@ -355,6 +392,7 @@ int main(void)
         IN_RIG(a_connection_that_nobody_accepted_moves_too),
         IN_RIG(what_the_application_does_while_frozen_is_settled_later),
         IN_RIG(a_close_while_frozen_leaves_it_to_the_target),
+        IN_RIG(calls_wait_while_the_switch_is_silent),
         IN_ASKING_RIG(an_asking_application_sends_its_state_along),
         IN_ASKING_RIG(state_that_nobody_fetched_goes_on_with_the_connection),
         IN_ASKING_RIG(a_veto_keeps_the_connection),

@@ -120,6 +120,7 @@ void rig_open(struct rig *rig, void (*tune)(struct capy_rack *rack))
     open_client(rig);
     for (unsigned i = 0; i < RIG_SERVERS; i++)
         open_server(rig, i);
+    rig->now += CAPY_MIG_QUIET_NS; /* what a server that has just started would refuse */
     rig_turns(rig, 2 * rig->rack.learn_us * 1000u / (unsigned)TURN_NS);
 }
 
@@ -148,6 +149,8 @@ static void send_to_server(struct rig *rig, unsigned i, const uint8_t *data, siz
 static void through_switch(struct rig *rig, unsigned from, uint8_t *data, size_t len)
 {
     static struct capy_switch_out out;
+    if (rig->tor_silent)
+        return;
     capy_switch_input(rig->tor, (uint16_t)from, data, len, rig->now, &out);
     for (unsigned k = 0; k < out.cnt; k++)
         for (unsigned port = 0; port <= CLIENT_PORT; port++) {
