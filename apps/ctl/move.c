@@ -17,8 +17,7 @@ static void sleep_ms(long ms)
     nanosleep(&ts, NULL);
 }
 
-/* ---- one connection
- * ------------------------------------------------------------------------------ */
+/* ---- one connection ---- */
 
 /* The connection of a client at one server: a new reference, or NULL. */
 static json_t *connection_at(const struct ctl *ctl, const char *server, const char *client)
@@ -108,8 +107,7 @@ static int migrate_one(const struct ctl *ctl, const char *client, const char *ta
     return report_move(ctl, client, from);
 }
 
-/* ---- many
- * ---------------------------------------------------------------------------------------- */
+/* ---- many ---- */
 
 /* What is done of a bulk move, from the servers' "moves". */
 struct progress {
@@ -207,8 +205,7 @@ int ctl_migrate(const struct ctl *ctl, int argc, char **argv)
     return migrate_one(ctl, argv[0], argc > 1 ? argv[1] : ctl->to);
 }
 
-/* ---- all of a server
- * ----------------------------------------------------------------------------- */
+/* ---- all of a server ---- */
 
 static void print_drain(const char *server, const json_t *moves)
 {
@@ -276,8 +273,7 @@ int ctl_undrain(const struct ctl *ctl, int argc, char **argv)
     return 0;
 }
 
-/* ---- faults
- * -------------------------------------------------------------------------------------- */
+/* ---- faults ---- */
 
 /* "loss_ppm=1000" into the question: a number where it is one. False: no '='. */
 static bool add_setting(json_t *question, char *word)

@@ -20,8 +20,7 @@
 #define CLOSED_TRIES 6u
 #define CLOSED_REPEATS 4u /* of the origin's slowest CONN_STATE, after the fast ones */
 
-/* ---- ANNOUNCE
- * ------------------------------------------------------------------------------------ */
+/* ---- ANNOUNCE ---- */
 
 /* Time from one ANNOUNCE to the next; some flow is in a list. */
 static uint64_t spacing(const struct capy_stack *s)
@@ -144,8 +143,7 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
                                             c->mode == CAPY_CONN_FROZEN, frame + CAPY_UDP_AT));
 }
 
-/* ---- the lease
- * ----------------------------------------------------------------------------------- */
+/* ---- the lease ---- */
 
 void capy_lease_confirmed(struct capy_stack *s, uint64_t beat_at)
 {
@@ -174,8 +172,7 @@ void capy_lease_lost(struct capy_stack *s)
         suspend(s, i);
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static void still_ours(struct capy_stack *s, uint32_t idx, uint64_t asked_at)
 {
@@ -211,8 +208,7 @@ void capy_announce_input(struct capy_stack *s, const struct capy_mig_msg *msg)
         capy_announce_replaced(s, idx);
 }
 
-/* ---- FLOW_CLOSED
- * --------------------------------------------------------------------------------- */
+/* ---- FLOW_CLOSED ---- */
 
 static void take_out(struct capy_stack *s, uint32_t i)
 {

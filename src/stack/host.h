@@ -166,8 +166,7 @@ static inline void capy_probe(struct capy_stack *s, enum capy_mig_step step, uin
         s->probe(s->probe_ctx, step, id, begin);
 }
 
-/* ---- conn.c
- * -------------------------------------------------------------------------------------- */
+/* ---- conn.c ---- */
 /* A fresh connection, mode FREE, all links empty; CAPY_NONE when all are taken. */
 uint32_t capy_conn_take(struct capy_stack *s);
 capy_handle capy_conn_handle(const struct capy_stack *s, uint32_t idx);
@@ -195,8 +194,7 @@ void capy_conn_timer(struct capy_stack *s, uint32_t idx);
 void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
                           const struct capy_tcp_segment *rst);
 
-/* ---- demux.c
- * ------------------------------------------------------------------------------------- */
+/* ---- demux.c ---- */
 void capy_demux_init(struct capy_stack *s, struct capy_arena *a);
 void capy_demux_insert(struct capy_stack *s, uint32_t idx);
 void capy_demux_remove(struct capy_stack *s, uint32_t idx);
@@ -209,8 +207,7 @@ uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_
 uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip);
 const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id);
 
-/* ---- receive.c, listen.c
- * ------------------------------------------------------------------------- */
+/* ---- receive.c, listen.c ---- */
 /* An IP packet that parsed. frame: the whole of it, borrowed. */
 void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                      size_t len);
@@ -227,13 +224,11 @@ void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p);
 struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
                          uint32_t *ts_offset);
 
-/* ---- event.c
- * ------------------------------------------------------------------------------------- */
+/* ---- event.c ---- */
 void capy_post(struct capy_stack *s, uint32_t idx, uint32_t bits);
 void capy_unpost(struct capy_stack *s, uint32_t idx);
 
-/* ---- send.c, control.c
- * ---------------------------------------------------------------------------- */
+/* ---- send.c, control.c ---- */
 /* Room for one frame, or NULL; then capy_control_commit with its length. */
 uint8_t *capy_control_reserve(struct capy_stack *s);
 void capy_control_commit(struct capy_stack *s, size_t len);
@@ -241,16 +236,14 @@ size_t capy_control_pop(struct capy_stack *s, uint8_t *frame);
 /* One segment of a connection; 0 when it has none to send, or waits for a neighbour. */
 size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame);
 
-/* ---- neigh.c's users
- * ------------------------------------------------------------------------------ */
+/* ---- neigh.c's users ---- */
 void capy_arp_input(struct capy_stack *s, const struct capy_arp *arp);
 /* The MAC to send to for ip. False: being asked for; the connection waits. */
 bool capy_next_hop(struct capy_stack *s, const struct capy_ip *ip, struct capy_mac *out);
 void capy_neigh_timer(struct capy_stack *s);
 size_t capy_neigh_output(struct capy_stack *s, uint8_t *frame);
 
-/* ---- rack.c
- * ---------------------------------------------------------------------------------------- */
+/* ---- rack.c ---- */
 void capy_rack_start(struct capy_stack *s);
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p);
 /* The next TCPMig frame that is owed: heartbeats, announcements, closed flows. */
@@ -263,8 +256,7 @@ void capy_heartbeat_timer(struct capy_stack *s);
 /* Wraps the message of msg_len bytes at frame + CAPY_UDP_AT; the frame's length. */
 size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len);
 
-/* ---- announce.c
- * ------------------------------------------------------------------------------------ */
+/* ---- announce.c ---- */
 /* A flow's epoch rose above 0, or it ends or falls back to 0. */
 void capy_announce_add(struct capy_stack *s, uint32_t idx);
 void capy_announce_remove(struct capy_stack *s, uint32_t idx);
@@ -283,8 +275,7 @@ void capy_closed_input(struct capy_stack *s, const struct capy_mig_msg *msg);
 void capy_closed_timer(struct capy_stack *s, uint32_t i);
 size_t capy_closed_output(struct capy_stack *s, uint8_t *frame);
 
-/* ---- migrate_out.c
- * --------------------------------------------------------------------------------- */
+/* ---- migrate_out.c ---- */
 void capy_origin_init(struct capy_stack *s, struct capy_arena *a);
 /* A message whose origin we are. False: no slot of ours is meant. */
 bool capy_origin_message(struct capy_stack *s, const struct capy_mig_msg *msg);
@@ -296,8 +287,7 @@ void capy_origin_timer(struct capy_stack *s, uint32_t slot);
 size_t capy_origin_send(struct capy_stack *s, uint8_t *frame);
 void capy_origin_veto(struct capy_stack *s, uint32_t conn);
 
-/* ---- migrate_in.c
- * ---------------------------------------------------------------------------------- */
+/* ---- migrate_in.c ---- */
 void capy_target_init(struct capy_stack *s, struct capy_arena *a);
 /* Never to import this flow at or below epoch (design §5). */
 void capy_refuse_note(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch);
@@ -310,8 +300,7 @@ void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame,
 void capy_target_timer(struct capy_stack *s, uint32_t slot);
 size_t capy_target_send(struct capy_stack *s, uint8_t *frame);
 
-/* ---- away.c
- * ---------------------------------------------------------------------------------------- */
+/* ---- away.c ---- */
 /* Queues a frame again, addressed to where the flow is at home, for the switch to steer. */
 void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len, uint16_t home,
                    uint16_t home_port);
@@ -324,8 +313,7 @@ bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len, uint1
 /* The switch's answer to "I do not run this flow". */
 void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg);
 
-/* ---- inspect.c
- * ------------------------------------------------------------------------------------- */
+/* ---- inspect.c ---- */
 void capy_stack_drop_app(struct capy_stack *s, struct capy_conn *c);
 
 #endif

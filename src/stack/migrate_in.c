@@ -42,8 +42,7 @@ static void free_slot(struct capy_stack *s, uint32_t i)
     capy_pool_give(&s->target_pool, i);
 }
 
-/* ---- memory
- * -------------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 struct capy_mig_record *capy_record_of(struct capy_stack *s, const struct capy_flow_key *key)
 {
@@ -68,8 +67,7 @@ static void refuse(struct capy_stack *s, const struct capy_mig_msg *msg, enum ca
             s, capy_rack_wrap(s, frame, capy_mig_refusal(&env, msg, why, frame + CAPY_UDP_AT)));
 }
 
-/* ---- the place that is kept
- * ---------------------------------------------------------------------- */
+/* ---- the place that is kept ---- */
 
 /* The slot is over but for its held frames, which go back on the wire for whoever owns the flow. */
 static void drop(struct capy_stack *s, uint32_t i)
@@ -96,8 +94,7 @@ void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame,
         s->count.hold_drops++;
 }
 
-/* ---- import
- * -------------------------------------------------------------------------------------- */
+/* ---- import ---- */
 
 /* What came while the state was on its way, in the order in which it came. */
 static void replay(struct capy_stack *s, uint32_t i)
@@ -176,8 +173,7 @@ static void import(struct capy_stack *s, uint32_t i)
         free_slot(s, i);
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------ */
+/* ---- messages ---- */
 
 static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
 {
@@ -341,8 +337,7 @@ void capy_target_timer(struct capy_stack *s, uint32_t i)
     act(s, i, capy_mig_target_expire(&s->targets[i].mig, &env));
 }
 
-/* ---- output
- * -------------------------------------------------------------------------------------- */
+/* ---- output ---- */
 
 /* The next held frame on its way back; 0 when the last one left and the slot is free. */
 static size_t send_held(struct capy_stack *s, uint32_t i, uint8_t *frame)

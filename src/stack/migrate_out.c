@@ -52,8 +52,7 @@ static void speak(struct capy_stack *s, uint32_t i)
     settle(s, i);
 }
 
-/* ---- what the state machine asks for
- * ------------------------------------------------------------- */
+/* ---- what the state machine asks for ---- */
 
 static void granted(struct capy_stack *s, uint32_t i)
 {
@@ -137,8 +136,7 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
     }
 }
 
-/* ---- messages and time
- * --------------------------------------------------------------------------- */
+/* ---- messages and time ---- */
 
 /* Ids: our incarnation, then the slot's number in the low bits by remainder. */
 static uint64_t next_id(struct capy_stack *s, uint32_t i)
@@ -208,8 +206,7 @@ size_t capy_origin_send(struct capy_stack *s, uint8_t *frame)
     return 0;
 }
 
-/* ---- the application's part
- * ---------------------------------------------------------------------- */
+/* ---- the application's part ---- */
 
 int capy_stack_migrate(struct capy_stack *s, capy_handle h, uint16_t target, uint64_t now)
 {

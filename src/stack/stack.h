@@ -99,8 +99,7 @@ struct capy_stack_event {
  * event was taken. */
 bool capy_stack_event(struct capy_stack *s, struct capy_stack_event *ev);
 
-/* ---- application calls
- * --------------------------------------------------------------------------- */
+/* ---- application calls ---- */
 /* Listens on our address; user comes back with each ACCEPTED. CAPY_OK, CAPY_E_INUSE, CAPY_E_NOMEM,
  * CAPY_E_INVAL (port 0, or in the migration range). Flows whose home port is this one may migrate
  * in. */
@@ -133,8 +132,7 @@ int capy_stack_abort(struct capy_stack *s, capy_handle c, uint64_t now);
 /* All calls on a connection that migrated are CAPY_E_STATE also while the switch may take this
  * server for dead (silent for 8 leases): then READABLE and WRITABLE, or RESET. */
 
-/* ---- migration
- * ----------------------------------------------------------------------------------- */
+/* ---- migration ---- */
 /* Asks to move a connection to target (server id, or CAPY_SERVER_ANY). It goes on serving until
  * MIGRATE_ASK. CAPY_OK; CAPY_E_BADQD; CAPY_E_STATE (no rack, not synchronized, already moving);
  * CAPY_E_NOMEM (more than migrate_max in flight); CAPY_E_INVAL (target: us, or unknown). */
@@ -157,8 +155,7 @@ uint64_t capy_stack_user_flags(struct capy_stack *s, capy_handle c);
 void capy_stack_set_load(struct capy_stack *s, uint32_t load);
 void capy_stack_set_draining(struct capy_stack *s, bool draining);
 
-/* ---- for people and tools
- * ------------------------------------------------------------------------ */
+/* ---- for people and tools ---- */
 struct capy_stack_conn_info {
     capy_handle conn;
     struct capy_tcp_info tcp;

@@ -26,8 +26,7 @@ void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     env->count->challenge_acks++;
 }
 
-/* ---- SYN-SENT (§3.10.7.3)
- * ------------------------------------------------------------------------ */
+/* ---- SYN-SENT (§3.10.7.3) ---- */
 
 static bool end_by_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          struct capy_tcp_arrival *a, uint32_t event)
@@ -70,8 +69,7 @@ static void input_syn_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     a->events |= CAPY_TCP_ESTABLISHED_EV;
 }
 
-/* ---- first step: sequence number, and PAWS before it (RFC 7323 §5.3)
- * ------------------------------ */
+/* ---- first step: sequence number, and PAWS before it (RFC 7323 §5.3) ---- */
 
 /* A segment that is refused for its numbers is answered with an ACK; when it takes no sequence
  * space only now and then, so that two confused ends do not answer each other for ever. */
@@ -169,8 +167,7 @@ static void take_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->rcv.ts_recent_at = env->now;
 }
 
-/* ---- second to fourth step
- * ----------------------------------------------------------------------- */
+/* ---- second to fourth step ---- */
 
 /* RFC 5961 §3: only the exact next sequence number resets; others in the window are challenged. */
 static bool check_rst(struct capy_tcp *tcb, const struct capy_tcp_env *env,
@@ -197,8 +194,7 @@ static bool check_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     return false;
 }
 
-/* ---- fifth step: ACK
- * ----------------------------------------------------------------------------- */
+/* ---- fifth step: ACK ---- */
 
 static bool ack_syn_received(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                              struct capy_tcp_arrival *a)
@@ -227,8 +223,7 @@ static bool check_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     return capy_tcp_take_ack(tcb, env, a);
 }
 
-/* ---- seventh step: text
- * -------------------------------------------------------------------------- */
+/* ---- seventh step: text ---- */
 
 /* RFC 9293 §3.8.6.3, RFC 5681 §4.2: at once for every second full-sized segment and around holes,
  * else within delack_ns. */
@@ -281,8 +276,7 @@ static bool take_text(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     return true;
 }
 
-/* ---- eighth step: FIN
- * ---------------------------------------------------------------------------- */
+/* ---- eighth step: FIN ---- */
 
 static void enter_time_wait(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
@@ -328,8 +322,7 @@ static void take_fin(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     }
 }
 
-/* ---- the walk
- * ------------------------------------------------------------------------------------ */
+/* ---- the walk ---- */
 
 /* RFC 9293 §3.10.7.4 on TIME-WAIT, RFC 6191 §2: a SYN that cannot be an old duplicate opens anew.
  */

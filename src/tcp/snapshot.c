@@ -77,8 +77,7 @@ void capy_snap_read(struct capy_snap *snap, const struct capy_blocks *blocks, ui
         serve(&p, snap->app, snap->app->start, snap->app_len);
 }
 
-/* ---- restoring
- * ----------------------------------------------------------------------------------- */
+/* ---- restoring ---- */
 
 /* Copies len bytes at in's *at to a stream, from offset `to` on, and moves *at. */
 static bool copy(struct capy_stream *in, uint64_t *at, struct capy_stream *out, uint64_t to,

@@ -151,8 +151,7 @@ static void test_abort_tells_the_peer(void **state)
     end_done(&e);
 }
 
-/* ---- the application leaves
- * -------------------------------------------------------------------------- */
+/* ---- the application leaves ---- */
 
 static void test_close_with_unread_bytes_resets(void **state)
 {

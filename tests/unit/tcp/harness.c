@@ -30,8 +30,7 @@ void end_done(struct end *e)
     free(e->mem);
 }
 
-/* ---- an endpoint and its twin
- * --------------------------------------------------------------------- */
+/* ---- an endpoint and its twin ---- */
 
 void end_set_now(struct end *e, uint64_t now)
 {

@@ -122,8 +122,7 @@ static void test_a_fin_beyond_a_hole_waits_for_it(void **state)
     end_done(&e);
 }
 
-/* ---- the window we offer
- * ----------------------------------------------------------------------------- */
+/* ---- the window we offer ---- */
 
 static void test_a_full_window_closes_and_opens_again_by_a_whole_segment(void **state)
 {
@@ -197,8 +196,7 @@ static void test_an_empty_pool_drops_and_counts(void **state)
     end_done(&e);
 }
 
-/* ---- RFC 5961
- * ---------------------------------------------------------------------------------------- */
+/* ---- RFC 5961 ---- */
 
 static void test_only_the_exact_rst_resets(void **state)
 {
@@ -255,8 +253,7 @@ static void test_an_ack_of_what_was_never_sent_is_challenged(void **state)
     end_done(&e);
 }
 
-/* ---- RFC 7323
- * ---------------------------------------------------------------------------------------- */
+/* ---- RFC 7323 ---- */
 
 static void test_paws_drops_old_segments_and_answers(void **state)
 {

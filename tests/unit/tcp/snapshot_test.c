@@ -68,8 +68,7 @@ static void test_an_idle_connection_takes_few_bytes(void **state)
     end_done(&e);
 }
 
-/* ---- what must be refused
- * --------------------------------------------------------------------------- */
+/* ---- what must be refused ---- */
 
 /* A connection with something in every part: unread bytes, a hole, unacknowledged bytes, SACK. */
 static uint32_t busy_encoding(uint8_t *buf, uint32_t max)
