@@ -5,7 +5,7 @@ connection ends with its owner, as any server's would."""
 
 import subprocess
 
-from crash import (Transfer, await_held, connections, hold_at, must_be_at_rest, release, served)
+from crash import (Stream, Transfer, await_held, connections, hold_at, must_be_at_rest, release, served)
 from rack import OUT, SERVER, Rack, check, main, until
 
 # One request, a line on stdout, a pause until a line on stdin, another request on the connection.
@@ -21,7 +21,7 @@ for _ in range(2):
 
 def crash_at(rack, message, survives):
     print(f"target killed while {message} is lost", flush=True)
-    transfer = Transfer(rack)
+    transfer = Transfer(rack) if survives else Stream(rack)
     hold_at(rack, message)
     transfer.move()
     await_held(rack)

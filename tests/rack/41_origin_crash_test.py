@@ -4,7 +4,7 @@ death; one whose state was still on its way ends cleanly once its server is back
 
 import time
 
-from crash import Transfer, await_held, hold_at, must_be_at_rest, release
+from crash import Stream, Transfer, await_held, hold_at, must_be_at_rest, release, served
 from rack import OUT, Rack, main, moved, until
 
 
@@ -38,10 +38,10 @@ def before_the_commit(message):
 def after_the_commit():
     print("origin killed while CONN_STATE_ACK is lost", flush=True)
     with Rack(args=("--root", OUT)) as rack:
-        transfer = Transfer(rack)
+        transfer = Stream(rack)
         hold_at(rack, "CONN_STATE_ACK")
         transfer.move()
-        await_held(rack)
+        until(lambda: served(rack, transfer.client), 5, "the target served the connection")
         rack.steer("kill", "s1")
         release(rack)
         transfer.must_succeed()

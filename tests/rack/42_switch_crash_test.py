@@ -10,7 +10,7 @@ from rack import OUT, Mover, Rack, check, main, moved
 
 def test():
     with Rack(args=("--root", OUT)) as rack:
-        transfer = Transfer(rack)
+        transfer = Transfer(rack, mib=128)
         with Mover(rack):
             for _ in range(2):
                 time.sleep(0.5)

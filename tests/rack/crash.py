@@ -16,13 +16,13 @@ class Transfer:
     """A slow download from s1, with the SHA-256 that it must have. The client only listens: it asks
     by keepalive whether its server still lives."""
 
-    def __init__(self, rack):
+    def __init__(self, rack, mib=FILE_MIB):
         self.rack = rack
         self.path = os.path.join(OUT, "slow")
-        self.wanted = make_file(self.path, FILE_MIB)
+        self.wanted = make_file(self.path, mib)
         self.process = rack.client(
-            "sh", "-c", f"curl -sS --keepalive-time 1 --limit-rate {SLOW} http://{SERVER['s1']}/slow -o {OUT}/got && "
-            f"sha256sum <{OUT}/got", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            "sh", "-c", f"curl -m 120 -sS --keepalive-time 1 --limit-rate {SLOW} "
+            f"http://{SERVER['s1']}/slow -o {OUT}/got && sha256sum <{OUT}/got", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         until(lambda: connections(rack, "s1"), 5, "the transfer began")
         self.client = connections(rack, "s1")[0]["client"]
 
@@ -50,6 +50,36 @@ class Transfer:
             self.process.kill()
             raise Failure(f"the transfer hangs for {seconds} s") from None
         return out.decode(), err.decode()
+
+
+class Stream(Transfer):
+    """Server-sent events from s1: a connection whose state fits one message, so that a lost
+    CONN_STATE_ACK is the last one, and whose owner speaks often."""
+
+    COUNT = 150
+
+    def __init__(self, rack):
+        self.rack = rack
+        self.process = rack.client(
+            "curl", "-m", "120", "-sSN", "--keepalive-time", "1",
+            f"http://{SERVER['s1']}/events?interval_ms=20&count={self.COUNT}",
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: connections(rack, "s1"), 5, "the stream began")
+        self.client = connections(rack, "s1")[0]["client"]
+
+    def ids(self, out):
+        return [int(line.split()[1]) for line in out.splitlines() if line.startswith("id:")]
+
+    def must_succeed(self):
+        out, err = self.end()
+        check(self.process.returncode == 0, f"the stream failed: {err}")
+        check(self.ids(out) == list(range(1, self.COUNT + 1)), f"not every event once: {out}")
+
+    def must_fail(self):
+        out, _ = self.end()
+        got = self.ids(out)
+        check(self.process.returncode != 0, "the stream outlived its owner")
+        check(got == list(range(1, len(got) + 1)), f"events out of order before the end: {got}")
 
 
 def connections(rack, server):

@@ -3,6 +3,7 @@
 A test is a program: exit status 0 passed, 77 not possible here (the last line says why), else failed.
 What it makes lies under out/test/NAME/."""
 
+import ctypes
 import json
 import os
 import random
@@ -55,6 +56,11 @@ def need(*tools):
     os.makedirs(OUT, exist_ok=True)
 
 
+def die_with_us():
+    """In a child: whatever way the test ends, the child ends too (PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def until(true, seconds, text):
     """Waits until true() holds; fails with text when it does not within the time."""
     end = time.monotonic() + seconds
@@ -101,11 +107,12 @@ class Rack:
         self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
                         "--dir", self.dir, *args]
         self.control = {}
+        self.clients = []
 
     def __enter__(self):
         self.log = open(os.path.join(OUT, "rack.log"), "wb")
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT,
-                                        cwd=ROOT)
+                                        cwd=ROOT, preexec_fn=die_with_us)
         end = time.monotonic() + 30
         while not os.path.exists(self.path("rack.sock")) or b"Ctrl-C" not in self.said():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -115,6 +122,10 @@ class Rack:
         return self
 
     def __exit__(self, *_):
+        for client in self.clients:
+            if client.poll() is None:
+                os.killpg(client.pid, signal.SIGKILL)  # a shell's children, too
+                client.wait()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(15)
@@ -142,8 +153,10 @@ class Rack:
 
     def client(self, *argv, member="c1", **options):
         """Starts a program in a member's namespace."""
-        return subprocess.Popen([CAPY, "rack", "exec", "--dir", self.dir, member, "--", *argv],
-                                **options)
+        argv = [CAPY, "rack", "exec", "--dir", self.dir, member, "--", *argv]
+        self.clients.append(subprocess.Popen(argv, preexec_fn=die_with_us, start_new_session=True,
+                                             **options))
+        return self.clients[-1]
 
     def run(self, *argv, member="c1", timeout=60):
         """Runs a program in a member's namespace to its end: its output, or Failure."""
