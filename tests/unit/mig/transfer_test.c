@@ -188,7 +188,7 @@ static void run(struct transfer *t, uint64_t limit)
     assert_true(t->burst_top <= CAPY_MIG_WINDOW);
 }
 
-/* ---- links --------------------------------------------------------------------------------------- */
+/* ---- links ---- */
 
 static bool no_second_half(struct transfer *t, const struct capy_mig_msg *msg, uint32_t pos,
                            uint32_t cnt)
@@ -220,7 +220,7 @@ static bool four_of_five(struct transfer *t, const struct capy_mig_msg *msg, uin
     return !capy_prng_chance(&t->prng, 200000);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void one_fragment_takes_one_state_and_one_ack(void **state)
 {
