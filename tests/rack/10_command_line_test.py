@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A mistake in a command line or a rack file is one line on stderr and exit status 2; nothing is left
-running or behind."""
+"""A mistake in a command line or a rack file is one line on stderr and exit status 2; nothing is
+left running or behind."""
 
 import os
 import subprocess

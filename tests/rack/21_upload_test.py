@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""256 MiB sent by curl over one connection that is moved at least 100 times on its way; the digest's
-state moves with it."""
+"""512 MiB sent by curl over one connection that is moved at least 100 times on its way; the
+digest's state moves with it."""
 
 from rack import Rack, main
 from transfers import upload
@@ -8,7 +8,7 @@ from transfers import upload
 
 def test():
     with Rack() as rack:
-        upload(rack, mib=256, moves=100)
+        upload(rack, mib=512, moves=100)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The same transfers on a network that loses 1 %, repeats 1 % and reorders 1 % of all frames, those of
-TCPMig included, in every direction."""
+"""The same transfers on a network that loses 1 %, repeats 1 % and reorders 1 % of all frames,
+those of TCPMig included, in every direction."""
 
 from rack import OUT, Rack, check, main
 from transfers import download, events, upload

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""kill -9 of the target at every step of a migration. Before the commit, and after it as long as the
-target has sent nothing, the origin keeps the connection and the client notices nothing; later the
+"""kill -9 of the target at every step of a migration. Before the commit, and after it as long as
+the target has sent nothing, the origin keeps the connection and the client notices nothing; later the
 connection ends with its owner, as any server's would."""
 
 import subprocess
 
-from crash import (Stream, Transfer, await_held, connections, hold_at, must_be_at_rest, release, served)
+from crash import (Stream, Transfer, await_held, connections, hold_at, must_be_at_rest,
+                   release, served)
 from rack import OUT, SERVER, Rack, check, main, until
 
 # One request, a line on stdout, a pause until a line on stdin, another request on the connection.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Noise, broken frames, forged and stolen TCPMig, from a client's port and from servers' ports: each
-is counted, nothing stops, no connection moves, and no client notices."""
+"""Noise, broken frames, forged and stolen TCPMig, from a client's port and from servers' ports:
+each is counted, nothing stops, no connection moves, and no client notices."""
 
 import json
 import os

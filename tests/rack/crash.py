@@ -1,5 +1,5 @@
-"""Crashes at a chosen step of the migration protocol: the switch loses one TCPMig message type, and so
-holds the protocol there, while a program is killed."""
+"""Crashes at a chosen step of the migration protocol: the switch loses one TCPMig message type, and
+so holds the protocol there, while a program is killed."""
 
 import os
 import subprocess
