@@ -16,7 +16,7 @@
 static unsigned xdp_receive(struct capy_drv *d, struct capy_frame *frames, unsigned max)
 {
     struct af_xdp *x = (struct af_xdp *)d;
-    uint32_t at;
+    uint32_t at = 0;
     unsigned n = xsk_ring_cons__peek(&x->rx, max, &at);
     if (n == 0) {
         if (xsk_ring_prod__needs_wakeup(&x->fill))
@@ -45,7 +45,7 @@ static unsigned xdp_receive(struct capy_drv *d, struct capy_frame *frames, unsig
 static void xdp_release(struct capy_drv *d, const struct capy_frame *frames, unsigned cnt)
 {
     struct af_xdp *x = (struct af_xdp *)d;
-    uint32_t at;
+    uint32_t at = 0;
     if (cnt == 0)
         return;
     uint32_t room = xsk_ring_prod__reserve(&x->fill, cnt, &at);
@@ -61,7 +61,7 @@ static void xdp_release(struct capy_drv *d, const struct capy_frame *frames, uns
 /* Takes back the frames that the kernel has sent. */
 static void reap_completions(struct af_xdp *x)
 {
-    uint32_t at;
+    uint32_t at = 0;
     unsigned n = xsk_ring_cons__peek(&x->comp, AF_XDP_TX_CNT, &at);
     for (unsigned i = 0; i < n; i++) {
         uint64_t addr = *xsk_ring_cons__comp_addr(&x->comp, at + i);
@@ -96,7 +96,7 @@ static void xdp_submit(struct capy_drv *d, const struct capy_frame *frames, unsi
             capy_pool_give(&x->tx_pool, (uint32_t)(frames[i].cookie / AF_XDP_FRAME_ROOM));
             continue;
         }
-        uint32_t at;
+        uint32_t at = 0;
         uint32_t room = xsk_ring_prod__reserve(&x->tx, 1, &at);
         CAPY_ASSERT(room == 1);
         *xsk_ring_prod__tx_desc(&x->tx, at) =

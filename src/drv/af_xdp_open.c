@@ -134,7 +134,7 @@ static int attempt_patiently(struct af_xdp *x, const char *ifname, unsigned ifin
 /* Gives the receive side's frames to the kernel. */
 static void fill_all(struct af_xdp *x)
 {
-    uint32_t at;
+    uint32_t at = 0;
     uint32_t room = xsk_ring_prod__reserve(&x->fill, AF_XDP_RX_CNT, &at);
     CAPY_ASSERT(room == AF_XDP_RX_CNT);
     for (uint32_t i = 0; i < AF_XDP_RX_CNT; i++)
