@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SERVER_HOST 11u
 #define CLIENT_HOST 101u
@@ -125,6 +126,11 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
         return -1;
     }
     if (make_dir(opt->dir, rack->run_dir, err, err_len) < 0 || find_root(plan, err, err_len) < 0) {
+        return -1;
+    }
+    /* Asked before there are namespaces: from another mount namespace a chroot's paths differ. */
+    if (readlink("/proc/self/exe", plan->exe, sizeof plan->exe - 1) < 0) {
+        snprintf(err, err_len, "/proc/self/exe: %s; mount /proc", strerror(errno));
         return -1;
     }
     if (getrandom(rack->key, sizeof rack->key, 0) != (ssize_t)sizeof rack->key) {

@@ -22,6 +22,7 @@ struct rack_plan {
     struct capy_rack rack;
     unsigned node_cnt;
     struct rack_node node[RACK_NODE_MAX]; /* the switch first */
+    char exe[300];                        /* this program's file */
     char conf[300];                       /* the rack file's path */
     char root[300];                       /* what the servers serve, absolute; "": no files */
     const struct capy_rack_local_options *opt;

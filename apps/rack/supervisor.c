@@ -30,6 +30,17 @@ static int bind_to_caller(int link)
     return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&p, 1, 0) != 0 ? -1 : 0;
 }
 
+/* What we mount must not show outside. In a chroot "/" may be no mount point: then only the mounts
+ * below are ours alone, and nothing must be mounted elsewhere (contained is false). */
+static int contain_mounts(bool *contained)
+{
+    *contained = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0;
+    if (*contained || errno != EINVAL) {
+        return *contained ? 0 : -1;
+    }
+    return mount(NULL, "/proc", NULL, MS_REC | MS_SLAVE, NULL);
+}
+
 /* A /proc that knows our pids, and a bpffs of our own, so that what XDP programs pin there ends
  * with the rack (and finds room where the host has none). */
 static int own_mounts(struct rack_supervisor *sup, char *err, size_t err_len)
@@ -39,12 +50,14 @@ static int own_mounts(struct rack_supervisor *sup, char *err, size_t err_len)
     if (rack_host_proc >= 0 && readlinkat(rack_host_proc, "self", self, sizeof self - 1) > 0) {
         sup->host_pid = (pid_t)atoi(self);
     }
-    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
-        mount("proc", "/proc", "proc", 0, NULL) < 0) {
-        snprintf(err, err_len, "mounting /proc in the rack's namespace: %s", strerror(errno));
+    if (contain_mounts(&sup->contained) < 0 || mount("proc", "/proc", "proc", 0, NULL) < 0) {
+        snprintf(err, err_len, "mounting /proc in the rack's namespace: %s%s", strerror(errno),
+                 errno == EINVAL ? " (is /proc mounted here?)" : "");
         return -1;
     }
-    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL); /* without it the drivers pin nothing, and work */
+    if (sup->contained) { /* without it the drivers pin nothing, and work */
+        mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL);
+    }
     return 0;
 }
 
@@ -124,7 +137,7 @@ static void add_more_args(struct rack_member *m, const char *more)
     }
 }
 
-static void add_members(struct rack_supervisor *sup, char *exe)
+static void add_members(struct rack_supervisor *sup)
 {
     struct rack_plan *plan = sup->plan;
     for (unsigned i = 0; i < plan->node_cnt; i++) {
@@ -133,7 +146,7 @@ static void add_members(struct rack_supervisor *sup, char *exe)
             continue;
         }
         struct rack_member *m = add_member(sup, node);
-        add_arg(m, exe);
+        add_arg(m, plan->exe);
         add_arg(m, node->role == RACK_SWITCH ? "switch" : "httpd");
         add_arg(m, "--rack");
         add_arg(m, plan->conf);
@@ -151,18 +164,20 @@ static void add_members(struct rack_supervisor *sup, char *exe)
 }
 
 /* Makes everything. 0, or -1 with one line in err; what was made dies with us. */
-static int bring_up(struct rack_supervisor *sup, char *exe, char *err, size_t err_len)
+static int bring_up(struct rack_supervisor *sup, char *err, size_t err_len)
 {
     if (own_mounts(sup, err, err_len) < 0 || lock_dir(sup, err, err_len) < 0 ||
         rack_netns_make(sup->plan, err, err_len) < 0) {
         return -1;
     }
-    name_members(sup->plan);
+    if (sup->contained) {
+        name_members(sup->plan);
+    }
     if (capy_rack_write(&sup->plan->rack, sup->plan->conf) != CAPY_OK) {
         snprintf(err, err_len, "%s: %s", sup->plan->conf, strerror(errno));
         return -1;
     }
-    add_members(sup, exe);
+    add_members(sup);
     for (unsigned i = 0; i < sup->member_cnt; i++) {
         if (rack_member_start(&sup->member[i], err, err_len) < 0) {
             return -1;
@@ -269,13 +284,12 @@ static int exit_status(int wait_status)
 int rack_supervise(struct rack_plan *plan, int link)
 {
     static struct rack_supervisor sup; /* large; one per process */
-    char err[700] = "", exe[300] = "";
+    char err[700] = "";
     sigset_t mask;
     sup.plan = plan;
     sup.link = link;
     sup.lock = -1;
-    /* Before /proc is ours: it names the program as the caller knows it. */
-    if (bind_to_caller(link) < 0 || readlink("/proc/self/exe", exe, sizeof exe - 1) < 0) {
+    if (bind_to_caller(link) < 0) {
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -287,7 +301,7 @@ int rack_supervise(struct rack_plan *plan, int link)
     int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     struct rack_member *command = NULL;
     struct rack_control control = {.listener = -1};
-    if (signals < 0 || bring_up(&sup, exe, err, sizeof err) < 0 ||
+    if (signals < 0 || bring_up(&sup, err, sizeof err) < 0 ||
         rack_control_open(&control, &sup, err, sizeof err) < 0 ||
         (plan->opt->command && !(command = start_command(&sup, err, sizeof err)))) {
         take_down(&sup);

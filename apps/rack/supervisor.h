@@ -15,6 +15,7 @@ struct rack_supervisor {
     int link;            /* to the caller */
     int lock;            /* on <dir>/rack.lock: one rack per directory */
     pid_t host_pid;      /* our own, as the caller knows it */
+    bool contained;      /* no mount of ours shows outside, wherever it is */
     unsigned member_cnt; /* switch, servers, and the command if there is one */
     struct rack_member member[RACK_MEMBER_MAX];
 };

@@ -47,8 +47,8 @@ def need(*tools):
         if not shutil.which(tool):
             skip(f"needs {tool}")
     try:
-        subprocess.run(["unshare", "--net", "--pid", "--mount", "--fork", "true"], check=True,
-                       capture_output=True)
+        subprocess.run(["unshare", "--net", "--pid", "--mount", "--propagation", "unchanged",
+                        "--fork", "true"], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         skip("needs CAP_SYS_ADMIN, for network namespaces")
     if not os.access(CAPY, os.X_OK):
