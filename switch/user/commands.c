@@ -171,9 +171,31 @@ static bool type_by_name(const char *name, uint8_t *type)
     return false;
 }
 
+/* False when the request has a key that means nothing: a slip must not look like a success. */
+static bool fault_keys_known(const json_t *request)
+{
+    static const char *const known[] = {"cmd",       "port",     "clear",      "loss_ppm",
+                                        "dup_ppm",   "seed",     "delay_us",   "jitter_us",
+                                        "drop_type", "drop_cnt", "reorder_ppm"};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)request, key, value)
+    {
+        unsigned i = 0;
+        while (i < sizeof known / sizeof known[0] && strcmp(known[i], key) != 0)
+            i++;
+        if (i == sizeof known / sizeof known[0])
+            return false;
+    }
+    return true;
+}
+
 /* NULL, or what is wrong. */
 static const char *read_fault(const json_t *request, struct capy_fault_cfg *cfg)
 {
+    if (!fault_keys_known(request))
+        return "unknown fault; known are loss_ppm, dup_ppm, reorder_ppm, delay_us, jitter_us, "
+               "seed, drop_type, drop_cnt";
     json_int_t loss, dup, reorder, delay, jitter, seed, drop_cnt;
     if (!number(request, "loss_ppm", CAPY_FAULT_PPM_MAX, &loss) ||
         !number(request, "dup_ppm", CAPY_FAULT_PPM_MAX, &dup) ||

@@ -233,6 +233,7 @@ static void requests_are_answered_and_bad_ones_refused(void **state)
         "{\"cmd\":\"fault\",\"drop_type\":\"CONN\"}\n",
         "{\"cmd\":\"fault\",\"port\":\"veth9\",\"loss_ppm\":1}\n",
         "{\"cmd\":\"fault\",\"port\":9}\n",
+        "{\"cmd\":\"fault\",\"lose_ppm\":1}\n",
     };
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(ask_ok(rig, bad[i]));
