@@ -120,7 +120,7 @@ static void print_how(const struct capy_rack_local *local)
     capy_rack_local_picture(&local->rack, local->client_cnt, stdout);
     printf("\nin %s: rack.conf, rack.json, logs and control sockets. From another shell:\n"
            "  capy rack exec --dir %s c1 -- curl -s http://10.99.0.11/\n"
-           "  capy ctl --rack %s/rack.conf status\n"
+           "  capy ctl --rack %s/rack.conf servers\n"
            "Ctrl-C takes it all down.\n",
            dir, dir, dir);
     fflush(stdout);
