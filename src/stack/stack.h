@@ -155,6 +155,30 @@ uint64_t capy_stack_user_flags(struct capy_stack *s, capy_handle c);
 void capy_stack_set_load(struct capy_stack *s, uint32_t load);
 void capy_stack_set_draining(struct capy_stack *s, bool draining);
 
+/* ---- carrying (carry.c): into a fresh stack of the same configuration, without TCPMig ---- */
+/* Encodes the first running connection at or behind *cursor (which starts at 0) and moves *cursor
+ * behind it: the record's length; when that is more than cap nothing has moved: come again with
+ * more room. 0: there is no further one. Events and frames must have been taken before. */
+uint32_t capy_stack_carry_out(struct capy_stack *s, uint32_t *cursor, uint8_t *out, uint32_t cap);
+/* Listeners and the port counter; before the first record. */
+void capy_stack_carry_host(const struct capy_stack *from, struct capy_stack *to);
+/* Takes a record in: *user its value; *out its handle, CAPY_HANDLE_NONE when the application had
+ * let go of it, or nobody accepted it yet. CAPY_OK, CAPY_E_NOMEM, CAPY_E_FORMAT. */
+CAPY_MUST_USE int capy_stack_carry_in(struct capy_stack *s, const uint8_t *in, uint32_t len,
+                                      capy_handle *out, uint64_t *user);
+/* What a socket layer wants to know and to set beside the calls above. */
+struct capy_stack_conn_more {
+    uint16_t snd_mss, rcv_mss;
+    uint8_t snd_wscale, rcv_wscale;
+    bool timestamps, sack, window_scale; /* negotiated */
+    uint64_t rttvar_ns;
+};
+int capy_stack_conn_more(struct capy_stack *s, capy_handle c, struct capy_stack_conn_more *out);
+/* Bytes that a write would take now, or CAPY_E_BADQD. */
+int64_t capy_stack_room(struct capy_stack *s, capy_handle c);
+/* RFC 9293 §3.7.4: small segments wait for acknowledgements; off for new connections. */
+int capy_stack_set_nagle(struct capy_stack *s, capy_handle c, bool nagle);
+
 /* ---- for people and tools ---- */
 struct capy_stack_conn_info {
     capy_handle conn;

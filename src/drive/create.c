@@ -1,0 +1,175 @@
+/* A drive's options, checked one by one, and its memory. What the stack cannot be told is refused
+ * by name: an outside test that asks for something must not run without it. */
+#include "drive/drive.h"
+#include "wire/addr.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CONN_MAX (4 * DRIVE_SOCKET_MAX) /* closed sockets leave TIME_WAIT behind */
+#define BLOCK_CNT_MIN 16384u            /* 32 MiB of queues */
+#define BUFFERS_MIN 4u                  /* full receive buffers that the queues must hold */
+#define RECEIVE_BUFFER_MIN 4096u
+#define RECEIVE_BUFFER_MAX (1u << 24)
+#define INITIAL_WINDOW 10u
+#define FIRST_PORT 49152u /* RFC 6335 §6 */
+
+int drive_fail(int error)
+{
+    errno = error;
+    return -1;
+}
+
+DRIVE_EXPORT void drive_options_default(struct drive_options *o)
+{
+    *o = (struct drive_options){
+        .local = "192.0.2.1",
+        .remote = "192.0.2.2",
+        .prefix_len = 24,
+        .mtu = DRIVE_PACKET_MAX,
+        .congestion = "cubic",
+        .timestamps = true,
+        .sack = true,
+        .window_scale = true,
+        .nagle = true,
+        .initial_window = INITIAL_WINDOW,
+        .delayed_ack = true,
+        .receive_buffer = 256u << 10,
+        .seed = 1,
+    };
+}
+
+/* Why not: a line, and the errno for it. */
+struct refusal {
+    int error;
+    const char *text;
+};
+
+static struct refusal read_address(const char *text, const char *not_one, struct capy_ip *out)
+{
+    if (!text || capy_ip_parse(text, out) != CAPY_OK)
+        return (struct refusal){EINVAL, not_one};
+    if (!capy_ip_is_v4(out))
+        return (struct refusal){EAFNOSUPPORT, "IPv6 addresses are not supported yet"};
+    return (struct refusal){0, NULL};
+}
+
+static struct refusal read_addresses(const struct drive_options *o, struct capy_stack_cfg *cfg)
+{
+    struct capy_ip remote;
+    struct refusal r = read_address(o->local, "local is not an address", &cfg->ip);
+    if (!r.error)
+        r = read_address(o->remote, "remote is not an address", &remote);
+    if (!r.error && o->gateway)
+        r = read_address(o->gateway, "gateway is not an address", &cfg->gateway);
+    if (r.error)
+        return r;
+    if (o->prefix_len < 1 || o->prefix_len > 32)
+        return (struct refusal){EINVAL, "prefix_len is not in 1..32"};
+    if (capy_ip_eq(&cfg->ip, &remote))
+        return (struct refusal){EINVAL, "local and remote are the same address"};
+    uint32_t mask = UINT32_MAX << (32 - o->prefix_len);
+    cfg->netmask = capy_ip_from_v4(mask);
+    if (((capy_ip_v4(&cfg->ip) ^ capy_ip_v4(&remote)) & mask) && !o->gateway)
+        return (struct refusal){ENETUNREACH, "remote is not on the link and there is no gateway"};
+    return r;
+}
+
+static struct refusal read_tcp(const struct drive_options *o, struct capy_tcp_cfg *tcp)
+{
+    if (!o->timestamps)
+        return (struct refusal){EOPNOTSUPP, "timestamps cannot be switched off yet"};
+    if (!o->sack)
+        return (struct refusal){EOPNOTSUPP, "sack cannot be switched off yet"};
+    if (!o->window_scale)
+        return (struct refusal){EOPNOTSUPP, "window_scale cannot be switched off yet"};
+    if (o->ecn)
+        return (struct refusal){EOPNOTSUPP, "ecn is not supported yet"};
+    if (o->initial_window != INITIAL_WINDOW)
+        return (struct refusal){EOPNOTSUPP, "initial_window is always 10 yet"};
+    if (!o->congestion)
+        return (struct refusal){EINVAL, "congestion is not a name"};
+    if (strcmp(o->congestion, "cubic") == 0)
+        tcp->congestion = CAPY_TCP_CUBIC;
+    else if (strcmp(o->congestion, "newreno") == 0)
+        tcp->congestion = CAPY_TCP_NEWRENO;
+    else
+        return (struct refusal){EOPNOTSUPP, "congestion is none that the stack has"};
+    if (o->receive_buffer < RECEIVE_BUFFER_MIN || o->receive_buffer > RECEIVE_BUFFER_MAX)
+        return (struct refusal){EINVAL, "receive_buffer is not in 4096..2^24"};
+    tcp->rcv_buf_max = o->receive_buffer;
+    if (!o->delayed_ack)
+        tcp->delack_ns = 0;
+    return (struct refusal){0, NULL};
+}
+
+static struct refusal configure(const struct drive_options *o, struct capy_stack_cfg *cfg)
+{
+    capy_stack_cfg_default(cfg);
+    struct refusal r = read_addresses(o, cfg);
+    if (!r.error)
+        r = read_tcp(o, &cfg->tcp);
+    if (!r.error && (o->mtu < 576 || o->mtu > DRIVE_PACKET_MAX))
+        r = (struct refusal){EINVAL, "mtu is not in 576..1500"};
+    cfg->mac = (struct capy_mac){{2, 0xca, 0, 0, 0, 1}};
+    cfg->mtu = o->mtu;
+    cfg->conn_max = CONN_MAX;
+    cfg->block_cnt = capy_max32(BLOCK_CNT_MIN, BUFFERS_MIN * (o->receive_buffer / CAPY_BLOCK_LEN));
+    cfg->listener_max = DRIVE_SOCKET_MAX;
+    cfg->hash_key = (struct capy_key){o->seed, ~o->seed};
+    return r;
+}
+
+bool drive_new_stack(struct drive *d, void **mem, struct capy_stack **stack)
+{
+    size_t size = capy_stack_size(&d->cfg);
+    CAPY_ASSERT(size > 0);
+    *mem = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
+    if (!*mem)
+        return false;
+    *stack = capy_stack_init(*mem, &d->cfg, drive_stack_now(d));
+    return true;
+}
+
+DRIVE_EXPORT struct drive *drive_create(const struct drive_options *o, char *err, size_t err_len)
+{
+    struct capy_stack_cfg cfg;
+    struct refusal r = configure(o, &cfg);
+    struct drive *d = r.error ? NULL : calloc(1, sizeof *d);
+    if (d) {
+        d->cfg = cfg;
+        d->self_clocked = o->self_clocked;
+        d->nagle = o->nagle;
+        d->next_port = FIRST_PORT;
+        d->last = &d->first;
+        for (size_t i = 0; i < sizeof d->fds / sizeof *d->fds; i++)
+            d->fds[i] = -1;
+        if (drive_new_stack(d, &d->mem, &d->stack)) {
+            pthread_mutex_init(&d->lock, NULL);
+            pthread_cond_init(&d->changed, NULL);
+            return d;
+        }
+        free(d);
+    }
+    if (!r.error)
+        r = (struct refusal){ENOMEM, "not enough memory"};
+    if (err)
+        snprintf(err, err_len, "%s", r.text);
+    errno = r.error;
+    return NULL;
+}
+
+DRIVE_EXPORT void drive_destroy(struct drive *d)
+{
+    if (!d)
+        return;
+    for (struct drive_packet *p = d->first, *next; p; p = next) {
+        next = p->next;
+        free(p);
+    }
+    pthread_cond_destroy(&d->changed);
+    pthread_mutex_destroy(&d->lock);
+    free(d->mem);
+    free(d);
+}

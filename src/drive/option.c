@@ -1,0 +1,215 @@
+/* Socket options and file status flags: those that the stack honours; no other is accepted. */
+#include "drive/drive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* ---- fcntl ---- */
+
+DRIVE_EXPORT int drive_fcntl(struct drive *d, int fd, int cmd, int arg)
+{
+    struct drive_ref r;
+    int rc = -1;
+    pthread_mutex_lock(&d->lock);
+    if (drive_ref_get(d, fd, &r)) {
+        if (cmd == F_GETFL) {
+            rc = O_RDWR | (r.sock->nonblock ? O_NONBLOCK : 0);
+        } else if (cmd == F_SETFL) {
+            r.sock->nonblock = arg & O_NONBLOCK;
+            rc = 0;
+        } else {
+            rc = drive_fail(EINVAL);
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
+    return rc;
+}
+
+/* ---- set ---- */
+
+static int set_nodelay(struct drive *d, struct drive_sock *s, bool on)
+{
+    s->nodelay = on;
+    (void)capy_stack_set_nagle(d->stack, s->conn, !on); /* EBADQD: there is none yet */
+    drive_settle(d);
+    return 0;
+}
+
+static int set_cork(struct drive *d, struct drive_sock *s, bool on)
+{
+    s->cork = on;
+    if (!on && s->state == SOCK_CONNECTED && !s->shut_wr)
+        (void)drive_uncork(d, s); /* what has no room goes with the next write */
+    drive_settle(d);
+    return 0;
+}
+
+static int set_linger(struct drive_sock *s, const void *v, socklen_t len)
+{
+    if (len < sizeof s->linger)
+        return drive_fail(EINVAL);
+    memcpy(&s->linger, v, sizeof s->linger);
+    if (s->linger.l_linger < 0)
+        s->linger.l_linger = 0;
+    return 0;
+}
+
+static int set_option(struct drive *d, struct drive_sock *s, int level, int name, const void *v,
+                      socklen_t len)
+{
+    int value = 0;
+    if (level == SOL_SOCKET && name == SO_LINGER)
+        return set_linger(s, v, len);
+    bool ours = (level == SOL_SOCKET && name == SO_REUSEADDR) ||
+                (level == IPPROTO_TCP && (name == TCP_NODELAY || name == TCP_CORK));
+    if (!ours)
+        return drive_fail(ENOPROTOOPT);
+    if (len < sizeof value)
+        return drive_fail(EINVAL);
+    memcpy(&value, v, sizeof value);
+    if (level == SOL_SOCKET) {
+        s->reuse_addr = value != 0;
+        return 0;
+    }
+    return name == TCP_NODELAY ? set_nodelay(d, s, value != 0) : set_cork(d, s, value != 0);
+}
+
+DRIVE_EXPORT int drive_setsockopt(struct drive *d, int fd, int level, int name, const void *v,
+                                  socklen_t len)
+{
+    struct drive_ref r;
+    pthread_mutex_lock(&d->lock);
+    int rc = drive_ref_get(d, fd, &r) ? set_option(d, r.sock, level, name, v, len) : -1;
+    pthread_mutex_unlock(&d->lock);
+    return rc;
+}
+
+/* ---- get ---- */
+
+/* The numbers that Linux gives to states in struct tcp_info. */
+static uint8_t state_number(enum capy_tcp_state state)
+{
+    static const uint8_t numbers[CAPY_TCP_STATE_CNT] = {
+        [CAPY_TCP_CLOSED] = TCP_CLOSE,          [CAPY_TCP_SYN_SENT] = TCP_SYN_SENT,
+        [CAPY_TCP_SYN_RECEIVED] = TCP_SYN_RECV, [CAPY_TCP_ESTABLISHED] = TCP_ESTABLISHED,
+        [CAPY_TCP_FIN_WAIT_1] = TCP_FIN_WAIT1,  [CAPY_TCP_FIN_WAIT_2] = TCP_FIN_WAIT2,
+        [CAPY_TCP_CLOSE_WAIT] = TCP_CLOSE_WAIT, [CAPY_TCP_CLOSING] = TCP_CLOSING,
+        [CAPY_TCP_LAST_ACK] = TCP_LAST_ACK,     [CAPY_TCP_TIME_WAIT] = TCP_TIME_WAIT,
+    };
+    return numbers[state];
+}
+
+static struct tcp_info tcp_info_of(struct drive *d, const struct drive_sock *s)
+{
+    struct tcp_info out = {.tcpi_state = s->state == SOCK_LISTENING ? TCP_LISTEN : TCP_CLOSE};
+    struct capy_stack_conn_info info;
+    struct capy_stack_conn_more more;
+    if (capy_stack_conn_info(d->stack, s->conn, &info) != CAPY_OK ||
+        capy_stack_conn_more(d->stack, s->conn, &more) != CAPY_OK)
+        return out;
+    const uint32_t mss = capy_max32(more.snd_mss, 1), us = 1000;
+    out.tcpi_state = state_number(info.tcp.state);
+    out.tcpi_options =
+        (uint8_t)((more.timestamps ? TCPI_OPT_TIMESTAMPS : 0) | (more.sack ? TCPI_OPT_SACK : 0) |
+                  (more.window_scale ? TCPI_OPT_WSCALE : 0));
+    out.tcpi_snd_wscale = more.snd_wscale & 15u;
+    out.tcpi_rcv_wscale = more.rcv_wscale & 15u;
+    out.tcpi_rto = (uint32_t)(info.tcp.rto_ns / us);
+    out.tcpi_rtt = (uint32_t)(info.tcp.srtt_ns / us);
+    out.tcpi_rttvar = (uint32_t)(more.rttvar_ns / us);
+    out.tcpi_snd_mss = more.snd_mss;
+    out.tcpi_rcv_mss = more.rcv_mss;
+    out.tcpi_snd_cwnd = info.tcp.cwnd / mss;
+    out.tcpi_snd_ssthresh = info.tcp.ssthresh / mss;
+    out.tcpi_unacked = (info.tcp.in_flight + mss - 1) / mss;
+    out.tcpi_total_retrans = (uint32_t)info.tcp.retrans_segs;
+    return out;
+}
+
+static int give(const void *value, size_t size, void *v, socklen_t *len)
+{
+    if (!v || !len)
+        return drive_fail(EFAULT);
+    if (size < *len)
+        *len = (socklen_t)size;
+    memcpy(v, value, *len);
+    return 0;
+}
+
+static int get_socket(struct drive *d, struct drive_sock *s, int name, int *value)
+{
+    switch (name) {
+    case SO_ERROR:
+        *value = drive_take_error(s);
+        return 0;
+    case SO_TYPE:
+        *value = SOCK_STREAM;
+        return 0;
+    case SO_ACCEPTCONN:
+        *value = s->state == SOCK_LISTENING;
+        return 0;
+    case SO_REUSEADDR:
+        *value = s->reuse_addr;
+        return 0;
+    case SO_RCVBUF:
+        *value = (int)d->cfg.tcp.rcv_buf_max;
+        return 0;
+    case SO_SNDBUF:
+        *value = (int)d->cfg.tcp.snd_buf_max;
+        return 0;
+    default: /* any number may come */
+        return drive_fail(ENOPROTOOPT);
+    }
+}
+
+static int get_tcp(struct drive *d, const struct drive_sock *s, int name, int *value)
+{
+    struct capy_stack_conn_more more;
+    switch (name) {
+    case TCP_NODELAY:
+        *value = s->nodelay;
+        return 0;
+    case TCP_CORK:
+        *value = s->cork;
+        return 0;
+    case TCP_MAXSEG:
+        *value = d->cfg.tcp.mss_max;
+        if (capy_stack_conn_more(d->stack, s->conn, &more) == CAPY_OK)
+            *value = more.snd_mss;
+        return 0;
+    default: /* any number may come */
+        return drive_fail(ENOPROTOOPT);
+    }
+}
+
+static int get_option(struct drive *d, struct drive_sock *s, int level, int name, void *v,
+                      socklen_t *len)
+{
+    static const char *const algorithms[CAPY_TCP_CONGESTION_CNT] = {
+        [CAPY_TCP_CUBIC] = "cubic", [CAPY_TCP_NEWRENO] = "newreno"};
+    if (level == SOL_SOCKET && name == SO_LINGER)
+        return give(&s->linger, sizeof s->linger, v, len);
+    if (level == IPPROTO_TCP && name == TCP_INFO) {
+        struct tcp_info info = tcp_info_of(d, s);
+        return give(&info, sizeof info, v, len);
+    }
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+        const char *text = algorithms[d->cfg.tcp.congestion];
+        return give(text, strlen(text) + 1, v, len);
+    }
+    int value = 0;
+    if (level != SOL_SOCKET && level != IPPROTO_TCP)
+        return drive_fail(ENOPROTOOPT);
+    int rc = level == SOL_SOCKET ? get_socket(d, s, name, &value) : get_tcp(d, s, name, &value);
+    return rc == 0 ? give(&value, sizeof value, v, len) : rc;
+}
+
+DRIVE_EXPORT int drive_getsockopt(struct drive *d, int fd, int level, int name, void *v,
+                                  socklen_t *len)
+{
+    struct drive_ref r;
+    pthread_mutex_lock(&d->lock);
+    int rc = drive_ref_get(d, fd, &r) ? get_option(d, r.sock, level, name, v, len) : -1;
+    pthread_mutex_unlock(&d->lock);
+    return rc;
+}
