@@ -9,11 +9,11 @@ void capy_mig_cfg_default(struct capy_mig_cfg *cfg)
 {
     *cfg = (struct capy_mig_cfg){
         .rto_ns = CAPY_US(500),
-        .rto_max_ns = CAPY_MS(50),
+        .rto_max_ns = CAPY_MS(100),
         .prepare_ns = CAPY_MS(100),
-        .release_ns = CAPY_MS(20),
+        .release_ns = CAPY_MS(100),
         .state_ns = CAPY_MS(50),
-        .hold_ns = CAPY_MS(250),
+        .hold_ns = CAPY_MS(1100),
         .hold_frames_max = 512,
         .hold_bytes_max = 512u * 1024u,
         .state_max = 1024u * 1024u,

@@ -1,5 +1,5 @@
-/* Inside src/mig only: how CONN_STATE is cut into fragments, the writing of one message, the repeat
- * timer, and the sealing of payloads. Nothing here is part of the module's contract (mig.h).
+/* Inside src/mig only: how CONN_STATE is cut into fragments, the writing of one message,
+ * and the sealing of payloads. Nothing here is part of the module's contract (mig.h).
  *
  * A fragment carries CAPY_MIG_PAYLOAD_MAX bytes on the wire, the last one what is left. Sealed
  * fragments spend CAPY_SEAL_LEN of them on the authenticator, so `total` and `offset` in messages
@@ -37,14 +37,6 @@ static inline bool capy_mig_bit(const uint64_t *bits, uint32_t i)
 static inline void capy_mig_bit_set(uint64_t *bits, uint32_t i)
 {
     bits[i / 64] |= (uint64_t)1 << (i % 64);
-}
-
-/* Sets the next repeat of a message just written: the interval doubles up to rto_max_ns. */
-static inline void capy_mig_repeat_later(uint64_t *send_at, uint64_t *rto_ns,
-                                         const struct capy_mig_env *env)
-{
-    *send_at = env->now + *rto_ns;
-    *rto_ns = capy_min64(*rto_ns * 2u, env->cfg->rto_max_ns);
 }
 
 /* Encrypts len bytes at p in place, one fragment of the migration that msg names (origin, mig_id,

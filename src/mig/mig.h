@@ -13,9 +13,13 @@
 #include "wire/frame.h"
 #include "wire/tcpmig.h"
 
+/* Give-up times are at least these; prepare_ns and state_ns stretch to CAPY_MIG_PATIENCE repeat
+ * intervals as measured. So that an origin decides first, hold_ns is above release_ns plus the
+ * longest time in SENDING plus a repeat (checked in tests/unit/mig). */
+#define CAPY_MIG_PATIENCE 8u
+
 struct capy_mig_cfg {
-    uint64_t rto_ns;       /* first repeat interval of a message; doubles up to rto_max_ns */
-    uint64_t rto_max_ns;
+    uint64_t rto_ns, rto_max_ns; /* bounds of the measured repeat interval */
     uint64_t prepare_ns;   /* give up PREPARE_MIG after this, by CANCEL */
     uint64_t release_ns;   /* the application must let go within this after PREPARE_MIG_ACK */
     uint64_t state_ns;     /* without progress for this long in SENDING, try CANCEL */
@@ -26,6 +30,24 @@ struct capy_mig_cfg {
 
 void capy_mig_cfg_default(struct capy_mig_cfg *cfg);
 
+/* The repeat interval as measured (RFC 6298; src/mig/pace.h): of messages that one server sends. Two
+ * of them, for what a target waits for contains the time that an application takes to let go. */
+struct capy_mig_pace {
+    uint64_t smooth_ns, var_ns; /* from a message to its answer; 0: nothing measured yet */
+    uint64_t interval_ns;       /* until the first repeat */
+};
+
+void capy_mig_pace_init(struct capy_mig_pace *pace, const struct capy_mig_cfg *cfg);
+
+/* One message that is repeated until answered. */
+struct capy_mig_repeat {
+    uint64_t send_at;     /* the next copy; CAPY_NEVER: none */
+    uint64_t first_at;    /* when the first copy left */
+    uint64_t interval_ns; /* from the next copy to the one after it */
+    uint32_t copies;      /* that left us */
+    bool asked;           /* the next copy is the peer's wish, not the timer's */
+};
+
 struct capy_mig_env {
     const struct capy_mig_cfg *cfg;
     struct capy_blocks *blocks;
@@ -33,6 +55,7 @@ struct capy_mig_env {
     bool seal;
     uint16_t self;         /* our server id */
     uint64_t now;
+    struct capy_mig_pace *origin_pace, *target_pace; /* of this server, by side */
 };
 
 /* What the stack must do after a call. At most one at a time. */
@@ -86,15 +109,15 @@ struct capy_mig_origin {
     uint16_t target_port;   /* the flow's local port there, from PREPARE_MIG_ACK */
     uint16_t local_port;    /* the flow's local port here: set it after start when we are not the
                                home server, so that CANCEL can rebuild a lost entry */
-    uint16_t sent_cnt;      /* copies of PREPARE_MIG that left us */
     uint64_t mig_id;
     uint32_t epoch;         /* the epoch this migration tries to install */
     uint32_t epoch_after;   /* the epoch at which the origin goes on after DO_RESUME */
     struct capy_flow_key key;
-    uint64_t started_at, send_at, give_up_at, rto_ns, progress_at;
+    uint64_t started_at, give_up_at;
+    struct capy_mig_repeat repeat;
     struct capy_snap snap;
     struct capy_mig_window window;
-    bool waiting;           /* SENDING: nothing to send before news, or send_at */
+    bool waiting;           /* SENDING: nothing to send before news, or repeat.send_at */
 };
 
 /* Starts a migration; PREPARE_MIG is owed at once. epoch: the flow's present epoch + 1.
@@ -148,7 +171,8 @@ struct capy_mig_target {
     uint64_t mig_id;
     uint32_t epoch, total, received; /* bytes of the encoding; total 0 until the first fragment */
     struct capy_flow_key key;
-    uint64_t started_at, send_at, give_up_at, rto_ns;
+    uint64_t started_at, give_up_at;
+    struct capy_mig_repeat repeat;
     uint64_t tell_at; /* no partial CONN_STATE_ACK for gaps and repeats before */
     uint32_t fragment_cnt, fragment_top; /* fragments that came; behind the highest of them */
     uint32_t untold; /* fragments that came since the last partial CONN_STATE_ACK */

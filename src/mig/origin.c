@@ -7,33 +7,37 @@
  * borrows the frozen connection. */
 #include "base/assert.h"
 #include "mig/message.h"
+#include "mig/pace.h"
 #include "mig/window.h"
 #include <string.h>
 
 static void go_preparing(struct capy_mig_origin *m, const struct capy_mig_env *env)
 {
     m->phase = CAPY_ORIGIN_PREPARING;
-    m->rto_ns = env->cfg->rto_ns;
-    m->send_at = env->now;
-    m->give_up_at = env->now + env->cfg->prepare_ns;
+    m->give_up_at = env->now + capy_mig_patience(env->origin_pace, env->cfg->prepare_ns);
+    capy_mig_repeat_begin(&m->repeat, env, env->origin_pace);
 }
 
 static void go_granted(struct capy_mig_origin *m, const struct capy_mig_env *env)
 {
     m->phase = CAPY_ORIGIN_GRANTED;
-    m->send_at = CAPY_NEVER;
+    m->repeat.send_at = CAPY_NEVER;
     m->give_up_at = env->now + env->cfg->release_ns;
+}
+
+/* Fragments may go out now, and state_ns begins anew. */
+static void send_on(struct capy_mig_origin *m, const struct capy_mig_env *env)
+{
+    m->give_up_at = env->now + capy_mig_patience(env->origin_pace, env->cfg->state_ns);
+    m->waiting = false;
+    capy_mig_repeat_begin(&m->repeat, env, env->origin_pace);
 }
 
 /* (Re)enters SENDING; a pass over the unacknowledged fragments is owed at once. */
 static void go_sending(struct capy_mig_origin *m, const struct capy_mig_env *env)
 {
     m->phase = CAPY_ORIGIN_SENDING;
-    m->rto_ns = env->cfg->rto_ns;
-    m->send_at = env->now;
-    m->progress_at = env->now;
-    m->give_up_at = env->now + env->cfg->state_ns;
-    m->waiting = false;
+    send_on(m, env);
     capy_mig_window_pass(&m->window, true);
 }
 
@@ -41,9 +45,8 @@ static void go_sending(struct capy_mig_origin *m, const struct capy_mig_env *env
 static void go_cancelling(struct capy_mig_origin *m, const struct capy_mig_env *env)
 {
     m->phase = CAPY_ORIGIN_CANCELLING;
-    m->rto_ns = env->cfg->rto_ns;
-    m->send_at = env->now;
     m->give_up_at = CAPY_NEVER;
+    capy_mig_repeat_begin(&m->repeat, env, env->origin_pace);
 }
 
 void capy_mig_origin_start(struct capy_mig_origin *m, const struct capy_mig_env *env,
@@ -91,7 +94,8 @@ static enum capy_mig_action learn(struct capy_mig_origin *m, const struct capy_m
 {
     if (msg->entry_epoch <= m->epoch)
         return CAPY_MIG_DO_NOTHING;
-    m->verdict = msg->verdict;
+    if (m->verdict == CAPY_VERDICT_NONE && msg->verdict != CAPY_VERDICT_OK)
+        m->verdict = msg->verdict; /* CANCEL's OK does not say why it was sent */
     if (msg->owner == env->self && msg->phase == CAPY_PHASE_SETTLED) {
         m->epoch_after = msg->entry_epoch;
         return CAPY_MIG_DO_RESUME;
@@ -108,15 +112,14 @@ static enum capy_mig_action turned_down(struct capy_mig_origin *m, const struct 
     if (m->phase != CAPY_ORIGIN_PREPARING)
         return CAPY_MIG_DO_NOTHING;
     m->verdict = msg->verdict;
-    if (m->sent_cnt > 1) {
+    if (m->repeat.copies > 1) {
         go_cancelling(m, env);
         return CAPY_MIG_DO_NOTHING;
     }
     return CAPY_MIG_DO_RESUME;
 }
 
-static enum capy_mig_action input_prepare(struct capy_mig_origin *m,
-                                          const struct capy_mig_env *env,
+static enum capy_mig_action input_prepare(struct capy_mig_origin *m, const struct capy_mig_env *env,
                                           const struct capy_mig_msg *msg)
 {
     switch ((enum capy_mig_verdict)msg->verdict) {
@@ -152,6 +155,7 @@ static enum capy_mig_action input_prepare_ack(struct capy_mig_origin *m,
     case CAPY_VERDICT_OK:
         if (m->phase != CAPY_ORIGIN_PREPARING)
             return CAPY_MIG_DO_NOTHING; /* a repeat; or too late, and CANCEL decides */
+        capy_mig_repeat_answered(&m->repeat, env, env->origin_pace);
         m->target = msg->target;
         m->target_port = msg->target_port;
         go_granted(m, env);
@@ -191,14 +195,14 @@ static enum capy_mig_action input_state_bounced(struct capy_mig_origin *m,
 static void input_bitmap(struct capy_mig_origin *m, const struct capy_mig_env *env,
                          const struct capy_mig_msg *msg)
 {
-    if (m->phase != CAPY_ORIGIN_SENDING ||
-        !capy_mig_window_ack(&m->window, msg->payload, msg->length))
+    struct capy_mig_window *w = &m->window;
+    uint32_t sent = w->next; /* the newest fragment under way is the one before it */
+    bool open = sent > 0 && !capy_mig_bit(w->done, sent - 1u);
+    if (m->phase != CAPY_ORIGIN_SENDING || !capy_mig_window_ack(w, msg->payload, msg->length))
         return;
-    m->progress_at = env->now;
-    m->give_up_at = env->now + env->cfg->state_ns;
-    m->rto_ns = env->cfg->rto_ns;
-    m->send_at = env->now;
-    m->waiting = false;
+    if (open && capy_mig_bit(w->done, sent - 1u))
+        capy_mig_repeat_answered(&m->repeat, env, env->origin_pace);
+    send_on(m, env);
 }
 
 static enum capy_mig_action input_state_ack(struct capy_mig_origin *m,
@@ -208,8 +212,11 @@ static enum capy_mig_action input_state_ack(struct capy_mig_origin *m,
     if (!m->frozen || msg->verdict == CAPY_VERDICT_STALE ||
         msg->total != capy_mig_wire_total(capy_snap_len(&m->snap), env->seal))
         return CAPY_MIG_DO_NOTHING;
-    if (msg->offset == msg->total)
+    if (msg->offset == msg->total) {
+        if (m->phase == CAPY_ORIGIN_SENDING)
+            capy_mig_repeat_answered(&m->repeat, env, env->origin_pace);
         return CAPY_MIG_DO_RELEASE;
+    }
     input_bitmap(m, env, msg);
     return CAPY_MIG_DO_NOTHING;
 }
@@ -314,8 +321,10 @@ static bool fragment_to_send(struct capy_mig_origin *m, const struct capy_mig_en
     if (found)
         capy_mig_window_sent(&m->window);
     m->waiting = !found || !capy_mig_window_next(&m->window, &following);
-    if (m->waiting)
-        capy_mig_repeat_later(&m->send_at, &m->rto_ns, env);
+    if (!found)
+        m->repeat.send_at = env->now + m->repeat.interval_ns;
+    else if (m->waiting)
+        capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
     return found;
 }
 
@@ -337,24 +346,21 @@ static size_t output_state(struct capy_mig_origin *m, const struct capy_mig_env 
     return capy_mig_build(p, env->key, &msg);
 }
 
-size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_env *env,
-                              uint8_t *p)
+size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_env *env, uint8_t *p)
 {
     struct capy_mig_msg msg;
-    if (env->now < m->send_at)
+    if (env->now < m->repeat.send_at)
         return 0;
     switch (m->phase) {
     case CAPY_ORIGIN_PREPARING:
         msg = header(m, env, CAPY_MIG_PREPARE_MIG);
-        if (m->sent_cnt < UINT16_MAX)
-            m->sent_cnt++;
-        capy_mig_repeat_later(&m->send_at, &m->rto_ns, env);
+        capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
         return capy_mig_build(p, env->key, &msg);
     case CAPY_ORIGIN_SENDING:
         return output_state(m, env, p);
     case CAPY_ORIGIN_CANCELLING:
         msg = header(m, env, CAPY_MIG_CANCEL);
-        capy_mig_repeat_later(&m->send_at, &m->rto_ns, env);
+        capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
         return capy_mig_build(p, env->key, &msg);
     case CAPY_ORIGIN_GRANTED:
         break;
@@ -364,15 +370,30 @@ size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_e
 
 uint64_t capy_mig_origin_next_at(const struct capy_mig_origin *m)
 {
-    return capy_min64(m->send_at, m->give_up_at);
+    return capy_min64(m->repeat.send_at, m->give_up_at);
+}
+
+/* What was waited for in vain: the name under which an operator sees it. */
+static enum capy_mig_reason late(enum capy_mig_origin_phase phase)
+{
+    switch (phase) {
+    case CAPY_ORIGIN_PREPARING:
+        return CAPY_REASON_NO_ANSWER;
+    case CAPY_ORIGIN_GRANTED:
+        return CAPY_REASON_APP_LATE;
+    case CAPY_ORIGIN_SENDING:
+        return CAPY_REASON_STATE_LATE;
+    case CAPY_ORIGIN_CANCELLING:
+        break; /* never gives up */
+    }
+    return CAPY_REASON_NONE;
 }
 
 enum capy_mig_action capy_mig_origin_expire(struct capy_mig_origin *m,
                                             const struct capy_mig_env *env)
 {
     if (env->now >= m->give_up_at) {
-        if (m->phase == CAPY_ORIGIN_GRANTED)
-            m->reason = CAPY_REASON_APP_VETO;
+        m->reason = (uint8_t)late(m->phase);
         go_cancelling(m, env);
     }
     return CAPY_MIG_DO_NOTHING;

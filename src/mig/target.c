@@ -7,6 +7,7 @@
  * the switch has answered, and the stack's memory record takes over from there. */
 #include "base/assert.h"
 #include "mig/message.h"
+#include "mig/pace.h"
 #include "mig/window.h"
 #include <string.h>
 
@@ -30,8 +31,7 @@ void capy_mig_target_start(struct capy_mig_target *m, const struct capy_mig_env 
     m->epoch = prepare->epoch;
     m->key = prepare->key;
     m->started_at = env->now;
-    m->send_at = env->now;
-    m->rto_ns = env->cfg->rto_ns;
+    capy_mig_repeat_begin(&m->repeat, env, env->target_pace);
     m->give_up_at = env->now + env->cfg->hold_ns;
     capy_stream_init(&m->state, 0);
     capy_stream_init(&m->held, 0);
@@ -42,7 +42,7 @@ void capy_mig_target_imported(struct capy_mig_target *m, const struct capy_mig_e
     CAPY_ASSERT(m->phase == CAPY_TARGET_RECEIVING && m->received == m->total);
     m->phase = CAPY_TARGET_DONE;
     m->ack_owed = true;
-    m->send_at = env->now;
+    m->repeat.send_at = env->now;
     m->give_up_at = CAPY_NEVER;
 }
 
@@ -55,8 +55,7 @@ void capy_mig_target_refuse(struct capy_mig_target *m, const struct capy_mig_env
     m->phase = CAPY_TARGET_NACKING;
     m->reason = (uint8_t)reason;
     m->ack_owed = true;
-    m->send_at = env->now;
-    m->rto_ns = env->cfg->rto_ns;
+    capy_mig_repeat_begin(&m->repeat, env, env->target_pace);
     /* Bounded: when the switch stays silent the memory record refuses in our place. */
     m->give_up_at = env->now + env->cfg->hold_ns;
 }
@@ -124,8 +123,9 @@ static bool begin_receiving(struct capy_mig_target *m, const struct capy_mig_env
         return false;
     }
     m->phase = CAPY_TARGET_RECEIVING;
+    capy_mig_repeat_answered(&m->repeat, env, env->target_pace);
     m->ack_owed = false; /* the state came, so PREPARE_MIG_ACK did arrive */
-    m->send_at = CAPY_NEVER;
+    m->repeat.send_at = CAPY_NEVER;
     return true;
 }
 
@@ -138,10 +138,10 @@ static void tell(struct capy_mig_target *m, const struct capy_mig_env *env, uint
 {
     bool in_order = fresh && idx + 1u == m->fragment_top && m->fragment_cnt == m->fragment_top;
     if (last || m->untold >= TELL_FRAGMENTS)
-        m->send_at = env->now;
+        m->repeat.send_at = env->now;
     else if (!in_order)
-        m->send_at = capy_min64(m->send_at, capy_max64(env->now, m->tell_at));
-    m->ack_owed = m->send_at != CAPY_NEVER;
+        m->repeat.send_at = capy_min64(m->repeat.send_at, capy_max64(env->now, m->tell_at));
+    m->ack_owed = m->repeat.send_at != CAPY_NEVER;
 }
 
 static enum capy_mig_action input_state(struct capy_mig_target *m, const struct capy_mig_env *env,
@@ -150,7 +150,7 @@ static enum capy_mig_action input_state(struct capy_mig_target *m, const struct 
     uint32_t idx = msg->offset / CAPY_MIG_PAYLOAD_MAX;
     if (m->phase == CAPY_TARGET_DONE || m->phase == CAPY_TARGET_NACKING) {
         m->ack_owed = true; /* the answer was lost: at once again */
-        m->send_at = env->now;
+        capy_mig_repeat_asked(&m->repeat, env);
         return CAPY_MIG_DO_NOTHING;
     }
     if (!is_whole_fragment(msg) ||
@@ -162,7 +162,7 @@ static enum capy_mig_action input_state(struct capy_mig_target *m, const struct 
         return CAPY_MIG_DO_NOTHING;
     if (m->received == m->total) {
         m->ack_owed = false;
-        m->send_at = CAPY_NEVER;
+        m->repeat.send_at = CAPY_NEVER;
         return CAPY_MIG_DO_IMPORT;
     }
     tell(m, env, idx, fresh, msg->offset + msg->length == msg->total);
@@ -203,7 +203,7 @@ enum capy_mig_action capy_mig_target_input(struct capy_mig_target *m,
     case CAPY_MIG_PREPARE_MIG: /* our PREPARE_MIG_ACK, or our NACK, was lost */
         if (m->phase == CAPY_TARGET_HOLDING || m->phase == CAPY_TARGET_NACKING) {
             m->ack_owed = true;
-            m->send_at = env->now;
+            capy_mig_repeat_asked(&m->repeat, env);
         }
         return CAPY_MIG_DO_NOTHING;
     case CAPY_MIG_CONN_STATE:
@@ -237,10 +237,9 @@ static void output_bitmap(const struct capy_mig_target *m, struct capy_mig_msg *
     msg->length = (uint16_t)(words * 8u);
 }
 
-size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_env *env,
-                              uint8_t *p)
+size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_env *env, uint8_t *p)
 {
-    if (!m->ack_owed || env->now < m->send_at)
+    if (!m->ack_owed || env->now < m->repeat.send_at)
         return 0;
     struct capy_mig_msg msg = {
         .origin = m->origin,
@@ -253,7 +252,7 @@ size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_e
     switch (m->phase) {
     case CAPY_TARGET_HOLDING:
         msg.type = CAPY_MIG_PREPARE_MIG_ACK;
-        capy_mig_repeat_later(&m->send_at, &m->rto_ns, env);
+        capy_mig_repeat_sent(&m->repeat, env, env->target_pace);
         break;
     case CAPY_TARGET_RECEIVING:
         msg.type = CAPY_MIG_CONN_STATE_ACK;
@@ -262,18 +261,18 @@ size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_e
         m->untold = 0;
         m->tell_at = env->now + env->cfg->rto_ns / TELL_PER_RTO;
         m->ack_owed = false;
-        m->send_at = CAPY_NEVER;
+        m->repeat.send_at = CAPY_NEVER;
         break;
     case CAPY_TARGET_DONE:
         msg.type = CAPY_MIG_CONN_STATE_ACK;
         msg.total = msg.offset = capy_mig_wire_total(m->total, m->sealed);
         m->ack_owed = false;
-        m->send_at = CAPY_NEVER;
+        m->repeat.send_at = CAPY_NEVER;
         break;
     case CAPY_TARGET_NACKING:
         msg.type = CAPY_MIG_NACK;
         msg.reason = m->reason;
-        capy_mig_repeat_later(&m->send_at, &m->rto_ns, env);
+        capy_mig_repeat_sent(&m->repeat, env, env->target_pace);
         break;
     }
     return capy_mig_build(p, env->key, &msg);
@@ -281,7 +280,7 @@ size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_e
 
 uint64_t capy_mig_target_next_at(const struct capy_mig_target *m)
 {
-    return capy_min64(m->ack_owed ? m->send_at : CAPY_NEVER, m->give_up_at);
+    return capy_min64(m->ack_owed ? m->repeat.send_at : CAPY_NEVER, m->give_up_at);
 }
 
 enum capy_mig_action capy_mig_target_expire(struct capy_mig_target *m,
@@ -319,8 +318,7 @@ bool capy_mig_target_hold(struct capy_mig_target *m, const struct capy_mig_env *
     return true;
 }
 
-size_t capy_mig_target_unhold(struct capy_mig_target *m, const struct capy_mig_env *env,
-                              uint8_t *p)
+size_t capy_mig_target_unhold(struct capy_mig_target *m, const struct capy_mig_env *env, uint8_t *p)
 {
     uint8_t head[HELD_LEN_BYTES];
     if (m->held_frames == 0)

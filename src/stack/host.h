@@ -114,6 +114,7 @@ struct capy_stack {
     struct capy_target_slot *targets;
     struct capy_pool origin_pool, target_pool;
     struct capy_list origin_out, target_out;
+    struct capy_mig_pace origin_pace, target_pace; /* of their repeats */
     struct capy_mig_memory memory;
     uint64_t *seen_at; /* beside memory.records: see away.c */
     struct capy_closed_flow *closed;
@@ -137,8 +138,8 @@ static inline struct capy_tcp_env capy_env(struct capy_stack *s)
 
 static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
 {
-    return (struct capy_mig_env){&s->cfg.mig, &s->blocks,  s->cfg.rack_key,
-                                 s->cfg.seal, s->cfg.self, s->now};
+    return (struct capy_mig_env){&s->cfg.mig, &s->blocks, s->cfg.rack_key, s->cfg.seal,
+                                 s->cfg.self, s->now,     &s->origin_pace, &s->target_pace};
 }
 
 /* Whatever is done after the lease ran out is done under its loss (announce.c). */

@@ -10,6 +10,7 @@ void capy_target_init(struct capy_stack *s, struct capy_arena *a)
     uint32_t cnt = s->cfg.migrate_max;
     s->targets = capy_arena_take(a, cnt, sizeof *s->targets);
     capy_pool_init(&s->target_pool, a, cnt);
+    capy_mig_pace_init(&s->target_pace, &s->cfg.mig);
     if (a->base)
         memset(s->targets, 0, cnt * sizeof *s->targets);
 }

@@ -11,6 +11,7 @@ void capy_origin_init(struct capy_stack *s, struct capy_arena *a)
     uint32_t cnt = s->cfg.migrate_max;
     s->origins = capy_arena_take(a, cnt, sizeof *s->origins);
     capy_pool_init(&s->origin_pool, a, cnt);
+    capy_mig_pace_init(&s->origin_pace, &s->cfg.mig);
     if (a->base)
         memset(s->origins, 0, cnt * sizeof *s->origins);
 }

@@ -55,6 +55,9 @@ const char *capy_mig_reason_name(unsigned reason)
         [CAPY_REASON_UNKNOWN_FLOW] = "unknown_flow",
         [CAPY_REASON_NO_SERVICE] = "no_service",
         [CAPY_REASON_APP_VETO] = "app_veto",
+        [CAPY_REASON_APP_LATE] = "app_late",
+        [CAPY_REASON_NO_ANSWER] = "no_answer",
+        [CAPY_REASON_STATE_LATE] = "state_late",
     };
     return reason < CAPY_REASON_CNT ? name[reason] : "?";
 }

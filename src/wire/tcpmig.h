@@ -55,7 +55,10 @@ enum capy_mig_reason {
     CAPY_REASON_BAD_STATE,    /* the state came and did not decode */
     CAPY_REASON_UNKNOWN_FLOW, /* a frame came for a flow this server does not run */
     CAPY_REASON_NO_SERVICE,   /* nobody listens here for the flow's home port */
-    CAPY_REASON_APP_VETO,     /* the application would not let go in time */
+    CAPY_REASON_APP_VETO,     /* the application would not let go */
+    CAPY_REASON_APP_LATE,     /* the application did not let go in time */
+    CAPY_REASON_NO_ANSWER,    /* nobody answered PREPARE_MIG in time */
+    CAPY_REASON_STATE_LATE,   /* the target did not acknowledge the state in time */
     CAPY_REASON_CNT
 };
 

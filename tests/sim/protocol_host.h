@@ -12,6 +12,8 @@ static void host_boot(struct host *h)
     struct capy_arena a = {h->memory_mem, 0}, b = {h->blocks_mem, 0};
     capy_mig_memory_init(&h->memory, &a, 64, RACK_KEY);
     capy_blocks_init(&h->blocks, &b, BLOCKS);
+    capy_mig_pace_init(&h->origin_pace, &w.mig);
+    capy_mig_pace_init(&h->target_pace, &w.mig);
     h->incarnation = capy_prng_next(&w.prng) | 1u;
     h->booted_at = w.now;
     h->switch_boot = 0;
@@ -107,9 +109,15 @@ static void host_act(struct host *h, unsigned f, enum capy_mig_action act)
     case CAPY_MIG_DO_NOTHING:
         break;
     case CAPY_MIG_DO_FREEZE:
-        h->freeze_at[f] = w.now + capy_prng_below(&w.prng, CAPY_MS(30)); /* release_ns is 20 ms */
+        /* Soon, as an application does; or up to beyond release_ns. */
+        h->freeze_at[f] =
+            w.now + capy_prng_below(&w.prng, capy_prng_chance(&w.prng, 200000)
+                                                 ? w.mig.release_ns + w.mig.release_ns / 2u
+                                                 : CAPY_MS(5));
         break;
     case CAPY_MIG_DO_RESUME:
+        if (o->reason == CAPY_REASON_NONE && o->verdict == CAPY_VERDICT_NONE)
+            fail_msg("seed %llu: kept, and nobody knows why", (unsigned long long)w.seed);
         h->copy[f].state = COPY_RUNNING;
         h->copy[f].epoch = o->epoch_after;
         h->copy[f].announced = false;

@@ -91,6 +91,7 @@ struct host {
     struct capy_mig_origin origin[FLOWS];
     struct capy_mig_target target[FLOWS];
     struct capy_mig_memory memory;
+    struct capy_mig_pace origin_pace, target_pace;
     struct capy_blocks blocks;
     uint64_t slot_boot[FLOWS]; /* the switch's boot id when the target slot was opened */
     uint64_t freeze_at[FLOWS]; /* when the application lets go */
@@ -152,7 +153,9 @@ static struct capy_mig_env env_of(struct host *h)
                                  .key = RACK_KEY,
                                  .seal = w.seal,
                                  .self = h->id,
-                                 .now = w.now};
+                                 .now = w.now,
+                                 .origin_pace = &h->origin_pace,
+                                 .target_pace = &h->target_pace};
 }
 
 /* ---- channels ---- */

@@ -256,7 +256,11 @@ static void a_full_window_waits_for_news_or_the_timer(void **state)
     capy_store64(bitmap, 0x3ff); /* ten came: ten more go, and the timer starts anew */
     ack(&o, len, 0, bitmap, 16);
     assert_int_equal(drain(&o), 10);
-    assert_int_equal(capy_mig_origin_next_at(&o.m), o.s.env.now + o.s.cfg.rto_ns);
+    assert_int_equal(capy_mig_origin_next_at(&o.m), o.s.env.now + o.s.origin_pace.interval_ns);
+    o.s.env.now += o.s.cfg.rto_ns;
+    memset(bitmap, 0xff, sizeof bitmap); /* the newest came, sent once: that is a measurement */
+    ack(&o, len, 0, bitmap, 16);
+    assert_int_equal(o.s.origin_pace.smooth_ns, o.s.cfg.rto_ns);
     stage_close(&o.s);
 }
 
@@ -309,9 +313,31 @@ static void veto_and_a_late_application_cancel(void **state)
     assert_int_equal(copy.s.msg.type, CAPY_MIG_CANCEL);
     o.s.env.now += o.s.cfg.release_ns;
     (void)capy_mig_origin_expire(&o.m, &o.s.env);
-    assert_int_equal(o.m.reason, CAPY_REASON_APP_VETO);
+    assert_int_equal(o.m.reason, CAPY_REASON_APP_LATE);
     assert_true(out(&o));
     assert_int_equal(o.s.msg.type, CAPY_MIG_CANCEL);
+    stage_close(&o.s);
+}
+
+/* What an operator sees of a move that ended by CANCEL is why it was cancelled, not its OK. */
+static void the_cause_outlives_the_answer_to_cancel(void **state)
+{
+    (void)state;
+    struct origin_stage o;
+    start(&o);
+    freeze(&o, 100);
+    drain(&o);
+    struct origin_stage copy = o;
+    assert_int_equal(say(&o, CAPY_MIG_CONN_STATE, CAPY_VERDICT_NO_TARGET, CAPY_PHASE_PENDING,
+                         OTHER, EPOCH),
+                     CAPY_MIG_DO_NOTHING);
+    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF,
+                         EPOCH + 1),
+                     CAPY_MIG_DO_RESUME);
+    assert_int_equal(o.m.verdict, CAPY_VERDICT_NO_TARGET);
+    copy.s.env.now = copy.m.give_up_at;
+    (void)capy_mig_origin_expire(&copy.m, &copy.s.env);
+    assert_int_equal(copy.m.reason, CAPY_REASON_STATE_LATE);
     stage_close(&o.s);
 }
 
@@ -358,6 +384,7 @@ int main(void)
         cmocka_unit_test(no_target_for_the_state_cancels),
         cmocka_unit_test(a_nack_gives_back_before_and_after_the_freeze),
         cmocka_unit_test(veto_and_a_late_application_cancel),
+        cmocka_unit_test(the_cause_outlives_the_answer_to_cancel),
         cmocka_unit_test(another_migrations_messages_change_nothing),
         cmocka_unit_test(a_sealed_retransmission_is_the_same_bytes),
     };

@@ -24,6 +24,7 @@ struct stage {
     struct capy_mig_cfg cfg;
     struct capy_blocks blocks;
     struct capy_mig_env env;
+    struct capy_mig_pace origin_pace, target_pace;
     void *mem;
     uint8_t out[CAPY_MIG_HEADER_LEN + CAPY_MIG_PAYLOAD_MAX];
     struct capy_mig_msg msg; /* the last one taken */
@@ -46,8 +47,12 @@ static inline void stage_open(struct stage *s, uint32_t block_cnt)
     a = (struct capy_arena){s->mem, 0};
     capy_blocks_init(&s->blocks, &a, block_cnt);
     capy_mig_cfg_default(&s->cfg);
+    capy_mig_pace_init(&s->origin_pace, &s->cfg);
+    capy_mig_pace_init(&s->target_pace, &s->cfg);
     s->env = (struct capy_mig_env){.cfg = &s->cfg, .blocks = &s->blocks, .key = STAGE_KEY,
-                                   .self = SELF, .now = CAPY_SEC(1)};
+                                   .self = SELF, .now = CAPY_SEC(1),
+                                   .origin_pace = &s->origin_pace,
+                                   .target_pace = &s->target_pace};
 }
 
 static inline void stage_close(struct stage *s)

@@ -3,6 +3,8 @@
 #include "rig.h"
 #include <string.h>
 
+#define ASK_TURNS 24000u /* 120 ms: the ask expires after release_ns, 100 ms */
+
 static struct rig rig;
 
 static int open_rig(void **state)
@@ -84,11 +86,12 @@ static void a_connection_that_never_gets_quiet_stays(void **state)
     rig_client_send(&rig, c, "one");
     rig_read(&rig, 0, qd, "one");
     assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
-    rig_turns(&rig, 8000); /* the ask expires */
+    rig_turns(&rig, ASK_TURNS); /* the ask expires */
     assert_int_equal(rig.done_cnt[0], 0);
     assert_int_equal(rig.os[0]->mover.in_flight, 0);
     assert_int_equal(rig.os[0]->mover.refused, 1);
-    assert_int_equal(rig.os[0]->mover.reason, CAPY_REASON_APP_VETO);
+    assert_int_equal(rig.os[0]->mover.reason, CAPY_REASON_APP_LATE);
+    assert_int_equal(rig.os[0]->mover.verdict, CAPY_VERDICT_NONE);
     assert_int_equal(capy_push(rig.os[0], qd, "ONE", 3), 3);
     rig_client_expect(&rig, c, "ONE");
 }
@@ -318,7 +321,7 @@ static void an_ask_that_is_not_answered_ends(void **state)
     (void)rig_connect(&rig, 0, &qd);
     assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
     (void)rig_expect(&rig, 0, CAPY_OP_MIGRATE);
-    rig_turns(&rig, 8000);
+    rig_turns(&rig, ASK_TURNS);
     assert_int_equal(rig.done_cnt[0], 0); /* it had not released: it is told nothing */
     assert_int_equal(capy_release(rig.os[0], qd, NULL, 0), CAPY_E_STATE);
 }
