@@ -15,7 +15,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE 2 /* it cannot start so, whoever's fault that is */
 #define PORT_DEFAULT 80
 #define SERVICE_US_MAX 1000000u /* as /synthetic's us= */
 #define BODY_MAX (1ull << 40)
@@ -158,6 +158,10 @@ static int check_rack(const struct options *o)
     if (capy_rack_server_index(&rack, o->os.server) < 0)
         return wrong("--server %s: not in %s; its first server is %s", o->os.server,
                      o->os.rack_file, rack.server[0].name);
+    if (o->port >= rack.mig_port_first && o->port - rack.mig_port_first < rack.mig_port_cnt)
+        return wrong("--port %llu: ports %u to %u are for connections that move (%s); take another",
+                     (unsigned long long)o->port, rack.mig_port_first,
+                     rack.mig_port_first + rack.mig_port_cnt - 1, o->os.rack_file);
     return 0;
 }
 
@@ -188,7 +192,7 @@ static int serve(const struct options *o, struct capy_httpd_site *site, int stop
     struct capy *os = capy_open(&o->os, err, sizeof err);
     if (!os) {
         fprintf(stderr, "capy httpd: %s\n", err);
-        return EXIT_FAILURE;
+        return EXIT_USAGE;
     }
     const struct capy_rack *rack = capy_rack(os);
     site->exchange_max = rack->conn_max;
