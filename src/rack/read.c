@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define KEY_DIGITS 32u
 
@@ -280,6 +281,12 @@ int capy_rack_read(const char *path, struct capy_rack *rack, char *err, size_t e
     }
     memcpy(rack->path, path, strlen(path) + 1);
     FILE *file = fopen(path, "re");
+    struct stat st;
+    if (file && fstat(fileno(file), &st) == 0 && S_ISDIR(st.st_mode)) {
+        (void)fclose(file); /* libconfig's scanner would end the program */
+        file = NULL;
+        errno = EISDIR;
+    }
     if (!file) {
         (void)snprintf(err, err_len,
                        "%s: cannot read the rack file: %s; name an existing one with --rack FILE",

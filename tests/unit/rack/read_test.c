@@ -245,6 +245,9 @@ static void absent_file_is_named(void **state)
                      CAPY_E_CONFIG);
     assert_string_equal(err, "/nonexistent/rack.conf: cannot read the rack file: No such file or "
                              "directory; name an existing one with --rack FILE");
+    assert_int_equal(capy_rack_read("/", &rack, err, sizeof err), CAPY_E_CONFIG);
+    assert_string_equal(err, "/: cannot read the rack file: Is a directory; name an existing one "
+                             "with --rack FILE");
 }
 
 static void too_long_a_path_is_refused(void **state)
