@@ -14,7 +14,7 @@ def processes():
     found = {}
     for path in glob.glob("/proc/[0-9]*/exe"):
         try:
-            if os.readlink(path).startswith(CAPY):
+            if os.path.samefile(path, CAPY):
                 found[path.split("/")[2]] = open(os.path.dirname(path) + "/cmdline").read()
         except OSError:
             pass  # ended meanwhile

@@ -20,9 +20,12 @@ class Transfer:
         self.rack = rack
         self.path = os.path.join(OUT, "slow")
         self.wanted = make_file(self.path, mib)
+        with open(f"{OUT}/got", "wb"):
+            pass  # curl leaves it alone when nothing arrives: what an earlier one got must be gone
         self.process = rack.client(
             "sh", "-c", f"curl -m 120 -sS --keepalive-time 1 --limit-rate {SLOW} "
-            f"http://{SERVER['s1']}/slow -o {OUT}/got && sha256sum <{OUT}/got", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            f"http://{SERVER['s1']}/slow -o {OUT}/got && sha256sum <{OUT}/got",
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         until(lambda: connections(rack, "s1"), 5, "the transfer began")
         self.client = connections(rack, "s1")[0]["client"]
 
