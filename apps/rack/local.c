@@ -107,7 +107,8 @@ int capy_rack_local_netns(const char *dir, const char *name, char *err, size_t e
     snprintf(path, sizeof path, "%s/rack.sock", dir);
     int fd = capy_jsonl_connect(path), netns = -1;
     if (fd < 0) {
-        snprintf(err, err_len, "%s: %s; no rack runs there", path, strerror(errno));
+        snprintf(err, err_len, "%s: %s; start a rack with capy rack up, or name its --dir", path,
+                 strerror(errno));
         return -1;
     }
     json_t *question = json_pack("{s:s, s:s}", "cmd", "enter", "name", name);

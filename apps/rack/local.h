@@ -21,10 +21,12 @@
 
 struct capy_rack_local_options {
     unsigned server_cnt, client_cnt;
-    const char *dir;    /* made if absent: rack file, control sockets, logs */
-    const char *root;   /* directory of files to serve; NULL: none */
-    const char *driver; /* as in a rack file; NULL: its default */
+    const char *dir;        /* made if absent: rack file, control sockets, logs */
+    const char *root;       /* directory of files to serve; NULL: none */
+    const char *driver;     /* as in a rack file; NULL: its default */
     const char *httpd_args; /* more for each server, split at blanks, {} its name; or NULL */
+    const char *capture;    /* directory, made if absent, for what the switch sees; NULL: none */
+    unsigned threshold;     /* load over which servers move connections by themselves; 0: never */
     bool encrypt;           /* TCPMig payload */
     char **command;         /* runs in c1 once the rack is up, which ends with it; NULL: none */
 };

@@ -30,6 +30,9 @@ static const char usage[] =
     "         --dir DIR        rack file, control sockets and logs (" CAPY_RACK_LOCAL_DIR ")\n"
     "         --root DIR       files to serve (none)\n"
     "         --driver NAME    auto, af_xdp or tap\n"
+    "         --threshold N    over this load a server moves connections away by itself (0: "
+    "never)\n"
+    "         --capture DIR    every frame at the switch, into DIR/PORT.pcapng\n"
     "         --encrypt        encrypt the state of connections on their way\n"
     "         --httpd-args S   more arguments for each server; {} is its name\n";
 
@@ -57,10 +60,11 @@ static int parse_cnt(const char *text, unsigned *out)
 static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
 {
     static const struct option known[] = {
-        {"servers", required_argument, NULL, 's'}, {"clients", required_argument, NULL, 'c'},
-        {"dir", required_argument, NULL, 'd'},     {"root", required_argument, NULL, 'r'},
-        {"driver", required_argument, NULL, 'D'},  {"httpd-args", required_argument, NULL, 'a'},
-        {"encrypt", no_argument, NULL, 'e'},       {NULL, 0, NULL, 0}};
+        {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
+        {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
+        {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
+        {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
+        {"encrypt", no_argument, NULL, 'e'},         {NULL, 0, NULL, 0}};
     opterr = 0;
     optind = 1;
     for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
@@ -83,6 +87,15 @@ static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
             break;
         case 'a':
             opt->httpd_args = optarg;
+            break;
+        case 't':
+            if (parse_cnt(optarg, &opt->threshold) < 0) {
+                wrong("not a load", optarg);
+                return -1;
+            }
+            break;
+        case 'C':
+            opt->capture = optarg;
             break;
         case 'e':
             opt->encrypt = true;

@@ -15,6 +15,10 @@
 #define SWITCH_HOST 254u
 #define HTTP_PORT 80u
 
+/* A socket's path has 108 bytes: "/<server name>.sock" must fit behind the directory. */
+#define RUN_DIR_MAX (108 - 39)
+#define CAPTURE_DIR_MAX 256
+
 /* 10.99.0.host as an IPv4-mapped address, as text, and the MAC that follows from it. */
 static void address(unsigned host, uint8_t ip[16], char text[16], uint8_t mac[6])
 {
@@ -63,14 +67,16 @@ static void add_client(struct rack_plan *plan, unsigned i)
     snprintf(port->device, sizeof port->device, "c%u", i + 1);
 }
 
-/* mkdir -p, then the absolute path. */
-static int make_dir(const char *path, char out[256], char *err, size_t err_len)
+/* mkdir -p, then the absolute path, which must be shorter than max. option: where path is from. */
+static int make_dir(const char *option, const char *path, size_t max, char out[256], char *err,
+                    size_t err_len)
 {
     char part[256], absolute[PATH_MAX];
-    if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part) {
-        snprintf(err, err_len, "%s: path too long; use a shorter --dir", path);
+    if (!path[0] || strlen(path) >= max) { /* before anything is made */
+        snprintf(err, err_len, "%s %s: give a path of 1 to %zu bytes", option, path, max - 1);
         return -1;
     }
+    snprintf(part, sizeof part, "%s", path);
     for (char *p = part + 1; *p; p++) {
         if (*p == '/') {
             *p = 0;
@@ -78,14 +84,17 @@ static int make_dir(const char *path, char out[256], char *err, size_t err_len)
             *p = '/';
         }
     }
-    if ((mkdir(part, 0755) < 0 && errno != EEXIST) || !realpath(part, absolute)) {
-        snprintf(err, err_len, "%s: %s", path, strerror(errno));
+    struct stat st;
+    errno = 0;
+    if ((mkdir(part, 0755) < 0 && errno != EEXIST) || !realpath(part, absolute) ||
+        stat(absolute, &st) < 0 || (!S_ISDIR(st.st_mode) && (errno = ENOTDIR))) {
+        snprintf(err, err_len, "%s %s: %s; give a directory that can be written", option, path,
+                 strerror(errno));
         return -1;
     }
-    /* A socket's path has 108 bytes: "/<server name>.sock" must fit behind the directory. */
-    if (strlen(absolute) + 40 > 108) {
-        snprintf(err, err_len, "%s: path too long for control sockets; use a shorter --dir",
-                 absolute);
+    if (strlen(absolute) >= max) {
+        snprintf(err, err_len, "%s %s: its path is longer than %zu bytes", option, absolute,
+                 max - 1);
         return -1;
     }
     strcpy(out, absolute);
@@ -125,7 +134,10 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
                  CAPY_RACK_CLIENT_MAX);
         return -1;
     }
-    if (make_dir(opt->dir, rack->run_dir, err, err_len) < 0 || find_root(plan, err, err_len) < 0) {
+    if (make_dir("--dir", opt->dir, RUN_DIR_MAX, rack->run_dir, err, err_len) < 0 ||
+        find_root(plan, err, err_len) < 0 ||
+        (opt->capture &&
+         make_dir("--capture", opt->capture, CAPTURE_DIR_MAX, plan->capture, err, err_len) < 0)) {
         return -1;
     }
     /* Asked before there are namespaces: from another mount namespace a chroot's paths differ. */
@@ -139,6 +151,7 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
     }
     snprintf(plan->conf, sizeof plan->conf, "%s/rack.conf", rack->run_dir);
     rack->encrypt = opt->encrypt;
+    rack->load_threshold = opt->threshold;
     if (opt->driver) {
         snprintf(rack->driver, sizeof rack->driver, "%s", opt->driver);
     }

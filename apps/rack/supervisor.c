@@ -151,6 +151,10 @@ static void add_members(struct rack_supervisor *sup)
         add_arg(m, "--rack");
         add_arg(m, plan->conf);
         if (node->role == RACK_SWITCH) {
+            if (plan->capture[0]) {
+                add_arg(m, "--capture");
+                add_arg(m, plan->capture);
+            }
             continue;
         }
         add_arg(m, "--server");

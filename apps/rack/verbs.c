@@ -19,7 +19,8 @@ static json_t *ask(const char *dir, json_t *question)
     snprintf(path, sizeof path, "%s/rack.sock", dir);
     json_t *answer = capy_jsonl_ask(path, question, STEER_MS);
     if (!answer) {
-        fprintf(stderr, "capy rack: %s: %s; no rack runs there\n", path, strerror(errno));
+        fprintf(stderr, "capy rack: %s: %s; start a rack with capy rack up, or name its --dir\n",
+                path, strerror(errno));
         return NULL;
     }
     if (json_is_true(json_object_get(answer, "ok"))) {
