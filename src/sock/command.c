@@ -295,7 +295,7 @@ static json_t *on_samples(struct capy *os, const json_t *request)
     uint64_t at = since > 0 ? capy_max64((uint64_t)since, oldest) : oldest;
     uint64_t end = capy_min64(at + SAMPLE_PAGE, capy_max64(at, s->cnt));
     json_t *list = json_array(), *reply = json_object();
-    set_text(reply, "clock", "clock_gettime(CLOCK_MONOTONIC)");
+    set_text(reply, "clock", capy_ticks_name(&s->ticks));
     set_count(reply, "clock_cost_ns", s->clock_cost_ns);
     set_count(reply, "first", at);
     for (; at < end; at++) {

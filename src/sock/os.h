@@ -7,7 +7,7 @@
  *   migrate.c  quiet points, ask and release      mover.c    drains and bulk moves
  *   load.c     the load metric and the trigger    watch.c    watched descriptors
  *   samples.c  marks on the steps of migrations   control.c  the control socket; command.c its
- * words
+ *   ticks.c    the clock of these marks                      words
  *
  * Memory: the stack's is one mapping, the queue table another; both sized at start. */
 #ifndef CAPY_SOCK_OS_H

@@ -1,10 +1,11 @@
 /* Host cost of migrations, step by step (paper Fig. 4): a ring of the last samples, so that those
- * of origin and target can be joined by mig_id. The clock is clock_gettime(CLOCK_MONOTONIC): one
- * clock for both servers of one machine, at about 20 ns a reading (measured at start, reported
- * beside). */
+ * of origin and target can be joined by mig_id. Times are CLOCK_MONOTONIC's, one clock for all
+ * servers of a machine, read by the time stamp counter where possible (ticks.h); what a reading
+ * costs is measured at start and reported beside. */
 #ifndef CAPY_SOCK_SAMPLES_H
 #define CAPY_SOCK_SAMPLES_H
 
+#include "sock/ticks.h"
 #include "stack/stack.h"
 
 #define CAPY_SAMPLE_MAX 65536u /* power of two */
@@ -19,8 +20,9 @@ struct capy_sample {
 struct capy_samples {
     struct capy_sample *ring;
     uint64_t cnt; /* ever taken; sample n is at ring[n % CAPY_SAMPLE_MAX] */
-    uint64_t began_at[CAPY_STEP_CNT];
-    uint32_t clock_cost_ns; /* median cost of one reading */
+    struct capy_ticks ticks;
+    uint64_t began_at[CAPY_STEP_CNT]; /* in ticks */
+    uint32_t clock_cost_ns;           /* median cost of one reading */
 };
 
 /* Sets the stack's probe. CAPY_OK or CAPY_E_NOMEM. */
