@@ -2,10 +2,13 @@
 """A mistake in a command line or a rack file is one line on stderr and exit status 2; nothing is
 left running or behind."""
 
+import json
 import os
+import shutil
 import subprocess
+import tempfile
 
-from rack import CAPY, OUT, check, main
+from rack import CAPY, OUT, Rack, check, main
 
 WRONG = [
     [],
@@ -20,6 +23,12 @@ WRONG = [
     ["rack", "up", "--root", "/nonexistent"],
     ["rack", "up", "--dir", "/proc/nonexistent"],
     ["rack", "up", "--dir", "/tmp/" + 100 * "x"],
+    ["rack", "up", "--dir", ""],
+    ["rack", "up", "--dir", "/etc/passwd"],
+    ["rack", "up", "--capture", "/etc/passwd"],
+    ["rack", "up", "--root", "/etc/passwd"],
+    ["rack", "up", "--threshold", "-1"],
+    ["rack", "up", "--threshold"],
     ["rack", "up", "--driver", "nonesuch"],
     ["rack", "run", "true"],
     ["rack", "run", "--", "/nonexistent"],
@@ -42,6 +51,9 @@ WRONG = [
     ["httpd"],
     ["httpd", "--rack", "/nonexistent", "--server", "s1"],
     ["httpd", "--nonesuch"],
+    ["httpd", "--rack", "/", "--server", "s1"],
+    ["httpd", "--rack", "/dev/null", "--server", "s1"],
+    ["switch", "--rack", "/"],
     ["ctl", "--rack", "/nonexistent", "status"],
     ["ctl", "nonesuch"],
 ]
@@ -70,13 +82,73 @@ BREAKS = [
 ]
 
 
-def one_line(argv):
-    p = subprocess.run([CAPY, *argv], capture_output=True, cwd=OUT, timeout=30)
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+
+# Asked of a rack that runs.
+WRONG_CTL = [
+    ["nonesuch"],
+    ["--nonesuch"],
+    ["servers", "extra"],
+    ["connections", "s9"],
+    ["counters", "s9"],
+    ["migrate"],
+    ["migrate", "10.99.0.101:1"],
+    ["migrate", "10.99.0.101:1", "s9"],
+    ["migrate", "-n"],
+    ["migrate", "-n", "x"],
+    ["migrate", "-n", "1", "--to", "s9"],
+    ["drain"],
+    ["drain", "s9"],
+    ["undrain", "s9"],
+    ["fault"],
+    ["fault", "all"],
+    ["fault", "all", "lose_ppm=1"],
+    ["fault", "all", "loss_ppm=x"],
+    ["fault", "s9", "loss_ppm=1"],
+]
+SHOWN_AS_JSON = ["servers", "connections", "entries", "ports", "counters"]
+
+
+def one_line(argv, before=(), capy=CAPY, cwd=OUT):
+    p = subprocess.run([*before, capy, *argv], capture_output=True, cwd=cwd, timeout=30)
     said = p.stderr.decode()
     check(p.returncode == 2, f"capy {argv}: exit status {p.returncode}, not 2: {said}")
     check(said.count("\n") == 1 and said.endswith("\n"), f"capy {argv}: not one line: {said!r}")
     check(p.stdout == b"", f"capy {argv}: says {p.stdout!r} on stdout")
     return said
+
+
+def without_privilege(path):
+    """As nobody, from a place that nobody can read: ours may lie in root's home."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        capy = shutil.copy(CAPY, place)
+        conf = shutil.copyfile(path, os.path.join(place, "rack.conf"))
+        for argv in (["rack", "up"], ["rack", "run", "--", "true"], ["demo"]):
+            said = one_line(argv, NOBODY, capy, place)
+            check("root" in said, f"capy {argv}: no remedy: {said}")
+        for argv in (["switch", "--rack", conf], ["httpd", "--rack", conf, "--server", "s1"]):
+            one_line(argv, NOBODY, capy, place)
+
+
+def with_a_rack():
+    with Rack() as rack:
+        conf = rack.path("rack.conf")
+        for argv in WRONG_CTL:
+            one_line(["ctl", "--rack", conf, *argv])
+        for command in SHOWN_AS_JSON:
+            p = subprocess.run([CAPY, "ctl", "--rack", conf, "--json", command],
+                               capture_output=True, check=True, timeout=30)
+            check(p.stdout.count(b"\n") == 1, f"capy ctl --json {command}: not one line")
+            json.loads(p.stdout)
+        said = one_line(["rack", "up", "--dir", rack.dir])
+        check("--dir" in said, f"a rack in a directory in use: no remedy: {said}")
+        for member, argv in (("switch", ["switch", "--rack", conf]),
+                             ("s1", ["httpd", "--rack", conf, "--server", "s1"])):
+            said = one_line(argv, [CAPY, "rack", "exec", "--dir", rack.dir, member, "--"])
+            check("already" in said, f"a second {member}: not said why: {said}")
+        for s in rack.servers:
+            check(rack.ask(s, "status")["switch_alive"], f"{s} was disturbed")
 
 
 def test():
@@ -95,7 +167,10 @@ def test():
         f.write(good)
     said = one_line(["httpd", "--rack", path, "--server", "nonesuch"])
     check("nonesuch" in said, f"the unknown server is not named: {said}")
+    one_line(["httpd", "--rack", path, "--server", "s1", "--port", "62000"])
+    without_privilege(path)
+    with_a_rack()
 
 
 if __name__ == "__main__":
-    main(test)
+    main(test, "setpriv")

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""The automatic trigger (paper §3.3): a server over its load threshold moves connections by itself
+to where there is least load, until it is under it; then, and without load, nothing moves."""
+
+import json
+import os
+import time
+
+from rack import CAPY, OUT, SERVER, Rack, check, main
+
+CONNECTIONS = 32
+THRESHOLD = 12  # requests in hand: all 32 on one server are over it, a third of them is under
+LOAD_S = 6
+# Without load a connection would have to be moved by mistake; with it, each of some connections a
+# few times at most while the servers come to terms.
+MOVES_MAX = 10 * CONNECTIONS
+
+
+def moves(rack):
+    return sum(rack.ask(s, "status")["migrations_automatic"] for s in rack.servers)
+
+
+def test():
+    result = os.path.join(OUT, "load.json")
+    with Rack(args=("--threshold", str(THRESHOLD))) as rack:
+        rack.run(CAPY, "load", "--connections", "4", "--requests", "200", SERVER["s2"])
+        check(moves(rack) == 0, "connections moved under the threshold")
+        rack.run(CAPY, "load", "--connections", str(CONNECTIONS), "--seconds", str(LOAD_S),
+                 "--us", "50", "--json", result, SERVER["s1"])
+        in_all = moves(rack)
+        time.sleep(0.5)
+        check(moves(rack) == in_all, "connections move without load")
+    with open(result) as f:
+        load = json.load(f)
+    print(f"{in_all} moves, answers by server: {load['servers']}")
+    check(load["errors"] == 0, f"the clients saw errors: {load}")
+    # An even third each is what a rack with cores of its own would come to.
+    check(in_all >= CONNECTIONS // 4, "an overloaded server kept its connections")
+    check(in_all <= MOVES_MAX, "connections go back and forth without end")
+    least = min(load["servers"].get(s, 0) for s in rack.servers)
+    check(least > load["requests"] / 20, "a server stood idle")
+
+
+if __name__ == "__main__":
+    main(test)
