@@ -60,12 +60,12 @@ static void advance_una(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 
 /* RFC 5681 §2; with SACK, RFC 6675 §2: what counts is news about a segment that arrived. */
 static bool is_duplicate(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a,
-                         uint32_t sacked, bool window_changed)
+                         bool window_changed)
 {
     if (tcb->snd.una == tcb->snd.nxt || a->ack != tcb->snd.una)
         return false;
     if (tcb->sack_ok)
-        return sacked > 0;
+        return a->sacked > 0;
     /* Answers to probes of a closed window look alike and say nothing about loss. */
     return capy_tcp_segment_len(a->seg) == 0 && !window_changed && tcb->snd.wnd > 0;
 }
@@ -95,14 +95,15 @@ bool capy_tcp_take_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         capy_tcp_challenge(tcb, env);
         return false;
     }
-    uint32_t sacked = 0;
     bool window_changed = update_window(tcb, a);
-    if (a->ack >= tcb->snd.una)
-        sacked = capy_tcp_scoreboard_add(tcb, env, a->seg);
+    if (a->ack >= tcb->snd.una) {
+        capy_tcp_scoreboard_add(tcb, env, a);
+        capy_tcp_recovery_told(tcb, env, a);
+    }
     if (a->ack > tcb->snd.una) {
         advance_una(tcb, env, a);
         capy_tcp_timers_restart(tcb, env);
-    } else if (is_duplicate(tcb, a, sacked, window_changed)) {
+    } else if (is_duplicate(tcb, a, window_changed)) {
         env->count->dup_acks_in++;
         capy_tcp_recovery_duplicate(tcb, env);
     }

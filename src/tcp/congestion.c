@@ -39,10 +39,10 @@ void capy_tcp_cc_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, uin
     algorithms[tcb->congestion]->avoid(tcb, env, acked);
 }
 
-void capy_tcp_cc_lost(struct capy_tcp *tcb)
+void capy_tcp_cc_lost(struct capy_tcp *tcb, uint32_t flight)
 {
     struct capy_tcp_cc *cc = &tcb->cc;
-    cc->ssthresh = algorithms[tcb->congestion]->reduce(tcb, capy_tcp_flight(tcb));
+    cc->ssthresh = algorithms[tcb->congestion]->reduce(tcb, flight);
     cc->cwnd = cc->ssthresh;
     cc->acked = 0;
 }

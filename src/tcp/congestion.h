@@ -24,8 +24,8 @@ void capy_tcp_cc_start(struct capy_tcp *tcb);
 /* acked new bytes; flight: what was out before they were. */
 void capy_tcp_cc_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t acked,
                        uint32_t flight);
-/* Loss seen by duplicate ACKs or SACK. */
-void capy_tcp_cc_lost(struct capy_tcp *tcb);
+/* Loss seen by duplicate ACKs or SACK while flight bytes were out. */
+void capy_tcp_cc_lost(struct capy_tcp *tcb, uint32_t flight);
 /* Retransmission timeout; again: of the same data. */
 void capy_tcp_cc_timed_out(struct capy_tcp *tcb, bool again);
 /* About to send after a pause (RFC 5681 §4.1). */

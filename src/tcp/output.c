@@ -6,6 +6,7 @@
 #include "tcp/reassembly.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
+#include "tcp/sent.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
@@ -265,6 +266,7 @@ static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const 
     if (tcb->probe == CAPY_TCP_PROBE_WINDOW)
         env->count->zero_window_probes++;
     tcb->probe = CAPY_TCP_PROBE_NONE;
+    bool recorded = capy_tcp_sent_went(tcb, env, p->pos, end, p->kind != PLAN_NEW);
     if (p->kind == PLAN_NEW) {
         snd->nxt = end;
         capy_tcp_rtt_sent(tcb, env, end);
@@ -272,11 +274,13 @@ static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const 
         capy_tcp_rtt_cancel(tcb);
         tcb->retrans_segs++;
         env->count->retrans_segs++;
-        if (p->kind == PLAN_LOST)
+        if (p->kind == PLAN_LOST && !recorded)
             snd->rtx_nxt = end;
     }
-    if (tail)
+    if (tail) {
         snd->tlp_end = snd->nxt;
+        tcb->tlp_again = p->kind != PLAN_NEW;
+    }
     tcb->sent_at = env->now;
     if (p->kind == PLAN_NEW && tcb->timer == CAPY_TCP_TIMER_TLP)
         capy_tcp_timers_restart(tcb, env);

@@ -65,6 +65,25 @@ void capy_tcp_ranges_trim(struct capy_tcp_ranges *l, uint64_t pos)
     l->cnt = kept;
 }
 
+uint64_t capy_tcp_ranges_gap_end(const struct capy_tcp_ranges *l, uint64_t left, uint64_t right)
+{
+    for (uint32_t i = l->cnt; i-- > 0 && left < right;)
+        if (l->r[i].left < right && right <= l->r[i].right)
+            right = l->r[i].left;
+    return capy_max64(left, right);
+}
+
+uint64_t capy_tcp_ranges_missing(const struct capy_tcp_ranges *l, uint64_t left, uint64_t right)
+{
+    uint64_t missing = right - left;
+    for (uint32_t i = 0; i < l->cnt; i++) {
+        uint64_t from = capy_max64(left, l->r[i].left), to = capy_min64(right, l->r[i].right);
+        if (from < to)
+            missing -= to - from;
+    }
+    return missing;
+}
+
 uint32_t capy_tcp_ranges_total(const struct capy_tcp_ranges *l)
 {
     uint64_t sum = 0;
@@ -101,6 +120,7 @@ struct capy_tcp_marks *capy_tcp_marks_need(struct capy_tcp *tcb, const struct ca
         struct capy_tcp_marks *m = marks_at(env->blocks, tcb->marks);
         m->ooo.cnt = 0;
         m->sacked.cnt = 0;
+        m->sent.cnt = 0;
     }
     return marks_at(env->blocks, tcb->marks);
 }
@@ -108,7 +128,7 @@ struct capy_tcp_marks *capy_tcp_marks_need(struct capy_tcp *tcb, const struct ca
 void capy_tcp_marks_settle(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     const struct capy_tcp_marks *m = capy_tcp_marks(tcb, env);
-    if (tcb->marks == CAPY_NONE || m->ooo.cnt + m->sacked.cnt > 0)
+    if (tcb->marks == CAPY_NONE || m->ooo.cnt + m->sacked.cnt + m->sent.cnt > 0)
         return;
     capy_pool_give(&env->blocks->pool, tcb->marks);
     tcb->marks = CAPY_NONE;

@@ -1,7 +1,7 @@
 /* Bounded lists of disjoint position ranges: what arrived out of order, and what the peer reports
- * to hold (SACK). Both lists of a connection share one block of the stack's pool, taken when the
- * first range appears and given back when both are empty, so that an idle connection pays 4 bytes.
- */
+ * to hold (SACK). Both lists of a connection share one block of the stack's pool with its send
+ * records (tcp/sent.h), taken when the first of them appears and given back when all are empty, so
+ * that an idle connection pays 4 bytes. */
 #ifndef CAPY_TCP_RANGES_H
 #define CAPY_TCP_RANGES_H
 
@@ -20,9 +20,33 @@ struct capy_tcp_ranges {
     struct capy_tcp_range r[CAPY_TCP_RANGE_MAX];
 };
 
+/* Bytes sent at about the same time and of the same fate; they begin where the run before ends, the
+ * first one at snd.una. */
+struct capy_tcp_run {
+    uint64_t end;
+    uint64_t at; /* when the first of them left */
+    bool again;  /* a retransmission */
+    bool lost;   /* and not sent again since */
+};
+
+/* A flight in a steady state has no more than a run per 1/32 of a round trip. */
+#define CAPY_TCP_RUN_MAX 40u
+
+/* Send records and the RACK variables that mean something only with them (RFC 8985 §5.2). */
+struct capy_tcp_sent {
+    uint64_t rack_at, rack_end; /* the delivered bytes that left last: RACK.xmit_ts, RACK.end_seq;
+                                   rack_end 0: none yet */
+    uint64_t rack_rtt;          /* RACK.rtt */
+    uint64_t dsack_round;       /* RACK.dsack_round; 0: none */
+    uint64_t cut_at;            /* when the congestion window was last cut for what is in flight */
+    uint32_t cnt;
+    struct capy_tcp_run r[CAPY_TCP_RUN_MAX]; /* ends ascend; the last one is snd.nxt */
+};
+
 struct capy_tcp_marks {
     struct capy_tcp_ranges ooo;    /* most recently changed first: RFC 2018 §4's order */
-    struct capy_tcp_ranges sacked; /* ascending */
+    struct capy_tcp_ranges sacked; /* ascending; never without send records */
+    struct capy_tcp_sent sent;
 };
 
 _Static_assert(sizeof(struct capy_tcp_marks) <= CAPY_BLOCK_LEN, "the lists live in one block");
@@ -36,10 +60,15 @@ bool capy_tcp_ranges_add(struct capy_tcp_ranges *l, uint64_t left, uint64_t righ
 bool capy_tcp_ranges_fits(const struct capy_tcp_ranges *l, uint64_t left, uint64_t right);
 /* Removes everything before pos. */
 void capy_tcp_ranges_trim(struct capy_tcp_ranges *l, uint64_t pos);
+/* Of an ascending list: the highest position in (left, right] whose byte below is in no range, or
+ * left when all of [left, right) is covered. */
+uint64_t capy_tcp_ranges_gap_end(const struct capy_tcp_ranges *l, uint64_t left, uint64_t right);
+/* Of an ascending list: bytes of [left, right) that are in no range. */
+uint64_t capy_tcp_ranges_missing(const struct capy_tcp_ranges *l, uint64_t left, uint64_t right);
 /* Bytes in all ranges together. */
 uint32_t capy_tcp_ranges_total(const struct capy_tcp_ranges *l);
 
-/* The connection's lists; an empty pair when it has no block. */
+/* The connection's lists; empty ones when it has no block. */
 const struct capy_tcp_marks *capy_tcp_marks(const struct capy_tcp *tcb,
                                             const struct capy_tcp_env *env);
 /* The same, for who has only the blocks. */
@@ -47,7 +76,7 @@ const struct capy_tcp_marks *capy_tcp_marks_in(const struct capy_tcp *tcb,
                                                const struct capy_blocks *blocks);
 /* The connection's lists to write to, taking a block if need be; NULL when the pool is empty. */
 struct capy_tcp_marks *capy_tcp_marks_need(struct capy_tcp *tcb, const struct capy_tcp_env *env);
-/* Gives the block back when both lists are empty. */
+/* Gives the block back when all lists are empty. */
 void capy_tcp_marks_settle(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
 #endif

@@ -7,13 +7,16 @@
  *
  * Retransmission itself is not here: output sends lost pieces as the pipe allows, the first of a
  * phase (probe RETRANS) without asking the pipe. Limited transmit (RFC 3042) needs no code: SACKed
- * bytes and duplicate ACKs leave the pipe and so make room for new data.
+ * bytes and duplicate ACKs leave the pipe and so make room for new data. With SACK, RACK proves loss
+ * (RFC 8985), that of retransmissions as well, also after a timeout.
  *
  * DEVIATION(RFC 6675 §4 NextSeg): rules 3 and 4 (retransmitting what is not known to be lost,
- * rescue retransmission) are left out; the tail loss probe does their work. */
+ * rescue retransmission) are left out; the tail loss probe does their work.
+ * DEVIATION(RFC 8985 §6.3): an RTO takes everything for lost, not only what RACK would. */
 #include "tcp/recovery.h"
 #include "tcp/congestion.h"
 #include "tcp/position.h"
+#include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 
@@ -22,38 +25,84 @@
 
 static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
+    struct capy_tcp_snd *snd = &tcb->snd;
     tcb->phase = CAPY_TCP_RECOVERY;
-    tcb->snd.recover = tcb->snd.nxt;
-    /* The first segment is lost at least: duplicate ACKs alone got us here (RFC 6675 §5 (4)). */
-    tcb->snd.lost_end =
-        capy_max64(tcb->snd.lost_end, capy_min64(tcb->snd.una + tcb->snd.mss, tcb->snd.nxt));
+    snd->recover = snd->nxt;
+    snd->tlp_end = 0;
+    if (!tcb->sack_ok) /* duplicate ACKs alone got us here */
+        snd->lost_end = capy_max64(snd->lost_end, capy_min64(snd->una + snd->mss, snd->nxt));
     tcb->probe = CAPY_TCP_PROBE_RETRANS;
-    capy_tcp_cc_lost(tcb);
+    /* RFC 5681 §3.2 step 2: without what limited transmit added; in a second cut, without what left
+     * before the first. */
+    capy_tcp_cc_lost(tcb, capy_min32(capy_tcp_flight(tcb), tcb->cc.cwnd));
     env->count->fast_retrans++;
 }
 
-/* In OPEN: is it time for fast retransmit? */
+/* What RACK finds by now. */
+static void look_by_time(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    enum capy_tcp_rack_found found = capy_tcp_rack_detect(tcb, env);
+    if (found == CAPY_TCP_RACK_NOTHING || tcb->phase == CAPY_TCP_LOSS)
+        return;
+    /* RFC 5681 §4.3: a lost retransmission is a second sign of congestion. */
+    if (tcb->phase == CAPY_TCP_OPEN || found == CAPY_TCP_RACK_LOST_AGAIN) {
+        capy_tcp_sent_need(tcb, env)->cut_at = env->now;
+        enter_recovery(tcb, env);
+    }
+}
+
+/* An ACK said that something arrived: what does that prove about the rest? */
 static void look_for_loss(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    capy_tcp_scoreboard_mark_lost(tcb, env);
-    if (tcb->snd.lost_end > tcb->snd.una || tcb->snd.dup_acks >= CAPY_TCP_DUP_THRESH)
+    if (tcb->sack_ok)
+        look_by_time(tcb, env);
+    else if (tcb->phase == CAPY_TCP_OPEN && tcb->snd.dup_acks >= CAPY_TCP_DUP_THRESH)
         enter_recovery(tcb, env);
 }
 
-/* Partial acknowledgment: recovery goes on. */
-static void advance_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t acked)
+/* RFC 6582 §3.2 step 3, a partial acknowledgment: the next segment is lost as well, and goes out
+ * now. Of what was acknowledged all but the retransmitted segment had left the pipe by duplicate
+ * ACKs. */
+static void advance_without_sack(struct capy_tcp *tcb, uint32_t acked)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
-    if (tcb->sack_ok) {
-        capy_tcp_scoreboard_mark_lost(tcb, env);
-        return;
-    }
-    /* RFC 6582 §3.2 step 3: the next segment is lost as well, and goes out now. Of what was
-     * acknowledged all but the retransmitted segment had left the pipe by duplicate ACKs. */
     uint32_t counted = acked > snd->mss ? acked - snd->mss : 0;
     snd->sacked -= capy_min32(snd->sacked, counted);
     snd->lost_end = capy_min64(snd->una + snd->mss, snd->nxt);
     tcb->probe = CAPY_TCP_PROBE_RETRANS;
+}
+
+/* RFC 8985 §7.4.2: what became of the tail loss probe. */
+static void judge_tlp(struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
+{
+    struct capy_tcp_snd *snd = &tcb->snd;
+    if (snd->tlp_end == 0 || a->ack < snd->tlp_end)
+        return;
+    bool twice = a->dsack_end == snd->tlp_end;
+    bool repaired = tcb->tlp_again && !twice && a->ack > snd->tlp_end;
+    bool told = a->ack == snd->una && a->seg->sack_cnt == 0 && capy_tcp_segment_len(a->seg) == 0;
+    if (!tcb->tlp_again || twice || told || repaired)
+        snd->tlp_end = 0;
+    if (repaired) /* the probe hid a loss from the congestion control */
+        capy_tcp_cc_lost(tcb, tcb->cc.cwnd);
+}
+
+void capy_tcp_recovery_told(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                            const struct capy_tcp_arrival *a)
+{
+    if (a->dsack_end != 0)
+        capy_tcp_rack_dsack(tcb, env);
+    judge_tlp(tcb, a);
+}
+
+/* RECOVERY or LOSS ends when all is acknowledged that was out when it began. */
+static void leave_if_recovered(struct capy_tcp *tcb)
+{
+    if (tcb->phase == CAPY_TCP_OPEN || tcb->snd.una < tcb->snd.recover)
+        return;
+    tcb->phase = CAPY_TCP_OPEN;
+    tcb->probe = CAPY_TCP_PROBE_NONE;
+    capy_tcp_rack_recovered(tcb);
 }
 
 void capy_tcp_recovery_advanced(struct capy_tcp *tcb, const struct capy_tcp_env *env,
@@ -64,29 +113,18 @@ void capy_tcp_recovery_advanced(struct capy_tcp *tcb, const struct capy_tcp_env 
     snd->rtx_nxt = capy_max64(snd->rtx_nxt, snd->una);
     snd->lost_end = capy_max64(snd->lost_end, snd->una);
     snd->recover = capy_max64(snd->recover, snd->una);
-    capy_tcp_scoreboard_trim(tcb, env);
     enum capy_tcp_phase phase = (enum capy_tcp_phase)tcb->phase;
-    if (phase != CAPY_TCP_OPEN && snd->una >= snd->recover) {
-        tcb->phase = CAPY_TCP_OPEN;
-        tcb->probe = CAPY_TCP_PROBE_NONE;
-    }
+    leave_if_recovered(tcb);
+    capy_tcp_scoreboard_trim(tcb, env);
     /* The window grows outside of fast recovery; the ACK that ends one leaves it at ssthresh. */
     if (phase != CAPY_TCP_RECOVERY)
         capy_tcp_cc_acked(tcb, env, acked, flight);
-    switch ((enum capy_tcp_phase)tcb->phase) {
-    case CAPY_TCP_OPEN:
-        if (!tcb->sack_ok)
-            snd->sacked = 0;
+    if (!tcb->sack_ok && tcb->phase == CAPY_TCP_OPEN)
+        snd->sacked = 0;
+    if (!tcb->sack_ok && tcb->phase == CAPY_TCP_RECOVERY)
+        advance_without_sack(tcb, acked);
+    else
         look_for_loss(tcb, env);
-        break;
-    case CAPY_TCP_RECOVERY:
-        advance_recovery(tcb, env, acked);
-        break;
-    case CAPY_TCP_LOSS:
-        break;
-    }
-    if (snd->tlp_end != 0 && snd->una >= snd->tlp_end)
-        snd->tlp_end = 0;
 }
 
 void capy_tcp_recovery_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -94,20 +132,16 @@ void capy_tcp_recovery_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env
     struct capy_tcp_snd *snd = &tcb->snd;
     if (snd->dup_acks < UINT8_MAX)
         snd->dup_acks++;
-    switch ((enum capy_tcp_phase)tcb->phase) {
-    case CAPY_TCP_OPEN:
-        look_for_loss(tcb, env);
-        break;
-    case CAPY_TCP_RECOVERY:
-        capy_tcp_scoreboard_mark_lost(tcb, env);
-        break;
-    case CAPY_TCP_LOSS:
-        return;
-    }
-    if (!tcb->sack_ok) {
+    look_for_loss(tcb, env);
+    if (!tcb->sack_ok && tcb->phase != CAPY_TCP_LOSS) {
         uint32_t flight = capy_tcp_flight(tcb);
         snd->sacked = capy_min32(snd->sacked + snd->mss, flight > snd->mss ? flight - snd->mss : 0);
     }
+}
+
+void capy_tcp_recovery_waited(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    look_by_time(tcb, env);
 }
 
 void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -123,6 +157,7 @@ void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env
     snd->rtx_nxt = snd->una;
     snd->tlp_end = 0;
     snd->dup_acks = 0;
+    snd->min_rtt_ns = 0; /* the path may be another one */
     if (tcb->backoff < UINT8_MAX)
         tcb->backoff++;
     env->count->rto_fired++;

@@ -37,13 +37,23 @@ static void sample(struct capy_tcp *tcb, uint64_t r)
     tcb->backoff = 0;
 }
 
+/* Four seconds are as good as more: the minimum serves to tell early from late. */
+static void note_min(struct capy_tcp *tcb, uint64_t r)
+{
+    uint32_t ns = (uint32_t)capy_max64(capy_min64(r, UINT32_MAX), 1);
+    if (tcb->snd.min_rtt_ns == 0 || ns < tcb->snd.min_rtt_ns)
+        tcb->snd.min_rtt_ns = ns;
+}
+
 void capy_tcp_rtt_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t ack,
                         const struct capy_tcp_segment *seg)
 {
     if (tcb->rtt.timed_pos != 0) {
         if (ack < tcb->rtt.timed_pos)
             return;
-        sample(tcb, env->now - tcb->rtt.timed_at);
+        uint64_t r = env->now - tcb->rtt.timed_at;
+        sample(tcb, r);
+        note_min(tcb, r);
         capy_tcp_rtt_cancel(tcb);
         return;
     }
@@ -68,4 +78,12 @@ uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env
 uint32_t capy_tcp_ts_now(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     return (uint32_t)(env->now / TS_TICK_NS) + tcb->ts_offset;
+}
+
+uint32_t capy_tcp_ts_at(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t at)
+{
+    /* `at` may lie before this host's clock began: count ticks back from now. */
+    uint64_t age = env->now - at, since_tick = env->now % TS_TICK_NS;
+    uint64_t ticks = age <= since_tick ? 0 : (age - since_tick + TS_TICK_NS - 1) / TS_TICK_NS;
+    return capy_tcp_ts_now(tcb, env) - (uint32_t)ticks;
 }

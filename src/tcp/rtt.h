@@ -16,5 +16,7 @@ uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env
 
 /* TSval now: milliseconds, from an offset that differs per connection (RFC 7323 §5.4, §7.1). */
 uint32_t capy_tcp_ts_now(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* TSval of what was sent at `at`, not after now. */
+uint32_t capy_tcp_ts_at(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t at);
 
 #endif

@@ -2,114 +2,122 @@
  * duplicate ACK, so that the pipe has the same meaning for both kinds of peer. */
 #include "tcp/scoreboard.h"
 #include "tcp/position.h"
-#include "tcp/ranges.h"
+#include "tcp/rack.h"
 
-uint32_t capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                                 const struct capy_tcp_segment *seg)
+/* RFC 2883 §4: the first block reports a duplicate when it lies below the ACK, or within the second
+ * block. The end of the duplicate; 0 when there is none. */
+static uint64_t dsack_end(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
 {
-    if (!tcb->sack_ok || seg->sack_cnt == 0)
+    const struct capy_tcp_segment *seg = a->seg;
+    struct capy_seq iss = tcb->snd.iss;
+    uint64_t una = tcb->snd.una;
+    uint64_t left = capy_tcp_pos_of(iss, seg->sack[0].left, una);
+    uint64_t right = capy_tcp_pos_of(iss, seg->sack[0].right, una);
+    if (left >= right || left < CAPY_TCP_POS_DATA || left + tcb->snd.wnd_max < una)
+        return 0; /* RFC 8985 §6.2 step 4 trusts it, so it must be something that we sent */
+    if (right <= a->ack)
+        return right;
+    if (seg->sack_cnt < 2 || left < capy_tcp_pos_of(iss, seg->sack[1].left, una) ||
+        right > capy_tcp_pos_of(iss, seg->sack[1].right, una))
         return 0;
+    return right;
+}
+
+void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                             struct capy_tcp_arrival *a)
+{
+    if (!tcb->sack_ok)
+        return;
     struct capy_tcp_snd *snd = &tcb->snd;
+    const struct capy_tcp_segment *seg = a->seg;
+    const struct capy_tcp_ranges *known = &capy_tcp_marks(tcb, env)->sacked;
+    uint64_t fack = known->cnt > 0 ? known->r[known->cnt - 1].right : snd->una;
+    if (a->ack > snd->una)
+        capy_tcp_rack_delivered(tcb, env, seg, snd->una, a->ack, fack);
+    if (seg->sack_cnt == 0)
+        return;
+    a->dsack_end = dsack_end(tcb, a);
     for (uint32_t i = 0; i < seg->sack_cnt; i++) {
         uint64_t left = capy_tcp_pos_of(snd->iss, seg->sack[i].left, snd->una);
         uint64_t right = capy_tcp_pos_of(snd->iss, seg->sack[i].right, snd->una);
         /* Below una: a duplicate report (RFC 2883) or old. Beyond nxt: nonsense. */
-        if (left <= snd->una || left >= right || right > snd->nxt)
+        if (left <= snd->una || left >= right || right > snd->nxt || right <= a->ack)
             continue;
-        struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
         /* No block or no room: we know less, and may retransmit more. */
-        if (m)
-            (void)capy_tcp_ranges_add(&m->sacked, left, right, CAPY_TCP_ASCENDING);
+        if (!capy_tcp_sent_need(tcb, env))
+            continue;
+        capy_tcp_rack_delivered(tcb, env, seg, left, right, fack);
+        (void)capy_tcp_ranges_add(&capy_tcp_marks_need(tcb, env)->sacked, left, right,
+                                  CAPY_TCP_ASCENDING);
     }
     uint32_t before = snd->sacked;
     snd->sacked = capy_tcp_ranges_total(&capy_tcp_marks(tcb, env)->sacked);
-    return snd->sacked - before;
+    a->sacked = snd->sacked - before;
 }
 
 void capy_tcp_scoreboard_trim(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    if (!tcb->sack_ok || tcb->snd.sacked == 0)
+    if (!tcb->sack_ok || capy_tcp_marks(tcb, env)->sent.cnt == 0)
         return;
     struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
-    CAPY_ASSERT(m);
     capy_tcp_ranges_trim(&m->sacked, tcb->snd.una);
     tcb->snd.sacked = capy_tcp_ranges_total(&m->sacked);
+    capy_tcp_sent_trim(tcb, m);
     capy_tcp_marks_settle(tcb, env);
 }
 
 void capy_tcp_scoreboard_clear(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    if (tcb->sack_ok && tcb->snd.sacked > 0) {
-        struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
-        CAPY_ASSERT(m);
-        m->sacked.cnt = 0;
-        capy_tcp_marks_settle(tcb, env);
-    }
     tcb->snd.sacked = 0;
-}
-
-void capy_tcp_scoreboard_mark_lost(struct capy_tcp *tcb, const struct capy_tcp_env *env)
-{
-    struct capy_tcp_snd *snd = &tcb->snd;
-    const struct capy_tcp_ranges *l = &capy_tcp_marks(tcb, env)->sacked;
-    if (l->cnt == 0)
+    if (!tcb->sack_ok || tcb->marks == CAPY_NONE)
         return;
-    /* RFC 8985 §7: the probe left two round trips after everything before it. When the peer has the
-     * probe, what it lacks below is lost, however little was SACKed. */
-    const struct capy_tcp_range *top = &l->r[l->cnt - 1];
-    if (snd->tlp_end != 0 && top->right >= snd->tlp_end)
-        snd->lost_end = capy_max64(snd->lost_end, top->left);
-    /* RFC 6675 §4 IsLost(): DupThresh ranges, or more than DupThresh - 1 segments, SACKed above. */
-    uint64_t above = 0;
-    for (uint32_t i = l->cnt; i-- > 0;) {
-        above += l->r[i].right - l->r[i].left;
-        if (l->cnt - i >= CAPY_TCP_DUP_THRESH || above > (CAPY_TCP_DUP_THRESH - 1u) * snd->mss) {
-            snd->lost_end = capy_max64(snd->lost_end, l->r[i].left);
-            return;
-        }
-    }
-}
-
-/* SACKed bytes within [left, right). */
-static uint64_t sacked_within(const struct capy_tcp_ranges *l, uint64_t left, uint64_t right)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < l->cnt; i++) {
-        uint64_t from = capy_max64(left, l->r[i].left), to = capy_min64(right, l->r[i].right);
-        if (from < to)
-            sum += to - from;
-    }
-    return sum;
+    struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
+    m->sacked.cnt = m->sent.cnt = 0;
+    capy_tcp_marks_settle(tcb, env);
 }
 
 uint32_t capy_tcp_pipe(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     const struct capy_tcp_snd *snd = &tcb->snd;
-    uint64_t gone = snd->sacked;
-    if (snd->rtx_nxt < snd->lost_end)
-        gone += snd->lost_end - snd->rtx_nxt -
-                sacked_within(&capy_tcp_marks(tcb, env)->sacked, snd->rtx_nxt, snd->lost_end);
+    const struct capy_tcp_marks *m = capy_tcp_marks(tcb, env);
+    uint64_t gone = snd->sacked, start = snd->una;
+    if (m->sent.cnt == 0 && snd->rtx_nxt < snd->lost_end)
+        gone += snd->lost_end - snd->rtx_nxt;
+    for (uint32_t i = 0; i < m->sent.cnt; start = m->sent.r[i++].end)
+        if (m->sent.r[i].lost)
+            gone += capy_tcp_ranges_missing(&m->sacked, start, m->sent.r[i].end);
     uint32_t flight = capy_tcp_flight(tcb);
     return gone < flight ? flight - (uint32_t)gone : 0;
+}
+
+/* The first piece of [*pos, *end) that was not SACKed. False: there is none. */
+static bool first_missing(const struct capy_tcp_ranges *l, uint64_t *pos, uint64_t *end)
+{
+    for (uint32_t i = 0; i < l->cnt; i++) {
+        if (l->r[i].left > *pos) {
+            *end = capy_min64(*end, l->r[i].left);
+            break;
+        }
+        *pos = capy_max64(*pos, l->r[i].right);
+    }
+    return *pos < *end;
 }
 
 bool capy_tcp_next_lost(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t *pos,
                         uint64_t *end)
 {
-    const struct capy_tcp_snd *snd = &tcb->snd;
-    if (snd->rtx_nxt >= snd->lost_end)
-        return false;
-    const struct capy_tcp_ranges *l = &capy_tcp_marks(tcb, env)->sacked;
-    uint64_t p = snd->rtx_nxt, limit = snd->lost_end;
-    for (uint32_t i = 0; i < l->cnt; i++) {
-        if (l->r[i].left <= p) {
-            p = capy_max64(p, l->r[i].right);
-        } else {
-            limit = capy_min64(limit, l->r[i].left);
-            break;
-        }
+    const struct capy_tcp_marks *m = capy_tcp_marks(tcb, env);
+    if (m->sent.cnt == 0) {
+        *pos = tcb->snd.rtx_nxt;
+        *end = tcb->snd.lost_end;
+        return *pos < *end;
     }
-    *pos = p;
-    *end = limit;
-    return p < limit;
+    uint64_t start = tcb->snd.una;
+    for (uint32_t i = 0; i < m->sent.cnt; start = m->sent.r[i++].end) {
+        *pos = start;
+        *end = m->sent.r[i].end;
+        if (m->sent.r[i].lost && first_missing(&m->sacked, pos, end))
+            return true;
+    }
+    return false;
 }

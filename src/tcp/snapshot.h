@@ -3,7 +3,7 @@
  * decode(encode(x)) behaves exactly like x. The same bytes are what CONN_STATE carries.
  *
  * The encoding is a byte string of four parts, in order:
- *   head   fixed fields, then SACK blocks and out-of-order ranges; at most CAPY_SNAP_HEAD_MAX
+ *   head   fixed fields, then ranges and send records; at most CAPY_SNAP_HEAD_MAX
  *   recv   unconsumed in-order bytes, then the bytes of each out-of-order range
  *   send   bytes from snd_una on, sent or not
  *   app    the application's own bytes (0..CAPY_APP_STATE_MAX)
@@ -14,8 +14,8 @@
 
 #include "tcp/tcp.h"
 
-#define CAPY_SNAP_VERSION 1u
-#define CAPY_SNAP_HEAD_MAX 1024u
+#define CAPY_SNAP_VERSION 2u
+#define CAPY_SNAP_HEAD_MAX 1536u
 #define CAPY_APP_STATE_MAX 65536u
 
 /* What moves beside the control block, owned by the layers above TCP. */

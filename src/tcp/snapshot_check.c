@@ -66,6 +66,7 @@ static bool timers_ok(const struct capy_tcp *tcb, uint64_t now)
         break;
     case CAPY_TCP_TIMER_RTO:
     case CAPY_TCP_TIMER_TLP:
+    case CAPY_TCP_TIMER_REORDER:
         ok = in_flight;
         break;
     case CAPY_TCP_TIMER_PERSIST:
@@ -152,6 +153,24 @@ static bool ranges_ok(const struct capy_tcp_ranges *l, uint64_t low, uint64_t hi
     return true;
 }
 
+/* Records cover the flight, all of it and no more. */
+static bool sent_ok(const struct capy_tcp *tcb, const struct capy_tcp_marks *marks)
+{
+    const struct capy_tcp_sent *l = &marks->sent;
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    if (l->cnt == 0)
+        return marks->sacked.cnt == 0;
+    uint64_t before = snd->una;
+    for (uint32_t i = 0; i < l->cnt; i++) {
+        if (l->r[i].end <= before)
+            return false;
+        before = l->r[i].end;
+    }
+    return tcb->sack_ok && before == snd->nxt && l->rack_end <= snd->nxt &&
+           l->rack_rtt <= DEADLINE_MAX_NS && l->dsack_round <= snd->nxt &&
+           snd->lost_end == snd->una && snd->rtx_nxt == snd->una;
+}
+
 bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        const struct capy_tcp_marks *marks, const struct capy_snap_meta *meta)
 {
@@ -159,6 +178,6 @@ bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *en
     return state_ok(tcb) && snd_ok(tcb, env) && rcv_ok(tcb, env) && path_ok(tcb) &&
            timers_ok(tcb, env->now) &&
            ranges_ok(&marks->ooo, rcv->nxt, capy_min64(rcv->adv, rcv->fin_pos), false) &&
-           ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) &&
-           (tcb->sack_ok || marks->sacked.cnt == 0) && meta->app_len <= CAPY_APP_STATE_MAX;
+           ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) && sent_ok(tcb, marks) &&
+           meta->app_len <= CAPY_APP_STATE_MAX;
 }

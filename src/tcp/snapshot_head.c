@@ -1,5 +1,5 @@
-/* Version 1 of the snapshot's head: each field once, in both directions. Positions are written relative to snd.una and rcv.nxt, so that an idle connection's are
- * mostly single bytes. */
+/* Version 2 of the snapshot's head: each field once, in both directions. Positions are written
+ * relative to snd.una and rcv.nxt, so that an idle connection's are mostly single bytes. */
 #include "tcp/snapshot_head.h"
 #include "tcp/position.h"
 #include "tcp/rtt.h"
@@ -37,6 +37,19 @@ static void gather_flags(struct capy_codec *c, struct capy_tcp *tcb)
         capy_codec_bytes(c, &bits, 1);
 }
 
+static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    uint8_t bits = 0;
+    if (c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+    WALK_FLAG(1, tcb->reordering);
+    WALK_FLAG(2, tcb->tlp_again);
+    if (bits > 3)
+        c->bad = true;
+    if (!c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+}
+
 static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     capy_codec_u8(c, &tcb->state);
@@ -46,6 +59,9 @@ static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct 
     capy_codec_u8(c, &tcb->probe);
     capy_codec_u8(c, &tcb->backoff);
     capy_codec_u8(c, &tcb->congestion);
+    gather_loss_flags(c, tcb);
+    capy_codec_u8(c, &tcb->reo_mult);
+    capy_codec_u8(c, &tcb->reo_persist);
     capy_codec_deadline(c, &tcb->timer_at);
     capy_codec_deadline(c, &tcb->delack_at);
     capy_codec_deadline(c, &tcb->give_up_at);
@@ -74,7 +90,7 @@ static void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_after(c, &snd->rtx_nxt, snd->una);
     capy_codec_after(c, &snd->lost_end, snd->una);
     capy_codec_after(c, &snd->recover, snd->una);
-    capy_codec_after_or(c, &snd->tlp_end, snd->una, 0);
+    capy_codec_after_or(c, &snd->tlp_end, snd->una - 1, 0); /* may be una: its fate is open */
     capy_codec_u32(c, &snd->wnd);
     capy_codec_u32(c, &snd->wnd_max);
     capy_codec_fixed32(c, &snd->wl1.v);
@@ -116,6 +132,7 @@ static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_after_or(c, &rtt->timed_pos, tcb->snd.una, 0);
     if (rtt->timed_pos != 0)
         capy_codec_age(c, &rtt->timed_at);
+    capy_codec_u32(c, &tcb->snd.min_rtt_ns);
     struct capy_tcp_cc *cc = &tcb->cc;
     capy_codec_u32(c, &cc->cwnd);
     capy_codec_u32(c, &cc->ssthresh);
@@ -146,6 +163,36 @@ static void walk_ranges(struct capy_codec *c, struct capy_tcp_ranges *l, uint64_
     }
 }
 
+static void walk_sent(struct capy_codec *c, struct capy_tcp_sent *l, uint64_t una)
+{
+    capy_codec_u32(c, &l->cnt);
+    if (l->cnt > CAPY_TCP_RUN_MAX) {
+        c->bad = true;
+        l->cnt = 0;
+    }
+    if (l->cnt == 0)
+        return;
+    uint64_t base = una - 1; /* RACK's end may be una itself */
+    capy_codec_after_or(c, &l->rack_end, base, 0);
+    if (l->rack_end != 0) {
+        capy_codec_age(c, &l->rack_at);
+        capy_codec_int(c, &l->rack_rtt);
+    }
+    capy_codec_after_or(c, &l->dsack_round, una, 0);
+    capy_codec_age(c, &l->cut_at);
+    for (uint32_t i = 0; i < l->cnt; i++) {
+        struct capy_tcp_run *run = &l->r[i];
+        capy_codec_after(c, &run->end, i == 0 ? una : l->r[i - 1].end);
+        capy_codec_age(c, &run->at);
+        uint8_t bits = (uint8_t)((run->again ? 1u : 0u) | (run->lost ? 2u : 0u));
+        capy_codec_u8(c, &bits);
+        run->again = bits & 1;
+        run->lost = bits & 2;
+        if (bits > 3)
+            c->bad = true;
+    }
+}
+
 void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          struct capy_tcp_marks *marks, struct capy_snap_meta *meta)
 {
@@ -159,6 +206,7 @@ void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
     walk_path(c, tcb);
     walk_ranges(c, &marks->ooo, tcb->rcv.nxt);
     walk_ranges(c, &marks->sacked, tcb->snd.una);
+    walk_sent(c, &marks->sent, tcb->snd.una);
     capy_codec_bytes(c, meta->next_hop.b, sizeof meta->next_hop.b);
     capy_codec_u32(c, &meta->app_len);
     capy_codec_fixed64(c, &meta->user_flags);

@@ -34,6 +34,7 @@ enum capy_tcp_timer {
     CAPY_TCP_TIMER_NONE,
     CAPY_TCP_TIMER_RTO,        /* RFC 6298 */
     CAPY_TCP_TIMER_TLP,        /* tail loss probe, RFC 8985 §7 */
+    CAPY_TCP_TIMER_REORDER,    /* what looks lost may be late: RACK waits, RFC 8985 §6.2 step 5 */
     CAPY_TCP_TIMER_PERSIST,    /* zero window probe, RFC 9293 §3.8.6.1 */
     CAPY_TCP_TIMER_FIN_WAIT_2, /* the application is gone and the peer never closes */
     CAPY_TCP_TIMER_END,        /* the block ends: 2 MSL are over, or its RST was sent */
@@ -61,8 +62,9 @@ struct capy_tcp_snd {
     struct capy_stream queue; /* bytes [una, end), sent or not */
     uint64_t una, nxt;        /* oldest unacknowledged; highest sent + 1 */
     uint64_t end;             /* behind the last byte queued: FIN's position once closing */
-    uint64_t rtx_nxt;         /* lost positions below were retransmitted (RFC 6675 HighRxt) */
-    uint64_t lost_end;        /* what is below and not SACKed counts as lost */
+    /* Loss where there are no send records (tcp/sent.h): [rtx_nxt, lost_end) is lost and waits for
+     * its retransmission, what is below was retransmitted. */
+    uint64_t rtx_nxt, lost_end;
     uint64_t recover;         /* leave RECOVERY or LOSS when una gets here */
     uint64_t tlp_end;         /* nxt after a tail loss probe was sent; 0: none in flight */
     struct capy_seq iss;
@@ -72,6 +74,7 @@ struct capy_tcp_snd {
     uint16_t mss;                /* payload per segment with our usual options */
     uint8_t wscale;              /* shift of windows the peer sends */
     uint8_t dup_acks;            /* in a row (RFC 5681) */
+    uint32_t min_rtt_ns;         /* smallest honest sample since the last RTO; 0: none */
 };
 
 /* The receiving half. In-order bytes are [queue.start, nxt); more may lie beyond nxt, see marks. */
@@ -120,6 +123,10 @@ struct capy_tcp {
     uint8_t state, timer, phase, probe; /* of the enums above */
     uint8_t backoff;        /* doublings of the RTO; retries of SYN and of window probes */
     uint8_t congestion;     /* enum capy_tcp_congestion */
+    uint8_t reo_mult;       /* RACK.reo_wnd_mult - 1: quarters of the RTT to wait, less one */
+    uint8_t reo_persist;    /* recoveries until that is forgotten */
+    bool reordering : 1;    /* RACK.reordering_seen */
+    bool tlp_again : 1;     /* the tail loss probe was a retransmission (TLP.is_retrans) */
     bool sack_ok : 1;       /* negotiated (RFC 2018) */
     bool ts_ok : 1;         /* negotiated (RFC 7323) */
     bool wscale_ok : 1;     /* negotiated (RFC 7323) */

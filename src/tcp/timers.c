@@ -3,6 +3,7 @@
 #include "tcp/timers.h"
 #include "tcp/output.h"
 #include "tcp/position.h"
+#include "tcp/rack.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/state.h"
@@ -25,6 +26,9 @@ static enum capy_tcp_timer wanted(const struct capy_tcp *tcb, const struct capy_
         return CAPY_TCP_TIMER_RTO;
     if (tcb->snd.wnd == 0 && waits_for_peer(tcb))
         return CAPY_TCP_TIMER_PERSIST;
+    uint64_t ns;
+    if (capy_tcp_flight(tcb) > 0 && capy_tcp_rack_waits(tcb, env, &ns))
+        return CAPY_TCP_TIMER_REORDER;
     if (capy_tcp_flight(tcb) > 0)
         return capy_tcp_tlp_wanted(tcb) ? CAPY_TCP_TIMER_TLP : CAPY_TCP_TIMER_RTO;
     /* Sender SWS avoidance holds back what is queued: the override timeout of §3.8.6.2.1. */
@@ -38,7 +42,11 @@ static enum capy_tcp_timer wanted(const struct capy_tcp *tcb, const struct capy_
 static uint64_t duration(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          enum capy_tcp_timer timer)
 {
+    uint64_t ns = 0;
     switch (timer) {
+    case CAPY_TCP_TIMER_REORDER:
+        (void)capy_tcp_rack_waits(tcb, env, &ns);
+        return ns;
     case CAPY_TCP_TIMER_RTO:
         return capy_tcp_rto(tcb, env);
     case CAPY_TCP_TIMER_TLP:
@@ -67,7 +75,8 @@ void capy_tcp_timers_changed(struct capy_tcp *tcb, const struct capy_tcp_env *en
     if (tcb->state == CAPY_TCP_CLOSED || tcb->timer == CAPY_TCP_TIMER_END)
         return;
     enum capy_tcp_timer timer = wanted(tcb, env);
-    if (timer != (enum capy_tcp_timer)tcb->timer)
+    /* RACK's patience changes with every ACK; all others run from when they began. */
+    if (timer != (enum capy_tcp_timer)tcb->timer || timer == CAPY_TCP_TIMER_REORDER)
         start(tcb, env, timer);
     if (!waits_for_peer(tcb) || tcb->probe == CAPY_TCP_PROBE_RESET)
         tcb->give_up_at = CAPY_NEVER;
@@ -138,6 +147,10 @@ static uint32_t timer_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env
         tcb->probe = CAPY_TCP_PROBE_TAIL;
         tcb->snd.tlp_end = tcb->snd.nxt; /* output moves it when the probe is new data */
         start(tcb, env, CAPY_TCP_TIMER_RTO);
+        return 0;
+    case CAPY_TCP_TIMER_REORDER:
+        capy_tcp_recovery_waited(tcb, env);
+        start(tcb, env, wanted(tcb, env));
         return 0;
     case CAPY_TCP_TIMER_PERSIST:
         tcb->probe = CAPY_TCP_PROBE_WINDOW;

@@ -43,7 +43,7 @@ static void test_reno_adds_a_segment_per_round_trip_and_halves(void **state)
     (void)state;
     struct capy_tcp tcb = block(CAPY_TCP_NEWRENO, 20 * MSS);
     tcb.cc.cwnd = 20 * MSS;
-    capy_tcp_cc_lost(&tcb);
+    capy_tcp_cc_lost(&tcb, capy_tcp_flight(&tcb));
     assert_int_equal(tcb.cc.cwnd, 10 * MSS);
     for (uint32_t round = 0; round < 5; round++)
         for (uint32_t acked = 0, cwnd = tcb.cc.cwnd; acked < cwnd; acked += MSS)
@@ -62,7 +62,7 @@ static void test_cubic_returns_to_w_max_after_k(void **state)
     const uint32_t w = 400 * MSS;
     struct capy_tcp tcb = block(CAPY_TCP_CUBIC, w);
     tcb.cc.cwnd = w;
-    capy_tcp_cc_lost(&tcb);
+    capy_tcp_cc_lost(&tcb, capy_tcp_flight(&tcb));
     assert_int_equal(tcb.cc.cwnd, w / 10 * 7);
     assert_int_equal(tcb.cc.w_max, w);
     const uint64_t rtt = CAPY_MS(100), start = CAPY_SEC(5);
@@ -92,7 +92,7 @@ static void test_cubic_fast_convergence(void **state)
     struct capy_tcp tcb = block(CAPY_TCP_CUBIC, 100 * MSS);
     tcb.cc.cwnd = 100 * MSS;
     tcb.cc.w_max = 200 * MSS;
-    capy_tcp_cc_lost(&tcb);
+    capy_tcp_cc_lost(&tcb, capy_tcp_flight(&tcb));
     assert_int_equal(tcb.cc.w_max, 85 * MSS); /* §4.7: (1 + beta) / 2 */
 }
 

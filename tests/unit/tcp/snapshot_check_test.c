@@ -70,7 +70,7 @@ static void test_sending_half(void **state)
     REFUSED(s.tcb.snd.lost_end = s.tcb.snd.nxt + 1);
     REFUSED(s.tcb.snd.recover = s.tcb.snd.nxt + 1);
     REFUSED(s.tcb.snd.tlp_end = s.tcb.snd.nxt + 1);
-    REFUSED(s.tcb.phase = CAPY_TCP_RECOVERY); /* with nothing to recover */
+    REFUSED((s.tcb.phase = CAPY_TCP_RECOVERY, s.tcb.snd.recover = s.tcb.snd.una)); /* of what? */
     REFUSED(s.tcb.snd.sacked = capy_tcp_flight(&s.tcb) + 1);
     REFUSED(s.tcb.snd.wnd = 65536); /* cannot be said without scaling */
     REFUSED(s.tcb.snd.wnd_max = s.tcb.snd.wnd - 1);
@@ -119,6 +119,25 @@ static void test_ranges(void **state)
     end_done(&s.e);
 }
 
+static void test_send_records(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    struct capy_tcp_sent *l = &s.marks.sent;
+    assert_true(l->cnt > 0);
+    REFUSED(l->cnt = 0);                               /* but there are SACKed ranges */
+    REFUSED(l->r[0].end = s.tcb.snd.una);              /* empty */
+    REFUSED(l->r[l->cnt - 1].end = s.tcb.snd.nxt - 1); /* not all of the flight */
+    REFUSED(l->r[l->cnt - 1].end = s.tcb.snd.nxt + 1);
+    REFUSED(l->rack_end = s.tcb.snd.nxt + 1);
+    REFUSED(l->rack_rtt = UINT64_MAX);
+    REFUSED(l->dsack_round = s.tcb.snd.nxt + 1);
+    REFUSED(s.tcb.snd.lost_end = s.tcb.snd.una + 1); /* told twice */
+    REFUSED(s.tcb.snd.rtx_nxt = s.tcb.snd.una + 1);
+    end_done(&s.e);
+}
+
 static void test_timers_and_path(void **state)
 {
     (void)state;
@@ -146,8 +165,11 @@ static void test_timers_and_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states_and_enumerations), cmocka_unit_test(test_sending_half),
-        cmocka_unit_test(test_receiving_half),          cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_states_and_enumerations),
+        cmocka_unit_test(test_sending_half),
+        cmocka_unit_test(test_receiving_half),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_send_records),
         cmocka_unit_test(test_timers_and_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
