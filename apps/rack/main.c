@@ -161,7 +161,10 @@ static int build(const struct capy_rack_local_options *opt)
     if (!opt->command) {
         print_how(&local);
     }
-    int signal = await_end(&local, signals);
+    /* A Ctrl-C from before there was a command: nobody else has seen it. */
+    sigset_t pending;
+    bool early = opt->command && sigpending(&pending) == 0 && sigismember(&pending, SIGINT) == 1;
+    int signal = early ? SIGINT : await_end(&local, signals);
     if (signal == 0) {
         int status = capy_rack_local_wait(&local);
         return opt->command ? status : 1;

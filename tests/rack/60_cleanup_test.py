@@ -5,8 +5,11 @@ import glob
 import os
 import signal
 import subprocess
+import time
 
 from rack import CAPY, OUT, Rack, check, main, until
+
+EARLY_S = 0.1  # well before a rack is up
 
 
 def processes():
@@ -59,7 +62,23 @@ def end_by(number):
         check(open("/proc/mounts").read() == mounts, "a mount is left")
 
 
+def interrupt_early():
+    """Ctrl-C while the rack is being built ends it, before the command has begun or soon after."""
+    p = subprocess.Popen([CAPY, "rack", "run", "--dir", os.path.join(OUT, "rack"), "--", "sleep",
+                          "60"], start_new_session=True, stderr=subprocess.DEVNULL)
+    time.sleep(EARLY_S)
+    os.killpg(p.pid, signal.SIGINT)
+    try:
+        status = p.wait(15)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        status = None
+    check(status == 128 + signal.SIGINT, f"Ctrl-C while it starts: exit status {status}")
+    until(lambda: not processes(), 5, f"no process left: {processes()}")
+
+
 def test():
+    interrupt_early()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL, "supervisor"):
         end_by(number)
 
