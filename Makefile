@@ -29,6 +29,7 @@ test:                           ## every test; ends with "N passed, N failed"
 bench: release                  ## every bench; writes out/bench/*.json
 	@mkdir -p out/bench
 	@build/bench/bench-migrate | tee out/bench/migrate.json
+	@bench/run-stack build | tee out/bench/stack.json
 
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build
