@@ -139,6 +139,7 @@ static bool check_sequence(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     const struct capy_tcp_segment *seg = a->seg;
     if (!check_timestamp(tcb, env, a))
         return false;
+    capy_tcp_note_duplicate(tcb, env, a->seq, a->seq + a->len);
     if (!in_window(tcb, a)) {
         env->count->bad_seq++;
         /* The peer did not get our SYN-ACK: an ACK alone would not help it. */

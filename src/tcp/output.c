@@ -238,13 +238,13 @@ static void emit_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 }
 
 /* SACK blocks beside whatever else goes out; the bytes of options they take. */
-static uint32_t put_sack(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
+static uint32_t put_sack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          struct capy_tcp_segment *seg)
 {
-    if (!tcb->sack_ok || tcb->rcv.ooo == 0)
+    if (!tcb->sack_ok)
         return 0;
     capy_tcp_sack_fill(tcb, env, tcb->ts_ok ? 3 : CAPY_TCP_SACK_MAX, seg);
-    return 4u + 8u * seg->sack_cnt; /* RFC 2018 §3, padded to four bytes */
+    return seg->sack_cnt > 0 ? 4u + 8u * seg->sack_cnt : 0; /* RFC 2018 §3, padded to 4 bytes */
 }
 
 static void emit_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,

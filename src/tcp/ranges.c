@@ -121,14 +121,20 @@ struct capy_tcp_marks *capy_tcp_marks_need(struct capy_tcp *tcb, const struct ca
         m->ooo.cnt = 0;
         m->sacked.cnt = 0;
         m->sent.cnt = 0;
+        m->dup = (struct capy_tcp_range){0};
     }
     return marks_at(env->blocks, tcb->marks);
+}
+
+bool capy_tcp_marks_used(const struct capy_tcp_marks *m)
+{
+    return m->ooo.cnt + m->sacked.cnt + m->sent.cnt > 0 || m->dup.right != 0;
 }
 
 void capy_tcp_marks_settle(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     const struct capy_tcp_marks *m = capy_tcp_marks(tcb, env);
-    if (tcb->marks == CAPY_NONE || m->ooo.cnt + m->sacked.cnt + m->sent.cnt > 0)
+    if (tcb->marks == CAPY_NONE || capy_tcp_marks_used(m))
         return;
     capy_pool_give(&env->blocks->pool, tcb->marks);
     tcb->marks = CAPY_NONE;

@@ -30,7 +30,7 @@ struct capy_tcp_run {
 };
 
 /* A flight in a steady state has no more than a run per 1/32 of a round trip. */
-#define CAPY_TCP_RUN_MAX 40u
+#define CAPY_TCP_RUN_MAX 39u
 
 /* Send records and the RACK variables that mean something only with them (RFC 8985 §5.2). */
 struct capy_tcp_sent {
@@ -46,6 +46,7 @@ struct capy_tcp_sent {
 struct capy_tcp_marks {
     struct capy_tcp_ranges ooo;    /* most recently changed first: RFC 2018 §4's order */
     struct capy_tcp_ranges sacked; /* ascending; never without send records */
+    struct capy_tcp_range dup;     /* arrived twice and is not reported yet; 0, 0: nothing */
     struct capy_tcp_sent sent;
 };
 
@@ -76,6 +77,8 @@ const struct capy_tcp_marks *capy_tcp_marks_in(const struct capy_tcp *tcb,
                                                const struct capy_blocks *blocks);
 /* The connection's lists to write to, taking a block if need be; NULL when the pool is empty. */
 struct capy_tcp_marks *capy_tcp_marks_need(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* True when there is anything to remember. */
+bool capy_tcp_marks_used(const struct capy_tcp_marks *m);
 /* Gives the block back when all lists are empty. */
 void capy_tcp_marks_settle(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 

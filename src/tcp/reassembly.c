@@ -7,6 +7,33 @@
 #include "tcp/ranges.h"
 #include "tcp/reserve.h"
 
+/* Of several duplicates between two ACKs the last one is told. */
+static void note(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t left,
+                 uint64_t right)
+{
+    bool spare = tcb->marks != CAPY_NONE || capy_tcp_blocks_out_of_order(env->blocks) > 0;
+    if (!tcb->sack_ok || left >= right || !spare)
+        return;
+    struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
+    if (m)
+        m->dup = (struct capy_tcp_range){left, right};
+}
+
+void capy_tcp_note_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t left,
+                             uint64_t right)
+{
+    note(tcb, env, capy_max64(left, CAPY_TCP_POS_DATA), capy_min64(right, capy_tcp_rcv_last(tcb)));
+}
+
+/* The same beyond rcv.nxt: what of [left, right) is held already. */
+static void note_held(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t left,
+                      uint64_t right)
+{
+    const struct capy_tcp_ranges *ooo = &capy_tcp_marks(tcb, env)->ooo;
+    for (uint32_t i = 0; i < ooo->cnt; i++)
+        note(tcb, env, capy_max64(left, ooo->r[i].left), capy_min64(right, ooo->r[i].right));
+}
+
 static enum capy_tcp_placed place_ahead(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                                         uint64_t pos, const uint8_t *data, uint32_t len)
 {
@@ -19,6 +46,7 @@ static enum capy_tcp_placed place_ahead(struct capy_tcp *tcb, const struct capy_
         capy_tcp_marks_settle(tcb, env);
         return CAPY_TCP_PLACED_NOTHING;
     }
+    note_held(tcb, env, pos, pos + len);
     CAPY_ASSERT(capy_tcp_ranges_add(&m->ooo, pos, pos + len, CAPY_TCP_RECENT_FIRST));
     tcb->rcv.ooo = capy_tcp_ranges_total(&m->ooo);
     return CAPY_TCP_PLACED_AHEAD;
@@ -63,13 +91,24 @@ uint64_t capy_tcp_held_end(const struct capy_tcp *tcb, const struct capy_tcp_env
     return end;
 }
 
-void capy_tcp_sack_fill(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint8_t max,
+static void put_block(const struct capy_tcp *tcb, struct capy_tcp_segment *seg,
+                      const struct capy_tcp_range *r)
+{
+    struct capy_sack_block *block = &seg->sack[seg->sack_cnt++];
+    block->left = capy_tcp_seq_at(tcb->rcv.irs, r->left);
+    block->right = capy_tcp_seq_at(tcb->rcv.irs, r->right);
+}
+
+void capy_tcp_sack_fill(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint8_t max,
                         struct capy_tcp_segment *seg)
 {
-    const struct capy_tcp_ranges *ooo = &capy_tcp_marks(tcb, env)->ooo;
-    seg->sack_cnt = (uint8_t)capy_min32(ooo->cnt, max);
-    for (uint32_t i = 0; i < seg->sack_cnt; i++) {
-        seg->sack[i].left = capy_tcp_seq_at(tcb->rcv.irs, ooo->r[i].left);
-        seg->sack[i].right = capy_tcp_seq_at(tcb->rcv.irs, ooo->r[i].right);
-    }
+    if (tcb->marks == CAPY_NONE)
+        return;
+    struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
+    if (m->dup.right != 0)
+        put_block(tcb, seg, &m->dup);
+    m->dup = (struct capy_tcp_range){0};
+    for (uint32_t i = 0; i < m->ooo.cnt && seg->sack_cnt < max; i++)
+        put_block(tcb, seg, &m->ooo.r[i]);
+    capy_tcp_marks_settle(tcb, env);
 }

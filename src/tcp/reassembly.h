@@ -17,8 +17,12 @@ enum capy_tcp_placed capy_tcp_place(struct capy_tcp *tcb, const struct capy_tcp_
                                     uint64_t pos, const uint8_t *data, uint32_t len);
 /* Highest position held, or rcv.nxt. */
 uint64_t capy_tcp_held_end(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
-/* Fills the SACK blocks of an outgoing segment, at most max (RFC 2018 §4). */
-void capy_tcp_sack_fill(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint8_t max,
+/* What of [left, right) lies below rcv.nxt has arrived twice: the next ACK says so. */
+void capy_tcp_note_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t left,
+                             uint64_t right);
+/* Fills the SACK blocks of an outgoing segment, at most max (RFC 2018 §4); a duplicate comes first,
+ * and is told but once (RFC 2883 §4). */
+void capy_tcp_sack_fill(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint8_t max,
                         struct capy_tcp_segment *seg);
 
 #endif

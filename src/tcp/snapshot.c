@@ -110,7 +110,7 @@ static bool copy_queues(struct capy_stream *in, uint64_t at, struct capy_tcp *tc
     if (!copy(in, &at, snd, snd->start, capy_tcp_unacked(tcb), env->blocks) ||
         !copy(in, &at, app, 0, meta->app_len, env->blocks))
         return false;
-    if (marks->ooo.cnt + marks->sacked.cnt + marks->sent.cnt == 0)
+    if (!capy_tcp_marks_used(marks))
         return true;
     struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
     if (m)

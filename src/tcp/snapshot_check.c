@@ -171,6 +171,15 @@ static bool sent_ok(const struct capy_tcp *tcb, const struct capy_tcp_marks *mar
            snd->lost_end == snd->una && snd->rtx_nxt == snd->una;
 }
 
+/* A duplicate to be told of: among what we hold, in order or not. */
+static bool dup_ok(const struct capy_tcp *tcb, const struct capy_tcp_range *dup)
+{
+    if (dup->left == 0)
+        return dup->right == 0;
+    return tcb->sack_ok && dup->left >= CAPY_TCP_POS_DATA && dup->left < dup->right &&
+           dup->right <= capy_max64(tcb->rcv.adv, tcb->rcv.nxt);
+}
+
 bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        const struct capy_tcp_marks *marks, const struct capy_snap_meta *meta)
 {
@@ -179,5 +188,5 @@ bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *en
            timers_ok(tcb, env->now) &&
            ranges_ok(&marks->ooo, rcv->nxt, capy_min64(rcv->adv, rcv->fin_pos), false) &&
            ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) && sent_ok(tcb, marks) &&
-           meta->app_len <= CAPY_APP_STATE_MAX;
+           dup_ok(tcb, &marks->dup) && meta->app_len <= CAPY_APP_STATE_MAX;
 }

@@ -1,4 +1,4 @@
-/* Version 2 of the snapshot's head: each field once, in both directions. Positions are written
+/* Version 3 of the snapshot's head: each field once, in both directions. Positions are written
  * relative to snd.una and rcv.nxt, so that an idle connection's are mostly single bytes. */
 #include "tcp/snapshot_head.h"
 #include "tcp/position.h"
@@ -207,6 +207,9 @@ void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
     walk_ranges(c, &marks->ooo, tcb->rcv.nxt);
     walk_ranges(c, &marks->sacked, tcb->snd.una);
     walk_sent(c, &marks->sent, tcb->snd.una);
+    capy_codec_after_or(c, &marks->dup.left, CAPY_TCP_POS_SYN, 0);
+    if (marks->dup.left != 0)
+        capy_codec_after(c, &marks->dup.right, marks->dup.left);
     capy_codec_bytes(c, meta->next_hop.b, sizeof meta->next_hop.b);
     capy_codec_u32(c, &meta->app_len);
     capy_codec_fixed64(c, &meta->user_flags);

@@ -119,6 +119,20 @@ static void test_ranges(void **state)
     end_done(&s.e);
 }
 
+static void test_duplicate_to_be_told(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    s.marks.dup = (struct capy_tcp_range){s.tcb.rcv.nxt - 5, s.tcb.rcv.nxt};
+    assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
+    REFUSED(s.marks.dup.right = s.marks.dup.left);
+    REFUSED(s.marks.dup.right = s.tcb.rcv.adv + 1);
+    REFUSED(s.marks.dup.left = CAPY_TCP_POS_SYN);
+    REFUSED(s.marks.dup.left = 0);
+    end_done(&s.e);
+}
+
 static void test_send_records(void **state)
 {
     (void)state;
@@ -165,11 +179,9 @@ static void test_timers_and_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states_and_enumerations),
-        cmocka_unit_test(test_sending_half),
-        cmocka_unit_test(test_receiving_half),
-        cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_send_records),
+        cmocka_unit_test(test_states_and_enumerations), cmocka_unit_test(test_sending_half),
+        cmocka_unit_test(test_receiving_half),          cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_duplicate_to_be_told),    cmocka_unit_test(test_send_records),
         cmocka_unit_test(test_timers_and_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
