@@ -91,20 +91,27 @@ static uint64_t conn_next_at(const struct capy_conn *c, uint64_t now)
     return at;
 }
 
+void capy_conn_arm(struct capy_stack *s, uint32_t idx)
+{
+    const struct capy_conn *c = &s->conns[idx];
+    /* Lazily: an entry that fires too early only looks again; one too late must move. */
+    uint64_t at = conn_next_at(c, s->now);
+    if (at < capy_wheel_at(&s->wheel, idx))
+        capy_wheel_arm(&s->wheel, idx, at);
+}
+
 void capy_conn_settle(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
     if (c->mode != CAPY_CONN_RUNNING)
         return;
-    struct capy_tcp_env env = capy_env(s);
-    if (c->out_list == CAPY_OUT_NONE && capy_tcp_wants_output(&c->tcb, &env)) {
+    /* Whether it has anything to send is asked once, when its turn comes (send.c), not after each
+     * of the several things that happen to it before. */
+    if (c->out_list == CAPY_OUT_NONE) {
         c->out_list = CAPY_OUT_READY;
         capy_list_push_tail(&s->ready, idx);
     }
-    /* Lazily: an entry that fires too early only looks again; one too late must move. */
-    uint64_t at = conn_next_at(c, s->now);
-    if (at < capy_wheel_at(&s->wheel, idx))
-        capy_wheel_arm(&s->wheel, idx, at);
+    capy_conn_arm(s, idx);
 }
 
 static void opened(struct capy_stack *s, uint32_t idx)

@@ -48,9 +48,12 @@ static size_t send_ready(struct capy_stack *s, uint8_t *frame)
             continue;
         }
         size_t len = capy_send_segment(s, idx, frame);
-        if (len == 0 || ++s->turn >= TURN_SEGMENTS) {
+        if (len == 0) {
             capy_conn_unready(s, idx);
-            capy_conn_settle(s, idx); /* to the tail, if there is more */
+            capy_conn_arm(s, idx); /* what it sent started timers */
+        } else if (++s->turn >= TURN_SEGMENTS) {
+            capy_conn_unready(s, idx);
+            capy_conn_settle(s, idx); /* to the tail */
         }
         if (len > 0)
             return len;
