@@ -6,7 +6,11 @@
 #include "sock/control.h"
 #include "sock/os.h"
 
-static bool receive(struct capy *os)
+/* Full bursts in a row after which timers run all the same: about what a receive ring holds. */
+#define FULL_BURSTS_MAX 32u
+
+/* How many frames. */
+static unsigned receive(struct capy *os)
 {
     struct capy_frame frames[CAPY_DRV_BURST];
     unsigned cnt = os->drv->ops->receive(os->drv, frames, CAPY_DRV_BURST);
@@ -14,7 +18,16 @@ static bool receive(struct capy *os)
         capy_stack_input(os->stack, frames[i].data, frames[i].len, os->now);
     if (cnt)
         os->drv->ops->release(os->drv, frames, cnt);
-    return cnt > 0;
+    return cnt;
+}
+
+/* A server that was not run for a while finds timers due and, behind the first burst, the very
+ * frames they wait for: an ACK, a grant. What has arrived already is heard first, or all of it
+ * would be sent again for nothing. */
+static bool timers_may_run(struct capy *os, unsigned received)
+{
+    os->full_bursts = received == CAPY_DRV_BURST ? (os->full_bursts + 1) % FULL_BURSTS_MAX : 0;
+    return os->full_bursts == 0;
 }
 
 /* Fills empty frames from the top of the spare ones, so that the rest stay reserved. How many. */
@@ -58,8 +71,9 @@ bool capy_send(struct capy *os)
 
 static bool turn(struct capy *os)
 {
-    bool worked = receive(os);
-    if (capy_stack_next_at(os->stack) <= os->now)
+    unsigned received = receive(os);
+    bool worked = received > 0;
+    if (timers_may_run(os, received) && capy_stack_next_at(os->stack) <= os->now)
         capy_stack_expire(os->stack, os->now);
     capy_take_events(os);
     capy_load_sample(os);

@@ -102,10 +102,11 @@ struct capy {
     struct capy_listener listener[CAPY_LISTENER_MAX];
     uint32_t live_cnt; /* connection queues that are not dead */
 
-    uint64_t worked_at; /* when the loop last found work: spinning ends spin_us later */
-    bool output_waits;  /* more than a turn may send, or the driver had no frame free */
-    bool interrupted;   /* a signal ended the sleep */
-    unsigned spare_cnt; /* empty frames reserved from the driver */
+    uint64_t worked_at;   /* when the loop last found work: spinning ends spin_us later */
+    unsigned full_bursts; /* received in a row: more may wait in the ring */
+    bool output_waits;    /* more than a turn may send, or the driver had no frame free */
+    bool interrupted;     /* a signal ended the sleep */
+    unsigned spare_cnt;   /* empty frames reserved from the driver */
     struct capy_frame spare[CAPY_DRV_BURST];
     uint8_t *carry; /* application state on its way from one move to the next */
 

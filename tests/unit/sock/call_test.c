@@ -217,6 +217,29 @@ static void an_unknown_server_is_told_with_the_known(void **state)
     b->ops->close(b);
 }
 
+/* A server that stood still: its timer is due, and the ACK it waits for lies behind a burst. */
+static void frames_that_wait_are_heard_before_timers(void **state)
+{
+    (void)state;
+    int qd;
+    struct capy_frame junk;
+    struct capy_drv *wire = rig.wire[0];
+    capy_handle c = rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_push(rig.os[0], qd, "hello", 5), 5);
+    rig_turn(&rig);
+    for (unsigned i = 0; i < CAPY_DRV_BURST + 6u; i++) {
+        assert_int_equal(wire->ops->reserve(wire, &junk, 1), 1);
+        junk.len = 60;
+        memset(junk.data, 0xff, junk.len);
+        wire->ops->submit(wire, &junk, 1);
+    }
+    wire->ops->flush(wire);
+    rig.now += CAPY_SEC(2);
+    rig_turns(&rig, 10);
+    assert_int_equal(capy_stack_counters(rig.os[0]->stack)->tcp.retrans_segs, 0);
+    rig_client_expect(&rig, c, "hello");
+}
+
 int main(void)
 {
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
@@ -231,6 +254,7 @@ int main(void)
         IN_RIG(a_closed_listener_resets_whom_nobody_accepted),
         IN_RIG(numbers_of_ended_queues_name_nothing),
         IN_RIG(wrong_arguments_are_refused),
+        IN_RIG(frames_that_wait_are_heard_before_timers),
         IN_RIG(listeners_run_out_by_name),
         IN_RIG(a_full_table_refuses_and_recovers),
         IN_RIG(an_unknown_server_is_told_with_the_known),
