@@ -30,6 +30,7 @@ static const struct row frame_rows[] = {
     FRAME(frames_in),   FRAME(frames_out), FRAME(arp_in),       FRAME(icmp_in),
     FRAME(udp_in),      FRAME(tcp_in),     FRAME(not_ours),     FRAME(oversize),
     FRAME(no_listener), FRAME(no_slot),    FRAME(backlog_full), FRAME(neighbour_full),
+    FRAME(control_full),
 };
 
 static const struct row tcp_rows[] = {

@@ -5,8 +5,10 @@
 uint8_t *capy_control_reserve(struct capy_stack *s)
 {
     struct capy_control *c = &s->control;
-    if (c->cnt == CAPY_CONTROL_FRAMES)
+    if (c->cnt == CAPY_CONTROL_FRAMES) {
+        s->count.control_full++;
         return NULL;
+    }
     if (c->cnt == 0)
         c->first = 0; /* the same few frames again: they are in the cache */
     return c->frames + (size_t)((c->first + c->cnt) % CAPY_CONTROL_FRAMES) * CAPY_FRAME_MAX;

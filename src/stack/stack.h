@@ -202,6 +202,7 @@ struct capy_stack_counters {
     uint64_t frames_in, frames_out, drop[CAPY_DROP_CNT];
     uint64_t arp_in, icmp_in, udp_in, tcp_in, no_listener, no_slot, backlog_full, neighbour_full;
     uint64_t not_ours, oversize;
+    uint64_t control_full; /* frames of no connection that found no room: lost, or said later */
     uint64_t mig_bad[CAPY_MIG_BAD_CNT], mig_in[CAPY_MIG_TYPE_END], mig_out[CAPY_MIG_TYPE_END];
     uint64_t mig_from_stranger; /* valid bytes, but not from the switch or a peer of the rack */
     uint64_t migrations_out, migrations_in, kept_by_reason[CAPY_REASON_CNT],

@@ -337,6 +337,20 @@ static void ping_is_answered(void **state)
     pair_close(&p);
 }
 
+static void control_frames_without_room_are_counted(void **state)
+{
+    (void)state;
+    struct pair p;
+    open_default(&p);
+    for (unsigned i = 0; i < CAPY_CONTROL_FRAMES; i++) {
+        assert_non_null(capy_control_reserve(p.host[0]));
+        capy_control_commit(p.host[0], 60);
+    }
+    assert_null(capy_control_reserve(p.host[0]));
+    assert_int_equal(capy_stack_counters(p.host[0])->control_full, 1);
+    pair_close(&p);
+}
+
 static void strangers_frames_are_counted(void **state)
 {
     (void)state;
@@ -422,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_short_write_is_followed_by_writable),
         cmocka_unit_test(stale_handles_are_refused),
         cmocka_unit_test(ping_is_answered),
+        cmocka_unit_test(control_frames_without_room_are_counted),
         cmocka_unit_test(strangers_frames_are_counted),
         cmocka_unit_test(a_plain_host_does_not_migrate),
         cmocka_unit_test(initial_sequence_numbers),
