@@ -33,9 +33,10 @@ static uint32_t bucket_of(const struct capy_mig_memory *mem, const struct capy_f
     return (uint32_t)h & (mem->bucket_cnt - 1u);
 }
 
-static uint32_t find_idx(const struct capy_mig_memory *mem, const struct capy_flow_key *key)
+static uint32_t find_in(const struct capy_mig_memory *mem, uint32_t bucket,
+                        const struct capy_flow_key *key)
 {
-    uint32_t i = mem->buckets[bucket_of(mem, key)];
+    uint32_t i = mem->buckets[bucket];
     while (i != CAPY_NONE && !capy_flow_key_eq(&mem->records[i].key, key))
         i = mem->chain[i];
     return i;
@@ -53,14 +54,14 @@ static void unchain(struct capy_mig_memory *mem, uint32_t idx)
 struct capy_mig_record *capy_mig_memory_find(struct capy_mig_memory *mem,
                                              const struct capy_flow_key *key)
 {
-    uint32_t i = find_idx(mem, key);
+    uint32_t i = find_in(mem, bucket_of(mem, key), key);
     return i == CAPY_NONE ? NULL : &mem->records[i];
 }
 
 struct capy_mig_record *capy_mig_memory_touch(struct capy_mig_memory *mem,
                                               const struct capy_flow_key *key, uint64_t now)
 {
-    uint32_t i = find_idx(mem, key);
+    uint32_t b = bucket_of(mem, key), i = find_in(mem, b, key);
     if (i != CAPY_NONE) {
         capy_list_remove(&mem->by_age, i);
     } else {
@@ -71,7 +72,6 @@ struct capy_mig_record *capy_mig_memory_touch(struct capy_mig_memory *mem,
             if (mem->chain[i] != UNCHAINED)
                 unchain(mem, i);
         }
-        uint32_t b = bucket_of(mem, key);
         mem->records[i] = (struct capy_mig_record){.key = *key};
         mem->chain[i] = mem->buckets[b];
         mem->buckets[b] = i;
@@ -83,7 +83,7 @@ struct capy_mig_record *capy_mig_memory_touch(struct capy_mig_memory *mem,
 
 void capy_mig_memory_forget(struct capy_mig_memory *mem, const struct capy_flow_key *key)
 {
-    uint32_t i = find_idx(mem, key);
+    uint32_t i = find_in(mem, bucket_of(mem, key), key);
     if (i == CAPY_NONE)
         return;
     unchain(mem, i);

@@ -210,9 +210,8 @@ static uint16_t choose_port(const struct capy_stack *s, const struct capy_flow_k
 }
 
 static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mig_msg *msg,
-                                      uint16_t *port)
+                                      const struct capy_mig_record *r, uint16_t *port)
 {
-    const struct capy_mig_record *r = capy_record_of(s, &msg->key);
     if (!capy_takes_migrations(s))
         return CAPY_REASON_DRAINING;
     if (capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
@@ -279,9 +278,8 @@ static bool known_flow(struct capy_stack *s, uint32_t idx, const struct capy_mig
 
 /* A repeat of the move that brought the flow here: answering it with a refusal would give the flow
  * back. (All other epochs the switch refuses itself.) */
-static bool is_past(struct capy_stack *s, const struct capy_mig_msg *msg)
+static bool is_past(const struct capy_mig_record *r, const struct capy_mig_msg *msg)
 {
-    const struct capy_mig_record *r = capy_record_of(s, &msg->key);
     return r && r->imported_epoch == msg->epoch && r->imported_id == msg->mig_id;
 }
 
@@ -289,9 +287,12 @@ void capy_target_prepare(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
     uint16_t port = 0;
     uint32_t idx = capy_demux_find_key(s, &msg->key);
-    if ((idx != CAPY_NONE && known_flow(s, idx, msg)) || is_past(s, msg))
+    if (idx != CAPY_NONE && known_flow(s, idx, msg))
         return;
-    enum capy_mig_reason why = may_admit(s, msg, &port);
+    const struct capy_mig_record *r = capy_record_of(s, &msg->key);
+    if (is_past(r, msg))
+        return;
+    enum capy_mig_reason why = may_admit(s, msg, r, &port);
     if (why == CAPY_REASON_NONE)
         admit(s, msg, port);
     else
@@ -305,7 +306,7 @@ static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct 
     struct capy_mig_env env = capy_mig_env(s);
     if (msg->offset + msg->length != msg->total)
         return;
-    bool ours = is_past(s, msg) || (idx != CAPY_NONE && s->conns[idx].epoch == msg->epoch &&
+    bool ours = is_past(capy_record_of(s, &msg->key), msg) || (idx != CAPY_NONE && s->conns[idx].epoch == msg->epoch &&
                                     s->conns[idx].mode != CAPY_CONN_ARRIVING);
     if (ours) {
         uint8_t *frame = capy_control_reserve(s);
@@ -359,6 +360,8 @@ static size_t send_held(struct capy_stack *s, uint32_t i, uint8_t *frame)
 
 size_t capy_target_send(struct capy_stack *s, uint8_t *frame)
 {
+    if (s->target_out.cnt == 0) /* nearly always: a turn asks many times */
+        return 0;
     struct capy_mig_env env = capy_mig_env(s);
     uint32_t i;
     while ((i = capy_list_pop_head(&s->target_out)) != CAPY_NONE) {

@@ -191,6 +191,8 @@ void capy_origin_timer(struct capy_stack *s, uint32_t i)
 
 size_t capy_origin_send(struct capy_stack *s, uint8_t *frame)
 {
+    if (s->origin_out.cnt == 0)
+        return 0;
     struct capy_mig_env env = capy_mig_env(s);
     uint32_t i;
     while ((i = capy_list_pop_head(&s->origin_out)) != CAPY_NONE) {
