@@ -5,6 +5,7 @@
 #include "apps/common/series.h"
 #include "apps/load/response.h"
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #define LOAD_TARGET_MAX 64u
@@ -22,6 +23,7 @@ struct load_options {
     uint64_t service_us, bytes, seed; /* of /synthetic */
     uint64_t timeout_ns;              /* an answer that takes longer is an error */
     uint64_t live_ns; /* a line of progress in JSON on stdout this often; 0: never */
+    bool routed;      /* targets may lie behind a router */
     const char *json; /* the result goes there; NULL: nowhere */
 };
 

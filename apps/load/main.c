@@ -3,6 +3,7 @@
 
 #include "apps/common/option.h"
 #include "apps/load/engine.h"
+#include "apps/load/near.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -21,6 +22,8 @@ static const char usage[] =
     "  --us N            service time of a request at the server (0)\n"
     "  --bytes N         of each answer, every one compared (512)\n"
     "  --seed N          of the bytes (1)\n"
+    "  --routed          also to targets behind a router; without it only to networks this\n"
+    "                    machine is on, so that a mistyped address meets nobody\n"
     "  --timeout-ms N    an answer that takes longer is an error (5000)\n"
     "  --json FILE       the result, besides the text on stdout\n"
     "  --live-ms N       a line of progress in JSON on stdout every N ms, instead of text\n";
@@ -73,6 +76,23 @@ static int take_target(struct load_options *opt, const char *text)
     return 0;
 }
 
+/* A rack's addresses mean somebody else's machine outside of the rack. */
+static int check_near(const struct load_options *opt)
+{
+    char text[INET_ADDRSTRLEN];
+    for (unsigned i = 0; i < opt->target_cnt; i++) {
+        if (!load_is_near(opt->target[i].sin_addr)) {
+            inet_ntop(AF_INET, &opt->target[i].sin_addr, text, sizeof text);
+            fprintf(stderr,
+                    "capy load: %s is on no network of this machine; run it in the rack "
+                    "(capy rack exec c1 -- capy load ...), or add --routed\n",
+                    text);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int parse(int argc, char **argv, struct load_options *opt, uint64_t *connections)
 {
     static const struct option known[] = {{"connections", required_argument, NULL, 0},
@@ -85,6 +105,7 @@ static int parse(int argc, char **argv, struct load_options *opt, uint64_t *conn
                                           {"timeout-ms", required_argument, NULL, 7},
                                           {"live-ms", required_argument, NULL, 8},
                                           {"json", required_argument, NULL, 'j'},
+                                          {"routed", no_argument, NULL, 'r'},
                                           {NULL, 0, NULL, 0}};
     const struct number numbers[] = {{connections, 1, 50000},
                                      {&opt->duration_ns, UINT64_C(1000000000), 1000000},
@@ -101,6 +122,8 @@ static int parse(int argc, char **argv, struct load_options *opt, uint64_t *conn
          at = optind) {
         if (c == 'j') {
             opt->json = optarg;
+        } else if (c == 'r') {
+            opt->routed = true;
         } else if (c == '?') {
             return wrong("unknown option or missing value", argv[at]);
         } else if (take_number(&numbers[c], known[idx].name, optarg) < 0) {
@@ -114,6 +137,9 @@ static int parse(int argc, char **argv, struct load_options *opt, uint64_t *conn
     }
     if (opt->target_cnt == 0) {
         return wrong("which target?", "IP[:PORT] is missing");
+    }
+    if (!opt->routed && check_near(opt) != 0) {
+        return EXIT_USAGE;
     }
     return *connections > 0 ? 0 : wrong("not a count", "--connections 0");
 }

@@ -147,6 +147,9 @@ def with_a_rack():
                              ("s1", ["httpd", "--rack", conf, "--server", "s1"])):
             said = one_line(argv, [CAPY, "rack", "exec", "--dir", rack.dir, member, "--"])
             check("already" in said, f"a second {member}: not said why: {said}")
+        in_c1 = [CAPY, "rack", "exec", "--dir", rack.dir, "c1", "--"]  # nothing can leave from there
+        said = one_line(["load", "203.0.113.1", "--seconds", "1"], in_c1)
+        check("--routed" in said, f"a target behind a router: no remedy: {said}")
         for s in rack.servers:
             check(rack.ask(s, "status")["switch_alive"], f"{s} was disturbed")
 
