@@ -210,6 +210,10 @@ int ctl_migrate(const struct ctl *ctl, int argc, char **argv)
 static void print_drain(const char *server, const json_t *moves)
 {
     const char *why = json_string_value(json_object_get(moves, "last_verdict"));
+    if (why && strcmp(why, "OK") == 0)
+        why = NULL; /* that one was given back: the reason is in the server's counters */
+    else if (why && strcmp(why, "NO_TARGET") == 0)
+        why = "NO_TARGET (no other live server takes connections: start or undrain one)";
     printf("%s: %lu left, %lu in flight, %lu moved, %lu refused%s%s\n", server,
            (unsigned long)ctl_number(moves, "remaining"),
            (unsigned long)ctl_number(moves, "in_flight"), (unsigned long)ctl_number(moves, "moved"),
