@@ -95,18 +95,13 @@ static int check_near(const struct load_options *opt)
 
 static int parse(int argc, char **argv, struct load_options *opt, uint64_t *connections)
 {
-    static const struct option known[] = {{"connections", required_argument, NULL, 0},
-                                          {"seconds", required_argument, NULL, 1},
-                                          {"requests", required_argument, NULL, 2},
-                                          {"rate", required_argument, NULL, 3},
-                                          {"us", required_argument, NULL, 4},
-                                          {"bytes", required_argument, NULL, 5},
-                                          {"seed", required_argument, NULL, 6},
-                                          {"timeout-ms", required_argument, NULL, 7},
-                                          {"live-ms", required_argument, NULL, 8},
-                                          {"json", required_argument, NULL, 'j'},
-                                          {"routed", no_argument, NULL, 'r'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"connections", required_argument, NULL, 0}, {"seconds", required_argument, NULL, 1},
+        {"requests", required_argument, NULL, 2},    {"rate", required_argument, NULL, 3},
+        {"us", required_argument, NULL, 4},          {"bytes", required_argument, NULL, 5},
+        {"seed", required_argument, NULL, 6},        {"timeout-ms", required_argument, NULL, 7},
+        {"live-ms", required_argument, NULL, 8},     {"json", required_argument, NULL, 'j'},
+        {"routed", no_argument, NULL, 'r'},          {NULL, 0, NULL, 0}};
     const struct number numbers[] = {{connections, 1, 50000},
                                      {&opt->duration_ns, UINT64_C(1000000000), 1000000},
                                      {&opt->request_max, 1, UINT64_C(1) << 48},

@@ -24,11 +24,11 @@
 struct capy;
 
 struct capy_options {
-    const char *rack_file;   /* path */
-    const char *server;      /* our name in it */
-    const char *driver;      /* NULL: as the rack file says */
-    const char *capture;     /* pcapng file to write every frame to, NULL for none */
-    bool no_control;         /* true: no control socket at <run_dir>/<server>.sock */
+    const char *rack_file; /* path */
+    const char *server;    /* our name in it */
+    const char *driver;    /* NULL: as the rack file says */
+    const char *capture;   /* pcapng file to write every frame to, NULL for none */
+    bool no_control;       /* true: no control socket at <run_dir>/<server>.sock */
 };
 
 /* Starts a library OS: reads the rack file, opens the device, joins the rack. NULL with one line in
@@ -43,11 +43,11 @@ const char *capy_driver(const struct capy *os);
 uint64_t capy_now(const struct capy *os);
 
 enum capy_op {
-    CAPY_OP_ACCEPT,       /* .accepted is the new queue; .migrated: it came from another server */
-    CAPY_OP_POP,          /* .data, .len lent; len 0 = the peer will send no more (end of stream) */
-    CAPY_OP_PUSH,         /* room again after a short capy_push */
-    CAPY_OP_CLOSED,       /* the connection ended (.status: RESET, TIMEOUT, or OK); the queue is gone */
-    CAPY_OP_MIGRATE,      /* asked queues only: answer with capy_release or capy_veto */
+    CAPY_OP_ACCEPT,  /* .accepted is the new queue; .migrated: it came from another server */
+    CAPY_OP_POP,     /* .data, .len lent; len 0 = the peer will send no more (end of stream) */
+    CAPY_OP_PUSH,    /* room again after a short capy_push */
+    CAPY_OP_CLOSED,  /* the connection ended (.status: RESET, TIMEOUT, or OK); the queue is gone */
+    CAPY_OP_MIGRATE, /* asked queues only: answer with capy_release or capy_veto */
     CAPY_OP_MIGRATE_KEPT, /* asked queues only: released, but the move fell through: carry on here,
                              with the state you had; outstanding pops are still outstanding */
     CAPY_OP_MIGRATED_OUT, /* it lives on another server; the queue is gone */
@@ -57,14 +57,14 @@ enum capy_op {
 struct capy_done {
     enum capy_op op;
     int qd;
-    int status;           /* CAPY_OK or a negative code */
+    int status; /* CAPY_OK or a negative code */
     int accepted;
     bool migrated;
-    uint64_t user;        /* the queue's value, set by capy_set_user */
-    const uint8_t *data;  /* lent until the next capy_pop, capy_consume or capy_close of the queue */
-    uint32_t len;         /* contiguous bytes lent */
-    uint32_t avail;       /* all unread bytes; more than len when they lie in several pieces */
-    bool fin;             /* POP: the peer's FIN is behind the avail bytes */
+    uint64_t user;       /* the queue's value, set by capy_set_user */
+    const uint8_t *data; /* lent until the next capy_pop, capy_consume or capy_close of the queue */
+    uint32_t len;        /* contiguous bytes lent */
+    uint32_t avail;      /* all unread bytes; more than len when they lie in several pieces */
+    bool fin;            /* POP: the peer's FIN is behind the avail bytes */
 };
 
 /* Waits until at least one completion is there, or timeout_ns passed (-1: for ever, 0: just look).

@@ -15,10 +15,10 @@
 
 struct capy_rack_server {
     char name[CAPY_RACK_NAME_MAX];
-    char device[16];   /* interface that the server's program opens */
-    uint8_t ip[16];    /* IPv4-mapped or IPv6 */
-    uint8_t mac[6];    /* default 02:ca + the last four bytes of ip */
-    char port[16];     /* the switch's device that leads to this server */
+    char device[16]; /* interface that the server's program opens */
+    uint8_t ip[16];  /* IPv4-mapped or IPv6 */
+    uint8_t mac[6];  /* default 02:ca + the last four bytes of ip */
+    char port[16];   /* the switch's device that leads to this server */
 };
 
 struct capy_rack_port { /* a client-facing device of the switch */
@@ -31,15 +31,15 @@ struct capy_rack_service {
 };
 
 struct capy_rack {
-    char path[256];        /* where it was read from */
-    char run_dir[256];     /* control sockets: <run_dir>/<name>.sock */
+    char path[256];    /* where it was read from */
+    char run_dir[256]; /* control sockets: <run_dir>/<name>.sock */
     uint64_t key[2];
     bool encrypt;
     uint16_t tcpmig_port;
     uint16_t mig_port_first, mig_port_cnt;
-    char driver[16];       /* auto, af_xdp, tap */
-    uint8_t gateway[16];   /* all zero: none */
-    uint8_t prefix_len;    /* 24 */
+    char driver[16];     /* auto, af_xdp, tap */
+    uint8_t gateway[16]; /* all zero: none */
+    uint8_t prefix_len;  /* 24 */
     uint16_t mtu;
 
     uint8_t switch_ip[16];
@@ -52,11 +52,11 @@ struct capy_rack {
 
     /* The trigger (paper §3.3): over this load a server moves one connection away. 0: off. */
     uint32_t load_threshold;
-    uint32_t load_interval_us;       /* at most one automatic migration per this time */
+    uint32_t load_interval_us; /* at most one automatic migration per this time */
 
     uint32_t conn_max, buffer_mib, migrate_max, memory_max;
     uint32_t snd_buf, rcv_buf;
-    uint32_t spin_us;                /* busy-poll this long before sleeping */
+    uint32_t spin_us; /* busy-poll this long before sleeping */
 
     unsigned server_cnt, client_port_cnt, service_cnt;
     struct capy_rack_server server[CAPY_RACK_SERVER_MAX];

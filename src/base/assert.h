@@ -5,8 +5,7 @@
 /* Prints file, line and expression to stderr, then aborts. */
 _Noreturn void capy_assert_failed(const char *file, int line, const char *expr);
 
-#define CAPY_ASSERT(expr)                                                                          \
-    ((expr) ? (void)0 : capy_assert_failed(__FILE__, __LINE__, #expr))
+#define CAPY_ASSERT(expr) ((expr) ? (void)0 : capy_assert_failed(__FILE__, __LINE__, #expr))
 
 #define CAPY_MUST_USE __attribute__((warn_unused_result))
 

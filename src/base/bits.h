@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CAPY_NONE UINT32_MAX          /* "no index" in every index-linked structure */
-#define CAPY_NEVER UINT64_MAX         /* "no deadline" for every *_at value */
-#define CAPY_US(n) ((uint64_t)(n) * 1000u)
-#define CAPY_MS(n) ((uint64_t)(n) * 1000000u)
-#define CAPY_SEC(n) ((uint64_t)(n) * 1000000000u)
+#define CAPY_NONE UINT32_MAX  /* "no index" in every index-linked structure */
+#define CAPY_NEVER UINT64_MAX /* "no deadline" for every *_at value */
+#define CAPY_US(n) ((uint64_t)(n)*1000u)
+#define CAPY_MS(n) ((uint64_t)(n)*1000000u)
+#define CAPY_SEC(n) ((uint64_t)(n)*1000000000u)
 
 static inline uint16_t capy_load16(const uint8_t *p)
 {

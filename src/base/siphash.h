@@ -58,8 +58,8 @@ static inline uint64_t capy_sip_load_le(const uint8_t *p, size_t len)
 
 /* The hash of len bytes under key with c compression and d finalization rounds; inlined always, so
  * that the round counts are constants to the compiler. */
-__attribute__((always_inline)) static inline uint64_t capy_siphash_cd(struct capy_key key, const uint8_t *data, size_t len, int c,
-                                       int d)
+__attribute__((always_inline)) static inline uint64_t
+capy_siphash_cd(struct capy_key key, const uint8_t *data, size_t len, int c, int d)
 {
     struct capy_sip s = {key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du,
                          key.k0 ^ 0x6c7967656e657261u, key.k1 ^ 0x7465646279746573u};

@@ -29,9 +29,9 @@ struct capy_blocks {
 void capy_blocks_init(struct capy_blocks *b, struct capy_arena *a, uint32_t cnt);
 
 struct capy_stream {
-    uint64_t start;          /* offset of the first byte kept; bytes before are gone */
-    uint32_t head, tail;     /* first and last block, CAPY_NONE when no block exists */
-    uint32_t hint;           /* last block touched by a read or write at an offset */
+    uint64_t start;      /* offset of the first byte kept; bytes before are gone */
+    uint32_t head, tail; /* first and last block, CAPY_NONE when no block exists */
+    uint32_t hint;       /* last block touched by a read or write at an offset */
     uint32_t block_cnt;
 };
 

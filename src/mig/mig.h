@@ -20,12 +20,12 @@
 
 struct capy_mig_cfg {
     uint64_t rto_ns, rto_max_ns; /* bounds of the measured repeat interval */
-    uint64_t prepare_ns;   /* give up PREPARE_MIG after this, by CANCEL */
-    uint64_t release_ns;   /* the application must let go within this after PREPARE_MIG_ACK */
-    uint64_t state_ns;     /* without progress for this long in SENDING, try CANCEL */
-    uint64_t hold_ns;      /* a target without progress for this long gives the flow back */
+    uint64_t prepare_ns;         /* give up PREPARE_MIG after this, by CANCEL */
+    uint64_t release_ns;         /* the application must let go within this after PREPARE_MIG_ACK */
+    uint64_t state_ns;           /* without progress for this long in SENDING, try CANCEL */
+    uint64_t hold_ns;            /* a target without progress for this long gives the flow back */
     uint32_t hold_frames_max, hold_bytes_max; /* per migration; more is dropped and counted */
-    uint32_t state_max;    /* largest CONN_STATE a target takes */
+    uint32_t state_max;                       /* largest CONN_STATE a target takes */
 };
 
 void capy_mig_cfg_default(struct capy_mig_cfg *cfg);
@@ -51,9 +51,9 @@ struct capy_mig_repeat {
 struct capy_mig_env {
     const struct capy_mig_cfg *cfg;
     struct capy_blocks *blocks;
-    struct capy_key key;   /* the rack key: tags; payload encryption when seal */
+    struct capy_key key; /* the rack key: tags; payload encryption when seal */
     bool seal;
-    uint16_t self;         /* our server id */
+    uint16_t self; /* our server id */
     uint64_t now;
     struct capy_mig_pace *origin_pace, *target_pace; /* of this server, by side */
 };
@@ -102,22 +102,22 @@ struct capy_mig_window {
 
 struct capy_mig_origin {
     enum capy_mig_origin_phase phase;
-    bool frozen;            /* capy_mig_origin_frozen was called: snap is valid */
-    uint8_t reason;         /* why it ended or was refused: capy_mig_reason */
-    uint8_t verdict;        /* the switch's verdict that ended it, or NONE */
-    uint16_t target;        /* CAPY_SERVER_ANY until PREPARE_MIG_ACK names it */
-    uint16_t target_port;   /* the flow's local port there, from PREPARE_MIG_ACK */
-    uint16_t local_port;    /* the flow's local port here: set it after start when we are not the
+    bool frozen;          /* capy_mig_origin_frozen was called: snap is valid */
+    uint8_t reason;       /* why it ended or was refused: capy_mig_reason */
+    uint8_t verdict;      /* the switch's verdict that ended it, or NONE */
+    uint16_t target;      /* CAPY_SERVER_ANY until PREPARE_MIG_ACK names it */
+    uint16_t target_port; /* the flow's local port there, from PREPARE_MIG_ACK */
+    uint16_t local_port;  /* the flow's local port here: set it after start when we are not the
                                home server, so that CANCEL can rebuild a lost entry */
     uint64_t mig_id;
-    uint32_t epoch;         /* the epoch this migration tries to install */
-    uint32_t epoch_after;   /* the epoch at which the origin goes on after DO_RESUME */
+    uint32_t epoch;       /* the epoch this migration tries to install */
+    uint32_t epoch_after; /* the epoch at which the origin goes on after DO_RESUME */
     struct capy_flow_key key;
     uint64_t started_at, give_up_at;
     struct capy_mig_repeat repeat;
     struct capy_snap snap;
     struct capy_mig_window window;
-    bool waiting;           /* SENDING: nothing to send before news, or repeat.send_at */
+    bool waiting; /* SENDING: nothing to send before news, or repeat.send_at */
 };
 
 /* Starts a migration; PREPARE_MIG is owed at once. epoch: the flow's present epoch + 1.
@@ -157,25 +157,25 @@ enum capy_mig_action capy_mig_origin_expire(struct capy_mig_origin *m,
 enum capy_mig_target_phase {
     CAPY_TARGET_HOLDING,
     CAPY_TARGET_RECEIVING,
-    CAPY_TARGET_DONE,    /* imported; the final CONN_STATE_ACK is owed or was sent */
+    CAPY_TARGET_DONE, /* imported; the final CONN_STATE_ACK is owed or was sent */
     CAPY_TARGET_NACKING,
 };
 
 struct capy_mig_target {
     enum capy_mig_target_phase phase;
     uint8_t reason;
-    bool ack_owed;          /* PREPARE_MIG_ACK, CONN_STATE_ACK or NACK, by phase */
-    bool sealed;            /* the fragments are encrypted */
+    bool ack_owed; /* PREPARE_MIG_ACK, CONN_STATE_ACK or NACK, by phase */
+    bool sealed;   /* the fragments are encrypted */
     uint16_t origin;
-    uint16_t target_port;   /* chosen by the stack */
+    uint16_t target_port; /* chosen by the stack */
     uint64_t mig_id;
     uint32_t epoch, total, received; /* bytes of the encoding; total 0 until the first fragment */
     struct capy_flow_key key;
     uint64_t started_at, give_up_at;
     struct capy_mig_repeat repeat;
-    uint64_t tell_at; /* no partial CONN_STATE_ACK for gaps and repeats before */
+    uint64_t tell_at;                    /* no partial CONN_STATE_ACK for gaps and repeats before */
     uint32_t fragment_cnt, fragment_top; /* fragments that came; behind the highest of them */
-    uint32_t untold; /* fragments that came since the last partial CONN_STATE_ACK */
+    uint32_t untold;          /* fragments that came since the last partial CONN_STATE_ACK */
     struct capy_stream state; /* the encoding, at offsets 0..total */
     struct capy_stream held;  /* frames: 2-byte length, then the frame, one after the other */
     uint32_t held_frames;
@@ -246,15 +246,15 @@ struct capy_mig_record {
     uint32_t refused_epoch;  /* 0: none */
     uint32_t imported_epoch; /* 0: none */
     uint64_t imported_id;
-    uint32_t left_epoch;     /* 0: did not leave */
-    uint16_t left_to;        /* server id */
-    uint16_t left_port;      /* its local port there */
+    uint32_t left_epoch; /* 0: did not leave */
+    uint16_t left_to;    /* server id */
+    uint16_t left_port;  /* its local port there */
     uint64_t touched_at;
 };
 
 struct capy_mig_memory {
     struct capy_mig_record *records;
-    struct capy_link *age;   /* oldest first */
+    struct capy_link *age; /* oldest first */
     uint32_t *buckets, *chain;
     uint32_t cnt, bucket_cnt, used;
     struct capy_list by_age;

@@ -27,9 +27,9 @@ static const struct row driver_rows[] = {DRIVER(rx_frames), DRIVER(tx_frames), D
                                          DRIVER(tx_drops)};
 
 static const struct row frame_rows[] = {
-    FRAME(frames_in),   FRAME(frames_out), FRAME(arp_in),       FRAME(icmp_in),
-    FRAME(udp_in),      FRAME(tcp_in),     FRAME(not_ours),     FRAME(oversize),
-    FRAME(no_listener), FRAME(no_slot),    FRAME(backlog_full), FRAME(neighbour_full),
+    FRAME(frames_in),    FRAME(frames_out), FRAME(arp_in),       FRAME(icmp_in),
+    FRAME(udp_in),       FRAME(tcp_in),     FRAME(not_ours),     FRAME(oversize),
+    FRAME(no_listener),  FRAME(no_slot),    FRAME(backlog_full), FRAME(neighbour_full),
     FRAME(control_full),
 };
 

@@ -53,8 +53,8 @@ struct capy_conn {
     uint16_t gen;
     uint16_t listener; /* while half_open */
     uint8_t mode, out_list;
-    bool announced;          /* which of the two lists holds epoch_link */
-    uint8_t reason, verdict; /* of MIGRATE_KEPT */
+    bool announced;           /* which of the two lists holds epoch_link */
+    uint8_t reason, verdict;  /* of MIGRATE_KEPT */
     struct capy_mac next_hop; /* auto last hop: where the peer's last good segment came from */
     bool has_next_hop : 1;
     bool known : 1; /* the application has, or is about to get, the handle */

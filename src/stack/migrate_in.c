@@ -306,8 +306,9 @@ static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct 
     struct capy_mig_env env = capy_mig_env(s);
     if (msg->offset + msg->length != msg->total)
         return;
-    bool ours = is_past(capy_record_of(s, &msg->key), msg) || (idx != CAPY_NONE && s->conns[idx].epoch == msg->epoch &&
-                                    s->conns[idx].mode != CAPY_CONN_ARRIVING);
+    bool ours = is_past(capy_record_of(s, &msg->key), msg) ||
+                (idx != CAPY_NONE && s->conns[idx].epoch == msg->epoch &&
+                 s->conns[idx].mode != CAPY_CONN_ARRIVING);
     if (ours) {
         uint8_t *frame = capy_control_reserve(s);
         if (frame)

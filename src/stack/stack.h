@@ -33,9 +33,9 @@ struct capy_stack_cfg {
     uint32_t conn_max;                   /* connections, TIME_WAIT included */
     uint32_t block_cnt;                  /* blocks of CAPY_BLOCK_LEN shared by all queues */
     uint32_t listener_max;
-    uint32_t migrate_max;     /* migrations in flight, each direction */
-    uint32_t memory_max;      /* records of finished migrations */
-    uint32_t syn_backlog_max; /* connections in SYN_RECEIVED, per listener */
+    uint32_t migrate_max;                  /* migrations in flight, each direction */
+    uint32_t memory_max;                   /* records of finished migrations */
+    uint32_t syn_backlog_max;              /* connections in SYN_RECEIVED, per listener */
     uint16_t mig_port_first, mig_port_cnt; /* local ports of migrated-in flows only */
     struct capy_tcp_cfg tcp;
     struct capy_mig_cfg mig;

@@ -10,7 +10,7 @@ struct capy_tcp_arrival {
     uint64_t seq, ack;   /* positions: in the peer's stream, in ours */
     const uint8_t *data; /* what is left after trimming, at seq */
     uint32_t len;
-    bool fin;        /* the FIN is behind data, within the window */
+    bool fin;           /* the FIN is behind data, within the window */
     uint32_t sacked;    /* bytes that it newly reports to hold out of order */
     uint64_t dsack_end; /* it reports a duplicate that ended here (RFC 2883); 0: none */
     uint32_t events;    /* to be returned */

@@ -65,16 +65,16 @@ struct capy_tcp_snd {
     /* Loss where there are no send records (tcp/sent.h): [rtx_nxt, lost_end) is lost and waits for
      * its retransmission, what is below was retransmitted. */
     uint64_t rtx_nxt, lost_end;
-    uint64_t recover;         /* leave RECOVERY or LOSS when una gets here */
-    uint64_t tlp_end;         /* nxt after a tail loss probe was sent; 0: none in flight */
+    uint64_t recover; /* leave RECOVERY or LOSS when una gets here */
+    uint64_t tlp_end; /* nxt after a tail loss probe was sent; 0: none in flight */
     struct capy_seq iss;
-    uint32_t wnd, wnd_max;       /* bytes, scaled; the largest ever offered (SWS avoidance) */
-    struct capy_seq wl1, wl2;    /* seq and ack of the last window update */
-    uint32_t sacked;             /* bytes of [una, nxt) the peer holds out of order */
-    uint16_t mss;                /* payload per segment with our usual options */
-    uint8_t wscale;              /* shift of windows the peer sends */
-    uint8_t dup_acks;            /* in a row (RFC 5681) */
-    uint32_t min_rtt_ns;         /* smallest honest sample since the last RTO; 0: none */
+    uint32_t wnd, wnd_max;    /* bytes, scaled; the largest ever offered (SWS avoidance) */
+    struct capy_seq wl1, wl2; /* seq and ack of the last window update */
+    uint32_t sacked;          /* bytes of [una, nxt) the peer holds out of order */
+    uint16_t mss;             /* payload per segment with our usual options */
+    uint8_t wscale;           /* shift of windows the peer sends */
+    uint8_t dup_acks;         /* in a row (RFC 5681) */
+    uint32_t min_rtt_ns;      /* smallest honest sample since the last RTO; 0: none */
 };
 
 /* The receiving half. In-order bytes are [queue.start, nxt); more may lie beyond nxt, see marks. */
@@ -87,9 +87,9 @@ struct capy_tcp_rcv {
     uint64_t ts_recent_at;
     struct capy_seq irs;
     uint32_t ts_recent;
-    uint32_t ooo;    /* bytes held beyond nxt */
-    uint16_t mss;    /* what "full-sized" means for delayed ACKs */
-    uint8_t wscale;  /* shift of windows we send */
+    uint32_t ooo;   /* bytes held beyond nxt */
+    uint16_t mss;   /* what "full-sized" means for delayed ACKs */
+    uint8_t wscale; /* shift of windows we send */
 };
 
 /* RFC 6298 in nanoseconds. */
@@ -105,7 +105,7 @@ struct capy_tcp_cc {
     uint32_t acked;          /* bytes counted toward the next step (RFC 5681, RFC 3465) */
     uint32_t w_max, w_est;   /* CUBIC, RFC 9438, bytes */
     uint32_t k_ms;
-    uint64_t epoch_at;       /* start of this congestion avoidance; CAPY_NEVER: none yet */
+    uint64_t epoch_at; /* start of this congestion avoidance; CAPY_NEVER: none yet */
 };
 
 struct capy_tcp {
@@ -114,29 +114,30 @@ struct capy_tcp {
     struct capy_tcp_rcv rcv;
     struct capy_tcp_rtt rtt;
     struct capy_tcp_cc cc;
-    uint64_t timer_at;      /* of `timer`; CAPY_NEVER when that is NONE */
-    uint64_t delack_at;     /* CAPY_NEVER: no ACK is being delayed */
-    uint64_t give_up_at;    /* user timeout; CAPY_NEVER: nothing waits for the peer */
-    uint64_t challenge_at;  /* no challenge ACK before this (RFC 5961 §7) */
-    uint64_t sent_at;       /* when data last went out: restart after idle (RFC 5681 §4.1) */
-    uint32_t ts_offset;     /* added to the timestamp clock */
+    uint64_t timer_at;     /* of `timer`; CAPY_NEVER when that is NONE */
+    uint64_t delack_at;    /* CAPY_NEVER: no ACK is being delayed */
+    uint64_t give_up_at;   /* user timeout; CAPY_NEVER: nothing waits for the peer */
+    uint64_t challenge_at; /* no challenge ACK before this (RFC 5961 §7) */
+    uint64_t sent_at;      /* when data last went out: restart after idle (RFC 5681 §4.1) */
+    uint32_t ts_offset;    /* added to the timestamp clock */
     uint8_t state, timer, phase, probe; /* of the enums above */
-    uint8_t backoff;        /* doublings of the RTO; retries of SYN and of window probes */
-    uint8_t congestion;     /* enum capy_tcp_congestion */
-    uint8_t reo_mult;       /* RACK.reo_wnd_mult - 1: quarters of the RTT to wait, less one */
-    uint8_t reo_persist;    /* recoveries until that is forgotten */
-    bool reordering : 1;    /* RACK.reordering_seen */
-    bool tlp_again : 1;     /* the tail loss probe was a retransmission (TLP.is_retrans) */
-    bool sack_ok : 1;       /* negotiated (RFC 2018) */
-    bool ts_ok : 1;         /* negotiated (RFC 7323) */
-    bool wscale_ok : 1;     /* negotiated (RFC 7323) */
-    bool nagle : 1;         /* RFC 9293 §3.7.4; off unless asked for */
-    bool fin_queued : 1;    /* our side closes behind snd.end */
-    bool app_gone : 1;      /* nobody will read what arrives */
-    bool ack_now : 1;       /* an ACK is owed */
+    uint8_t backoff;     /* doublings of the RTO; retries of SYN and of window probes */
+    uint8_t congestion;  /* enum capy_tcp_congestion */
+    uint8_t reo_mult;    /* RACK.reo_wnd_mult - 1: quarters of the RTT to wait, less one */
+    uint8_t reo_persist; /* recoveries until that is forgotten */
+    bool reordering : 1; /* RACK.reordering_seen */
+    bool tlp_again : 1;  /* the tail loss probe was a retransmission (TLP.is_retrans) */
+    bool sack_ok : 1;    /* negotiated (RFC 2018) */
+    bool ts_ok : 1;      /* negotiated (RFC 7323) */
+    bool wscale_ok : 1;  /* negotiated (RFC 7323) */
+    bool nagle : 1;      /* RFC 9293 §3.7.4; off unless asked for */
+    bool fin_queued : 1; /* our side closes behind snd.end */
+    bool app_gone : 1;   /* nobody will read what arrives */
+    bool ack_now : 1;    /* an ACK is owed */
 
     /* ---- what stays ------------------------------------------------------------------------- */
-    uint32_t marks; /* block of the pool that holds the range lists, CAPY_NONE when both are empty */
+    uint32_t
+        marks; /* block of the pool that holds the range lists, CAPY_NONE when both are empty */
     uint32_t retrans_segs;
 };
 

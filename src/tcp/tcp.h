@@ -15,13 +15,13 @@ enum capy_tcp_congestion { CAPY_TCP_CUBIC, CAPY_TCP_NEWRENO, CAPY_TCP_CONGESTION
 
 struct capy_tcp_cfg {
     uint32_t snd_buf_max, rcv_buf_max; /* bytes per connection; default 512 KiB, 256 KiB */
-    uint16_t mss_max;                  /* most payload we send or take per segment, before options */
-    uint64_t rto_min_ns, rto_max_ns;   /* DEVIATION(RFC 6298 §2.4): minimum 200 ms as kernels do */
-    uint64_t delack_ns;                /* delayed ACK, at most 500 ms (RFC 9293 MUST-58) */
-    uint64_t time_wait_ns;             /* 2 MSL */
-    uint64_t user_timeout_ns;          /* give up unacknowledged data or persist (R2, RFC 9293) */
+    uint16_t mss_max;                /* most payload we send or take per segment, before options */
+    uint64_t rto_min_ns, rto_max_ns; /* DEVIATION(RFC 6298 §2.4): minimum 200 ms as kernels do */
+    uint64_t delack_ns;              /* delayed ACK, at most 500 ms (RFC 9293 MUST-58) */
+    uint64_t time_wait_ns;           /* 2 MSL */
+    uint64_t user_timeout_ns;        /* give up unacknowledged data or persist (R2, RFC 9293) */
     uint8_t syn_retries;
-    uint8_t congestion;                /* enum capy_tcp_congestion, for connections yet to open */
+    uint8_t congestion; /* enum capy_tcp_congestion, for connections yet to open */
 };
 
 /* Defaults as documented in docs/architecture.md. */
@@ -65,8 +65,8 @@ void capy_tcp_open_passive(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                            uint32_t ts_offset);
 
 /* Active open: state SYN_SENT, SYN owed. */
-void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                          struct capy_seq iss, uint32_t ts_offset);
+void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_seq iss,
+                          uint32_t ts_offset);
 
 /* SEGMENT ARRIVES (RFC 9293 §3.10.7). Returns event bits. A block that is CLOSED, or whose RST is
  * owed, drops the segment.

@@ -11,14 +11,14 @@
 /* Why a frame was dropped by the parser; counted by the stack, shown by `capy ctl stats`. */
 enum capy_drop {
     CAPY_DROP_NONE,
-    CAPY_DROP_SHORT,         /* fewer bytes than its headers say */
-    CAPY_DROP_ETHERTYPE,     /* not ARP, not IP */
-    CAPY_DROP_ARP,           /* malformed ARP */
-    CAPY_DROP_IP_HEADER,     /* bad version, header length or total length */
+    CAPY_DROP_SHORT,     /* fewer bytes than its headers say */
+    CAPY_DROP_ETHERTYPE, /* not ARP, not IP */
+    CAPY_DROP_ARP,       /* malformed ARP */
+    CAPY_DROP_IP_HEADER, /* bad version, header length or total length */
     CAPY_DROP_IP_CHECKSUM,
-    CAPY_DROP_IP_FRAGMENT,   /* not reassembled (DEVIATION(RFC 1122 §3.3.2), see docs) */
-    CAPY_DROP_PROTOCOL,      /* not ICMP, UDP or TCP */
-    CAPY_DROP_ICMP,          /* malformed or bad checksum */
+    CAPY_DROP_IP_FRAGMENT, /* not reassembled (DEVIATION(RFC 1122 §3.3.2), see docs) */
+    CAPY_DROP_PROTOCOL,    /* not ICMP, UDP or TCP */
+    CAPY_DROP_ICMP,        /* malformed or bad checksum */
     CAPY_DROP_UDP_HEADER,
     CAPY_DROP_UDP_CHECKSUM,
     CAPY_DROP_TCP_HEADER,
@@ -64,7 +64,7 @@ struct capy_frame_to {
     struct capy_mac dst_mac, src_mac;
     struct capy_ip src, dst;
     uint16_t src_port, dst_port;
-    uint8_t ttl;     /* 0: 64 */
+    uint8_t ttl; /* 0: 64 */
     uint8_t ecn;
 };
 

@@ -91,8 +91,8 @@ struct capy_mig_msg {
     uint16_t target_port;   /* the local port under which the target runs the flow */
     struct capy_flow_key key;
     uint64_t payload_hash, tag;
-    uint16_t owner;        /* switch part */
-    uint32_t entry_epoch;  /* switch part */
+    uint16_t owner;         /* switch part */
+    uint32_t entry_epoch;   /* switch part */
     const uint8_t *payload; /* borrowed; behind the header */
 };
 
@@ -123,12 +123,12 @@ size_t capy_mig_build(uint8_t *p, struct capy_key key, const struct capy_mig_msg
 
 #define CAPY_MIG_HEARTBEAT_LEN 32u
 struct capy_mig_heartbeat {
-    uint32_t load;         /* the server's workload metric (paper §3.2); smaller is idler */
-    uint32_t free_cnt;     /* connections it could still take */
-    uint32_t draining;     /* 1: takes nothing new */
-    uint32_t conn_cnt;     /* open connections, for people */
-    uint64_t incarnation;  /* of this server; a new one means it restarted */
-    uint64_t switch_boot;  /* last boot id it learned from the switch; 0 none */
+    uint32_t load;        /* the server's workload metric (paper §3.2); smaller is idler */
+    uint32_t free_cnt;    /* connections it could still take */
+    uint32_t draining;    /* 1: takes nothing new */
+    uint32_t conn_cnt;    /* open connections, for people */
+    uint64_t incarnation; /* of this server; a new one means it restarted */
+    uint64_t switch_boot; /* last boot id it learned from the switch; 0 none */
 };
 
 #define CAPY_MIG_HEARTBEAT_ACK_LEN 16u

@@ -24,11 +24,11 @@
 #define CAPY_ENTRY_PENDING_MAX_NS CAPY_SEC(2)
 
 enum {
-    CAPY_ENTRY_SERVED = 1,     /* a segment of the owner was forwarded: its import succeeded */
-    CAPY_ENTRY_DEAD = 2,       /* tombstone: the connection died with its owner */
+    CAPY_ENTRY_SERVED = 1, /* a segment of the owner was forwarded: its import succeeded */
+    CAPY_ENTRY_DEAD = 2,   /* tombstone: the connection died with its owner */
     CAPY_ENTRY_FIN_CLIENT = 4,
     CAPY_ENTRY_FIN_OWNER = 8,
-    CAPY_ENTRY_RST = 16,       /* the owner sent RST */
+    CAPY_ENTRY_RST = 16, /* the owner sent RST */
     CAPY_ENTRY_FINS = CAPY_ENTRY_FIN_CLIENT | CAPY_ENTRY_FIN_OWNER,
 };
 
@@ -40,7 +40,7 @@ struct capy_holder {
 struct capy_entry {
     struct capy_flow_key key;
     uint32_t epoch;
-    uint64_t mig_id;     /* the migration that installed this epoch; 0 none */
+    uint64_t mig_id; /* the migration that installed this epoch; 0 none */
     uint64_t touched_at;
     uint64_t closing_at; /* when RST, or the second FIN, passed */
     uint64_t pending_at; /* when PENDING began */
@@ -51,23 +51,23 @@ struct capy_entry {
 
 /* What a message claims, as far as the switch checked it against its own tables. */
 struct capy_claim {
-    struct capy_holder sender;     /* port: the local port that the message states, or 0 */
-    struct capy_holder peer;       /* the other server named; id CAPY_SERVER_ANY: none */
+    struct capy_holder sender; /* port: the local port that the message states, or 0 */
+    struct capy_holder peer;   /* the other server named; id CAPY_SERVER_ANY: none */
     bool sender_is_home, peer_is_home;
     bool sender_alive, peer_alive; /* lease not expired */
     bool owner_alive;              /* of the entry: lease not expired */
     bool owner_dead;               /* of the entry: restarted, or silent for very long */
     uint64_t now;
-    bool last;                     /* CONN_STATE: the last fragment; CONN_STATE_ACK: the final one */
+    bool last; /* CONN_STATE: the last fragment; CONN_STATE_ACK: the final one */
     uint32_t epoch;
     uint64_t mig_id;
 };
 
 enum {
-    CAPY_RULE_PASS = 1,   /* send it on to the peer */
-    CAPY_RULE_BOUNCE = 2, /* answer the sender */
-    CAPY_RULE_REMOVE = 4, /* the entry ends */
-    CAPY_RULE_GRANT = 8,  /* PREPARE_MIG: choose or check a target, then pass */
+    CAPY_RULE_PASS = 1,        /* send it on to the peer */
+    CAPY_RULE_BOUNCE = 2,      /* answer the sender */
+    CAPY_RULE_REMOVE = 4,      /* the entry ends */
+    CAPY_RULE_GRANT = 8,       /* PREPARE_MIG: choose or check a target, then pass */
     CAPY_RULE_OWNER_GONE = 16, /* report epoch + 1, owned by nobody */
 };
 
@@ -216,9 +216,8 @@ static inline struct capy_rule capy_entry_state_ack(const struct capy_entry *e,
 }
 
 /* ---- CANCEL: sender = origin; epoch = the one to burn ---- */
-static inline struct capy_rule capy_entry_cancel(struct capy_entry *e,
-                                                 const struct capy_flow_key *key,
-                                                 const struct capy_claim *c)
+static inline struct capy_rule
+capy_entry_cancel(struct capy_entry *e, const struct capy_flow_key *key, const struct capy_claim *c)
 {
     const struct capy_rule ok = capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_OK);
     const struct capy_rule stale = capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_STALE);
@@ -253,9 +252,8 @@ static inline struct capy_rule capy_entry_cancel(struct capy_entry *e,
 }
 
 /* ---- NACK(e), e > 0: sender = target, peer = origin if the sender knows it ---- */
-static inline struct capy_rule capy_entry_nack(struct capy_entry *e,
-                                               const struct capy_flow_key *key,
-                                               const struct capy_claim *c)
+static inline struct capy_rule
+capy_entry_nack(struct capy_entry *e, const struct capy_flow_key *key, const struct capy_claim *c)
 {
     const bool has_peer = c->peer.id != CAPY_SERVER_ANY;
     const struct capy_rule ok =
@@ -321,8 +319,7 @@ static inline struct capy_rule capy_entry_announce(struct capy_entry *e,
 static inline struct capy_rule capy_entry_closed(const struct capy_entry *e,
                                                  const struct capy_claim *c)
 {
-    const unsigned done =
-        CAPY_RULE_BOUNCE | (c->peer.id != CAPY_SERVER_ANY ? CAPY_RULE_PASS : 0u);
+    const unsigned done = CAPY_RULE_BOUNCE | (c->peer.id != CAPY_SERVER_ANY ? CAPY_RULE_PASS : 0u);
     if (!capy_entry_is(e))
         return capy_rule(done, CAPY_VERDICT_OK);
     /* An entry below e of somebody else's may be the next connection of the same name: it stays. */
@@ -337,10 +334,9 @@ static inline void capy_entry_refresh(struct capy_entry *e, const struct capy_se
                                       uint64_t lease_ns)
 {
     bool restarted = owner->gen != e->owner.gen;
-    if (e->phase == CAPY_PHASE_PENDING
-            ? capy_server_dead(owner, e->owner.gen, now, lease_ns) ||
-                  now >= e->pending_at + CAPY_ENTRY_PENDING_MAX_NS
-            : restarted && !(e->flags & CAPY_ENTRY_SERVED)) {
+    if (e->phase == CAPY_PHASE_PENDING ? capy_server_dead(owner, e->owner.gen, now, lease_ns) ||
+                                             now >= e->pending_at + CAPY_ENTRY_PENDING_MAX_NS
+                                       : restarted && !(e->flags & CAPY_ENTRY_SERVED)) {
         capy_entry_give_back(e); /* nothing can have been imported, or it died with the import */
         owner = previous;
     }

@@ -82,8 +82,7 @@ void capy_switch_forward(struct capy_job *j)
 static bool to_owner(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
-    const struct capy_flow_key key = {j->view.src, j->view.dst, j->view.src_port,
-                                      j->view.dst_port};
+    const struct capy_flow_key key = {j->view.src, j->view.dst, j->view.src_port, j->view.dst_port};
     struct capy_entry *e = capy_switch_find(sw, &key, j->now);
     if (!e)
         return false;
@@ -171,8 +170,7 @@ static void from_server(struct capy_job *j, uint16_t id)
             capy_switch_forward(j);
         return;
     }
-    bool from_home = capy_ip_eq(&e->key.home, &j->view.src) &&
-                     e->key.home_port == j->view.src_port;
+    bool from_home = capy_ip_eq(&e->key.home, &j->view.src) && e->key.home_port == j->view.src_port;
     if (capy_entry_dead(e) && from_home)
         capy_switch_forward(j); /* home resets what died elsewhere */
     else if (!capy_entry_dead(e) && capy_entry_may_send(e, id, j->view.src_port))

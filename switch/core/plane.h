@@ -15,8 +15,8 @@
 
 #define CAPY_SWITCH_PORT_MAX 64u
 #define CAPY_SWITCH_SERVER_MAX 64u
-#define CAPY_SWITCH_OUT_MAX 2u           /* frames that one input may turn into, flooding apart */
-#define CAPY_PORT_FLOOD 0xffffu          /* out on every port but the ingress */
+#define CAPY_SWITCH_OUT_MAX 2u  /* frames that one input may turn into, flooding apart */
+#define CAPY_PORT_FLOOD 0xffffu /* out on every port but the ingress */
 
 enum capy_port_role { CAPY_PORT_CLIENT, CAPY_PORT_SERVER };
 
@@ -29,14 +29,14 @@ struct capy_switch_cfg {
     struct capy_key hash_key;              /* random: directory hash */
     uint32_t levels, slots;                /* slots per level: a power of two; default 2 x 65536 */
     uint64_t lease_ns, learn_ns, age_ns, linger_ns;
-    uint64_t boot_id;                      /* random, not 0 */
+    uint64_t boot_id; /* random, not 0 */
     uint16_t port_cnt;
     enum capy_port_role role[CAPY_SWITCH_PORT_MAX];
     uint16_t server_cnt;
     struct {
         struct capy_ip ip;
         struct capy_mac mac;
-        uint16_t port;                     /* index of its port */
+        uint16_t port; /* index of its port */
     } server[CAPY_SWITCH_SERVER_MAX];
 };
 

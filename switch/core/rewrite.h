@@ -69,9 +69,8 @@ static inline void capy_rewrite_end(uint8_t *frame, const struct capy_view *v, b
 }
 
 /* False, frame untouched, when the address is of the other IP version. */
-static inline bool capy_rewrite_dst(uint8_t *frame, struct capy_view *v,
-                                    const struct capy_mac *mac, const struct capy_ip *ip,
-                                    uint16_t port)
+static inline bool capy_rewrite_dst(uint8_t *frame, struct capy_view *v, const struct capy_mac *mac,
+                                    const struct capy_ip *ip, uint16_t port)
 {
     if (capy_ip_is_v4(ip) != (v->version == 4))
         return false;
@@ -83,9 +82,8 @@ static inline bool capy_rewrite_dst(uint8_t *frame, struct capy_view *v,
 }
 
 /* mac: NULL leaves the source MAC as it is. */
-static inline bool capy_rewrite_src(uint8_t *frame, struct capy_view *v,
-                                    const struct capy_mac *mac, const struct capy_ip *ip,
-                                    uint16_t port)
+static inline bool capy_rewrite_src(uint8_t *frame, struct capy_view *v, const struct capy_mac *mac,
+                                    const struct capy_ip *ip, uint16_t port)
 {
     if (capy_ip_is_v4(ip) != (v->version == 4))
         return false;

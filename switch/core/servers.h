@@ -20,7 +20,7 @@ struct capy_server {
     uint32_t load;     /* the last report plus what was sent there since */
     uint32_t free_cnt; /* likewise, minus */
     uint32_t conn_cnt;
-    uint16_t gen;      /* counts incarnations: entries of an older one lost their connections */
+    uint16_t gen; /* counts incarnations: entries of an older one lost their connections */
     uint8_t draining;
 };
 
@@ -60,8 +60,7 @@ static inline uint16_t capy_server_choose(const struct capy_server *table, uint1
     for (uint32_t i = 0; i < 64u && i < cnt; i++) {
         uint32_t id = (last + 1u + i) % cnt;
         const struct capy_server *s = &table[id & 63u];
-        if (id == asker || s->draining || s->free_cnt == 0 ||
-            !capy_server_alive(s, now, lease_ns))
+        if (id == asker || s->draining || s->free_cnt == 0 || !capy_server_alive(s, now, lease_ns))
             continue;
         if (best == CAPY_SERVER_ANY || s->load < table[best & 63u].load)
             best = (uint16_t)id;

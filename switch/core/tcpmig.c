@@ -21,8 +21,8 @@ enum {
 struct mig_job {
     struct capy_job *j;
     struct capy_mig_msg msg;
-    uint16_t sender;         /* server id */
-    uint16_t peer;           /* the other server that it goes on to, or CAPY_SERVER_ANY */
+    uint16_t sender;          /* server id */
+    uint16_t peer;            /* the other server that it goes on to, or CAPY_SERVER_ANY */
     struct capy_entry *entry; /* NULL: none, and no room for one either */
     bool settled_before;
 };
@@ -83,8 +83,8 @@ static void retag(struct mig_job *m)
 {
     struct capy_job *j = m->j;
     uint8_t tag[8];
-    capy_store64(tag, capy_siphash13(j->sw->cfg.key, j->frame + j->view.data_at,
-                                     CAPY_MIG_TAGGED_LEN));
+    capy_store64(tag,
+                 capy_siphash13(j->sw->cfg.key, j->frame + j->view.data_at, CAPY_MIG_TAGGED_LEN));
     capy_rewrite_data(j->frame, &j->view, AT_TAG, tag, sizeof tag);
 }
 
@@ -138,8 +138,7 @@ static struct capy_holder holder(const struct capy_switch *sw, uint16_t id, uint
 
 static bool is_home(const struct mig_job *m, uint16_t id)
 {
-    return id != CAPY_SERVER_ANY &&
-           capy_ip_eq(&m->j->sw->cfg.server[id].ip, &m->msg.key.home);
+    return id != CAPY_SERVER_ANY && capy_ip_eq(&m->j->sw->cfg.server[id].ip, &m->msg.key.home);
 }
 
 static bool alive(const struct mig_job *m, uint16_t id)
@@ -169,8 +168,8 @@ static struct capy_claim make_claim(const struct mig_job *m)
     };
     if (capy_entry_is(e)) {
         c.owner_alive = alive(m, e->owner.id);
-        c.owner_dead = capy_server_dead(&sw->servers[e->owner.id], e->owner.gen, m->j->now,
-                                        sw->cfg.lease_ns);
+        c.owner_dead =
+            capy_server_dead(&sw->servers[e->owner.id], e->owner.gen, m->j->now, sw->cfg.lease_ns);
     }
     return c;
 }
@@ -181,8 +180,7 @@ static bool port_ok(const struct mig_job *m, uint16_t id, uint16_t port)
     const struct capy_switch_cfg *cfg = &m->j->sw->cfg;
     if (is_home(m, id) && port == m->msg.key.home_port)
         return true;
-    return port >= cfg->mig_port_first &&
-           (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
+    return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
 }
 
 /* ---- messages ---- */
@@ -202,8 +200,8 @@ static void input_prepare(struct mig_job *m, const struct capy_claim *c)
         target = m->entry->owner.id;
     } else {
         if (target == CAPY_SERVER_ANY)
-            target = capy_server_choose(sw->servers, sw->cfg.server_cnt, m->sender,
-                                        sw->last_chosen, m->j->now, sw->cfg.lease_ns);
+            target = capy_server_choose(sw->servers, sw->cfg.server_cnt, m->sender, sw->last_chosen,
+                                        m->j->now, sw->cfg.lease_ns);
         if (target == CAPY_SERVER_ANY || target == m->sender || !alive(m, target)) {
             bounce(m, CAPY_VERDICT_NO_TARGET);
             return;
@@ -265,8 +263,8 @@ static void input_heartbeat(struct mig_job *m)
     if (s->gen != gen)
         capy_switch_count(sw, CAPY_COUNT_server_restarts);
 
-    uint16_t least = capy_server_choose(sw->servers, sw->cfg.server_cnt, CAPY_SERVER_ANY, 0,
-                                        j->now, sw->cfg.lease_ns);
+    uint16_t least = capy_server_choose(sw->servers, sw->cfg.server_cnt, CAPY_SERVER_ANY, 0, j->now,
+                                        sw->cfg.lease_ns);
     const struct capy_mig_heartbeat_ack ack = {
         .switch_boot = sw->cfg.boot_id,
         .learning = capy_switch_learning(sw, j->now),
@@ -409,8 +407,7 @@ static bool check_ids(struct mig_job *m)
         (m->msg.type == CAPY_MIG_CONN_STATE || m->msg.type == CAPY_MIG_CONN_STATE_ACK ||
          m->msg.type == CAPY_MIG_PREPARE_MIG_ACK))
         return false;
-    bool needs_port = m->msg.type == CAPY_MIG_PREPARE_MIG_ACK ||
-                      m->msg.type == CAPY_MIG_ANNOUNCE ||
+    bool needs_port = m->msg.type == CAPY_MIG_PREPARE_MIG_ACK || m->msg.type == CAPY_MIG_ANNOUNCE ||
                       (m->msg.type == CAPY_MIG_CANCEL && m->msg.target_port != 0);
     return !needs_port || port_ok(m, m->sender, m->msg.target_port);
 }
@@ -453,7 +450,8 @@ void capy_switch_tcpmig(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
     struct mig_job m = {.j = j, .sender = capy_switch_server_of(sw, &j->view.src)};
-    if (j->view.version != 4 || m.sender == CAPY_SERVER_ANY || sw->cfg.server[m.sender].port != j->port) {
+    if (j->view.version != 4 || m.sender == CAPY_SERVER_ANY ||
+        sw->cfg.server[m.sender].port != j->port) {
         capy_job_drop(j, CAPY_COUNT_drop_mig_sender);
         return;
     }

@@ -10,7 +10,7 @@
 
 enum capy_view_kind {
     CAPY_VIEW_OTHER,
-    CAPY_VIEW_RUNT, /* shorter than an Ethernet header */
+    CAPY_VIEW_RUNT,  /* shorter than an Ethernet header */
     CAPY_VIEW_MIXED, /* IPv4-mapped addresses inside IPv6: would impersonate an IPv4 flow */
     CAPY_VIEW_ARP,
     CAPY_VIEW_ICMP, /* IPv4 only */
@@ -20,7 +20,7 @@ enum capy_view_kind {
 
 struct capy_view {
     enum capy_view_kind kind;
-    uint8_t version;             /* 4 or 6 */
+    uint8_t version; /* 4 or 6 */
     uint8_t tcp_flags;
     uint16_t l4_at;              /* offset of the TCP, UDP or ICMP header in the frame */
     uint16_t data_at, data_len;  /* TCP or UDP payload */
@@ -48,8 +48,7 @@ enum {
 
 /* l4_len: bytes of the IP payload; all of them lie in the frame. */
 static inline enum capy_view_kind capy_view_l4(const uint8_t *data, const uint8_t *end,
-                                               uint8_t proto, uint32_t l4_len,
-                                               struct capy_view *v)
+                                               uint8_t proto, uint32_t l4_len, struct capy_view *v)
 {
     const uint8_t *p = data + v->l4_at;
     uint32_t head = CAPY_VIEW_UDP_LEN;

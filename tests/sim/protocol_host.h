@@ -78,7 +78,9 @@ static void do_import(struct host *h, unsigned f)
         return;
     }
     assert_int_equal(h->copy[f].state, COPY_NONE);
-    h->copy[f] = (struct copy){.state = COPY_RUNNING, .epoch = t->epoch, .counter = counter,
+    h->copy[f] = (struct copy){.state = COPY_RUNNING,
+                               .epoch = t->epoch,
+                               .counter = counter,
                                .port = t->target_port,
                                .announced = h->slot_boot[f] == h->switch_boot};
     struct capy_mig_record *r = capy_mig_memory_touch(&h->memory, &key, w.now);
@@ -369,8 +371,8 @@ static void host_beat(struct host *h)
 {
     struct capy_mig_env env = env_of(h);
     uint8_t frame[CAPY_FRAME_MAX];
-    const struct capy_mig_heartbeat beat = {.free_cnt = 100, .incarnation = h->incarnation,
-                                            .switch_boot = h->switch_boot};
+    const struct capy_mig_heartbeat beat = {
+        .free_cnt = 100, .incarnation = h->incarnation, .switch_boot = h->switch_boot};
     send_one(h, frame, capy_mig_heartbeat_build(&env, &beat, frame + CAPY_UDP_AT));
     h->beat_at = w.now + BEAT_NS;
 }
@@ -441,8 +443,8 @@ static void host_expire(struct host *h)
             host_act(h, f, capy_mig_target_expire(&h->target[f], &env));
         if (owes_announce(h, f) && w.now >= h->copy[f].announce_at)
             announce(h, f);
-        if (!w.calm && h->copy[f].state == COPY_RUNNING && !h->origin_on[f] &&
-            !h->target_on[f] && capy_prng_chance(&w.prng, 200000))
+        if (!w.calm && h->copy[f].state == COPY_RUNNING && !h->origin_on[f] && !h->target_on[f] &&
+            capy_prng_chance(&w.prng, 200000))
             start_migration(h, f);
     }
 }

@@ -14,8 +14,7 @@ static void client_turn(void)
     for (unsigned f = 0; f < FLOWS; f++) {
         struct capy_flow_key key = key_of(f);
         struct capy_mac home = mac_of(1u + f % HOSTS);
-        send_tcp(CLIENT_PORT, &client, &home, key.client, key.client_port, key.home,
-                 key.home_port);
+        send_tcp(CLIENT_PORT, &client, &home, key.client, key.client_port, key.home, key.home_port);
     }
     w.client_at = w.now + capy_prng_below(&w.prng, w.calm ? CAPY_MS(40) : CAPY_MS(4));
 }
@@ -114,8 +113,8 @@ static void world_init(uint64_t seed)
     w.sw = capy_switch_init(w.sw_mem, &w.sw_cfg, w.now);
     for (uint16_t i = 0; i < HOSTS; i++) {
         struct host *h = &w.host[i];
-        *h = (struct host){.id = i, .memory_mem = saved[i].memory_mem,
-                           .blocks_mem = saved[i].blocks_mem};
+        *h = (struct host){
+            .id = i, .memory_mem = saved[i].memory_mem, .blocks_mem = saved[i].blocks_mem};
         if (!h->memory_mem) {
             struct capy_arena a = {NULL, 0}, b = {NULL, 0};
             capy_mig_memory_init(&h->memory, &a, 64, RACK_KEY);
@@ -194,9 +193,8 @@ static void run_seed(uint64_t seed, unsigned crashes, bool switch_too, bool loss
             w.sweep_at = capy_switch_expire(w.sw, w.now);
         if (w.now >= crash_at) {
             crash_something(switch_too);
-            crash_at = --crashes && !w.calm
-                           ? w.now + capy_prng_below(&w.prng, CAPY_MS(400))
-                           : CAPY_NEVER;
+            crash_at =
+                --crashes && !w.calm ? w.now + capy_prng_below(&w.prng, CAPY_MS(400)) : CAPY_NEVER;
         }
         for (unsigned i = 0; i < HOSTS; i++)
             host_expire(&w.host[i]);
@@ -223,8 +221,7 @@ static void run_seeds(uint64_t base, unsigned crashes, bool switch_too, bool los
         got += w.client_got;
     }
     print_message("%lu seeds: %llu moved, %llu resumed, %llu answers\n", seeds(),
-                  (unsigned long long)moved, (unsigned long long)resumed,
-                  (unsigned long long)got);
+                  (unsigned long long)moved, (unsigned long long)resumed, (unsigned long long)got);
     assert_true(moved > 0 && resumed > 0 && got > 0);
 }
 

@@ -165,8 +165,8 @@ static void put_packet(uint16_t port, bool to_switch, const uint8_t *data, size_
     assert_true(w.packet_cnt < PACKETS_MAX);
     struct packet *p = malloc(sizeof *p);
     assert_non_null(p);
-    *p = (struct packet){.at = at, .order = w.order++, .port = port, .to_switch = to_switch,
-                         .len = len};
+    *p = (struct packet){
+        .at = at, .order = w.order++, .port = port, .to_switch = to_switch, .len = len};
     memcpy(p->data, data, len);
     unsigned i = w.packet_cnt++; /* a binary heap by (at, order) */
     while (i > 0) {
@@ -224,9 +224,12 @@ static void transmit(uint16_t port, bool to_switch, const uint8_t *data, size_t 
 
 static void send_mig(struct host *h, uint8_t *frame, size_t len)
 {
-    const struct capy_frame_to to = {
-        .dst_mac = mac_of(100), .src_mac = mac_of(h->id + 1u), .src = ip_of(h->id + 1u),
-        .dst = ip_of(100), .src_port = TCPMIG_PORT, .dst_port = TCPMIG_PORT};
+    const struct capy_frame_to to = {.dst_mac = mac_of(100),
+                                     .src_mac = mac_of(h->id + 1u),
+                                     .src = ip_of(h->id + 1u),
+                                     .dst = ip_of(100),
+                                     .src_port = TCPMIG_PORT,
+                                     .dst_port = TCPMIG_PORT};
     bool sure = !w.lossy_beats && frame[CAPY_UDP_AT + 1] == CAPY_MIG_HEARTBEAT;
     size_t n = capy_frame_build_udp(frame, &to, len);
     transmit(h->id, true, frame, n, sure);
@@ -236,8 +239,12 @@ static void send_tcp(uint16_t port, const struct capy_mac *src_mac, const struct
                      struct capy_ip src, uint16_t src_port, struct capy_ip dst, uint16_t dst_port)
 {
     uint8_t frame[CAPY_FRAME_MAX], data[4] = {0};
-    const struct capy_frame_to to = {.dst_mac = *dst_mac, .src_mac = *src_mac, .src = src,
-                                     .dst = dst, .src_port = src_port, .dst_port = dst_port};
+    const struct capy_frame_to to = {.dst_mac = *dst_mac,
+                                     .src_mac = *src_mac,
+                                     .src = src,
+                                     .dst = dst,
+                                     .src_port = src_port,
+                                     .dst_port = dst_port};
     const struct capy_tcp_segment seg = {.flags = CAPY_TCP_ACK, .data = data, .data_len = 4};
     size_t n = capy_frame_build_tcp(frame, &to, &seg);
     transmit(port, true, frame, n, false);
@@ -264,8 +271,8 @@ static void check_owners(void)
                          (unsigned long long)w.seed, i, f, c->counter, w.newest[f]);
         }
         if (running > 1)
-            fail_msg("seed %llu: %u owners of flow %u at %llu", (unsigned long long)w.seed,
-                     running, f, (unsigned long long)w.now);
+            fail_msg("seed %llu: %u owners of flow %u at %llu", (unsigned long long)w.seed, running,
+                     f, (unsigned long long)w.now);
     }
 }
 

@@ -49,9 +49,9 @@ static enum capy_mig_action say(struct origin_stage *o, enum capy_mig_type type,
 static void grant(struct origin_stage *o)
 {
     assert_int_equal(drain(o), 1);
-    assert_int_equal(say(o, CAPY_MIG_PREPARE_MIG_ACK, CAPY_VERDICT_OK, CAPY_PHASE_PENDING, OTHER,
-                         EPOCH),
-                     CAPY_MIG_DO_FREEZE);
+    assert_int_equal(
+        say(o, CAPY_MIG_PREPARE_MIG_ACK, CAPY_VERDICT_OK, CAPY_PHASE_PENDING, OTHER, EPOCH),
+        CAPY_MIG_DO_FREEZE);
 }
 
 static void freeze(struct origin_stage *o, uint32_t len)
@@ -64,10 +64,17 @@ static void freeze(struct origin_stage *o, uint32_t len)
 static enum capy_mig_action ack(struct origin_stage *o, uint32_t total, uint32_t offset,
                                 const uint8_t *bitmap, uint16_t length)
 {
-    const struct capy_mig_msg msg = {.type = CAPY_MIG_CONN_STATE_ACK, .verdict = CAPY_VERDICT_OK,
-                                     .origin = SELF, .target = OTHER, .mig_id = MIG_ID,
-                                     .epoch = EPOCH, .key = stage_flow(), .total = total,
-                                     .offset = offset, .length = length, .payload = bitmap};
+    const struct capy_mig_msg msg = {.type = CAPY_MIG_CONN_STATE_ACK,
+                                     .verdict = CAPY_VERDICT_OK,
+                                     .origin = SELF,
+                                     .target = OTHER,
+                                     .mig_id = MIG_ID,
+                                     .epoch = EPOCH,
+                                     .key = stage_flow(),
+                                     .total = total,
+                                     .offset = offset,
+                                     .length = length,
+                                     .payload = bitmap};
     return capy_mig_origin_input(&o->m, &o->s.env, &msg);
 }
 
@@ -101,11 +108,10 @@ static void silence_ends_in_cancel_and_cancel_in_resume_above_the_burned_epoch(v
     assert_int_equal(capy_mig_origin_expire(&o.m, &o.s.env), CAPY_MIG_DO_NOTHING);
     assert_true(out(&o));
     assert_int_equal(o.s.msg.type, CAPY_MIG_CANCEL);
-    assert_int_equal(say(&o, CAPY_MIG_PREPARE_MIG_ACK, CAPY_VERDICT_OK, CAPY_PHASE_PENDING, OTHER,
-                         EPOCH),
-                     CAPY_MIG_DO_NOTHING); /* too late */
-    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF,
-                         EPOCH + 1),
+    assert_int_equal(
+        say(&o, CAPY_MIG_PREPARE_MIG_ACK, CAPY_VERDICT_OK, CAPY_PHASE_PENDING, OTHER, EPOCH),
+        CAPY_MIG_DO_NOTHING); /* too late */
+    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF, EPOCH + 1),
                      CAPY_MIG_DO_RESUME);
     assert_int_equal(o.m.epoch_after, EPOCH + 1);
     stage_close(&o.s);
@@ -136,9 +142,9 @@ static void a_refusal_of_one_of_two_copies_burns_the_epoch_first(void **state)
     drain(&o);
     o.s.env.now += o.s.cfg.rto_ns;
     drain(&o);
-    assert_int_equal(say(&o, CAPY_MIG_PREPARE_MIG, CAPY_VERDICT_NO_TARGET, CAPY_PHASE_NONE, SELF,
-                         0),
-                     CAPY_MIG_DO_NOTHING);
+    assert_int_equal(
+        say(&o, CAPY_MIG_PREPARE_MIG, CAPY_VERDICT_NO_TARGET, CAPY_PHASE_NONE, SELF, 0),
+        CAPY_MIG_DO_NOTHING);
     assert_true(out(&o));
     assert_int_equal(o.s.msg.type, CAPY_MIG_CANCEL);
     stage_close(&o.s);
@@ -150,21 +156,21 @@ static void stale_counts_only_above_the_own_epoch_and_only_when_settled(void **s
     struct origin_stage o;
     start(&o);
     freeze(&o, 100);
-    assert_int_equal(say(&o, CAPY_MIG_CONN_STATE, CAPY_VERDICT_STALE, CAPY_PHASE_SETTLED, OTHER,
-                         EPOCH),
-                     CAPY_MIG_DO_NOTHING);
-    assert_int_equal(say(&o, CAPY_MIG_PREPARE_MIG, CAPY_VERDICT_STALE, CAPY_PHASE_SETTLED, OTHER,
-                         EPOCH),
-                     CAPY_MIG_DO_NOTHING);
+    assert_int_equal(
+        say(&o, CAPY_MIG_CONN_STATE, CAPY_VERDICT_STALE, CAPY_PHASE_SETTLED, OTHER, EPOCH),
+        CAPY_MIG_DO_NOTHING);
+    assert_int_equal(
+        say(&o, CAPY_MIG_PREPARE_MIG, CAPY_VERDICT_STALE, CAPY_PHASE_SETTLED, OTHER, EPOCH),
+        CAPY_MIG_DO_NOTHING);
     struct origin_stage copy = o;
-    assert_int_equal(say(&copy, CAPY_MIG_CONN_STATE, CAPY_VERDICT_STALE, CAPY_PHASE_SETTLED, SELF,
-                         EPOCH + 1),
-                     CAPY_MIG_DO_RESUME);
+    assert_int_equal(
+        say(&copy, CAPY_MIG_CONN_STATE, CAPY_VERDICT_STALE, CAPY_PHASE_SETTLED, SELF, EPOCH + 1),
+        CAPY_MIG_DO_RESUME);
     assert_int_equal(copy.m.epoch_after, EPOCH + 1);
     copy = o; /* on its way to us, from somebody who runs it */
-    assert_int_equal(say(&copy, CAPY_MIG_CONN_STATE, CAPY_VERDICT_STALE, CAPY_PHASE_PENDING, SELF,
-                         EPOCH + 1),
-                     CAPY_MIG_DO_RELEASE);
+    assert_int_equal(
+        say(&copy, CAPY_MIG_CONN_STATE, CAPY_VERDICT_STALE, CAPY_PHASE_PENDING, SELF, EPOCH + 1),
+        CAPY_MIG_DO_RELEASE);
     copy = o;
     assert_int_equal(say(&copy, CAPY_MIG_CONN_STATE, CAPY_VERDICT_STALE, CAPY_PHASE_SETTLED,
                          CAPY_SERVER_ANY, EPOCH + 1),
@@ -176,8 +182,12 @@ static void a_prepare_with_a_higher_epoch_releases_a_frozen_copy(void **state)
 {
     (void)state;
     struct origin_stage o;
-    struct capy_mig_msg msg = {.type = CAPY_MIG_PREPARE_MIG, .origin = OTHER, .target = SELF,
-                               .mig_id = 77, .epoch = EPOCH + 1, .key = stage_flow()};
+    struct capy_mig_msg msg = {.type = CAPY_MIG_PREPARE_MIG,
+                               .origin = OTHER,
+                               .target = SELF,
+                               .mig_id = 77,
+                               .epoch = EPOCH + 1,
+                               .key = stage_flow()};
     start(&o);
     assert_int_equal(capy_mig_origin_input(&o.m, &o.s.env, &msg), CAPY_MIG_DO_NOTHING);
     freeze(&o, 100);
@@ -199,9 +209,9 @@ static void settled_keeps_the_copy_and_goes_on_sending(void **state)
     (void)capy_mig_origin_expire(&o.m, &o.s.env);
     assert_true(out(&o));
     assert_int_equal(o.s.msg.type, CAPY_MIG_CANCEL);
-    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_SETTLED, CAPY_PHASE_SETTLED, OTHER,
-                         EPOCH),
-                     CAPY_MIG_DO_NOTHING);
+    assert_int_equal(
+        say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_SETTLED, CAPY_PHASE_SETTLED, OTHER, EPOCH),
+        CAPY_MIG_DO_NOTHING);
     assert_int_equal(drain(&o), 3);
     assert_int_equal(o.s.msg.type, CAPY_MIG_CONN_STATE);
     assert_int_equal(ack(&o, 3000, 3000, NULL, 0), CAPY_MIG_DO_RELEASE);
@@ -271,9 +281,9 @@ static void no_target_for_the_state_cancels(void **state)
     start(&o);
     freeze(&o, 100);
     drain(&o);
-    assert_int_equal(say(&o, CAPY_MIG_CONN_STATE, CAPY_VERDICT_NO_TARGET, CAPY_PHASE_PENDING,
-                         OTHER, EPOCH),
-                     CAPY_MIG_DO_NOTHING);
+    assert_int_equal(
+        say(&o, CAPY_MIG_CONN_STATE, CAPY_VERDICT_NO_TARGET, CAPY_PHASE_PENDING, OTHER, EPOCH),
+        CAPY_MIG_DO_NOTHING);
     assert_true(out(&o));
     assert_int_equal(o.s.msg.type, CAPY_MIG_CANCEL);
     stage_close(&o.s);
@@ -286,12 +296,12 @@ static void a_nack_gives_back_before_and_after_the_freeze(void **state)
     start(&o);
     drain(&o);
     struct origin_stage copy = o;
-    assert_int_equal(say(&copy, CAPY_MIG_NACK, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF,
-                         EPOCH + 1),
-                     CAPY_MIG_DO_RESUME);
-    assert_int_equal(say(&o, CAPY_MIG_PREPARE_MIG_ACK, CAPY_VERDICT_OK, CAPY_PHASE_PENDING, OTHER,
-                         EPOCH),
-                     CAPY_MIG_DO_FREEZE);
+    assert_int_equal(
+        say(&copy, CAPY_MIG_NACK, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF, EPOCH + 1),
+        CAPY_MIG_DO_RESUME);
+    assert_int_equal(
+        say(&o, CAPY_MIG_PREPARE_MIG_ACK, CAPY_VERDICT_OK, CAPY_PHASE_PENDING, OTHER, EPOCH),
+        CAPY_MIG_DO_FREEZE);
     o.m.snap.recv_len = 10;
     capy_mig_origin_frozen(&o.m, &o.s.env);
     assert_int_equal(say(&o, CAPY_MIG_NACK, CAPY_VERDICT_OK, CAPY_PHASE_NONE, SELF, 0),
@@ -328,11 +338,10 @@ static void the_cause_outlives_the_answer_to_cancel(void **state)
     freeze(&o, 100);
     drain(&o);
     struct origin_stage copy = o;
-    assert_int_equal(say(&o, CAPY_MIG_CONN_STATE, CAPY_VERDICT_NO_TARGET, CAPY_PHASE_PENDING,
-                         OTHER, EPOCH),
-                     CAPY_MIG_DO_NOTHING);
-    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF,
-                         EPOCH + 1),
+    assert_int_equal(
+        say(&o, CAPY_MIG_CONN_STATE, CAPY_VERDICT_NO_TARGET, CAPY_PHASE_PENDING, OTHER, EPOCH),
+        CAPY_MIG_DO_NOTHING);
+    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF, EPOCH + 1),
                      CAPY_MIG_DO_RESUME);
     assert_int_equal(o.m.verdict, CAPY_VERDICT_NO_TARGET);
     copy.s.env.now = copy.m.give_up_at;
@@ -347,8 +356,7 @@ static void another_migrations_messages_change_nothing(void **state)
     struct origin_stage o;
     start(&o);
     o.m.mig_id++;
-    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF,
-                         EPOCH + 1),
+    assert_int_equal(say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, SELF, EPOCH + 1),
                      CAPY_MIG_DO_NOTHING);
     stage_close(&o.s);
 }

@@ -100,8 +100,12 @@ static unsigned migrate(struct stage *s, uint64_t trip)
 {
     struct capy_flow_key key = stage_flow();
     struct capy_mig_origin m;
-    struct capy_mig_msg answer = {.origin = SELF, .target = OTHER, .mig_id = MIG_ID,
-                                  .epoch = EPOCH, .key = key, .verdict = CAPY_VERDICT_OK};
+    struct capy_mig_msg answer = {.origin = SELF,
+                                  .target = OTHER,
+                                  .mig_id = MIG_ID,
+                                  .epoch = EPOCH,
+                                  .key = key,
+                                  .verdict = CAPY_VERDICT_OK};
     unsigned sent = 0;
     capy_mig_origin_start(&m, &s->env, &key, MIG_ID, EPOCH, OTHER);
     for (int step = 0; step < 2; step++) {

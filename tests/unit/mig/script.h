@@ -3,8 +3,8 @@
 #ifndef CAPY_TESTS_MIG_SCRIPT_H
 #define CAPY_TESTS_MIG_SCRIPT_H
 
-#include "mig/mig.h"
 #include "mig/message.h"
+#include "mig/mig.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,8 +49,11 @@ static inline void stage_open(struct stage *s, uint32_t block_cnt)
     capy_mig_cfg_default(&s->cfg);
     capy_mig_pace_init(&s->origin_pace, &s->cfg);
     capy_mig_pace_init(&s->target_pace, &s->cfg);
-    s->env = (struct capy_mig_env){.cfg = &s->cfg, .blocks = &s->blocks, .key = STAGE_KEY,
-                                   .self = SELF, .now = CAPY_SEC(1),
+    s->env = (struct capy_mig_env){.cfg = &s->cfg,
+                                   .blocks = &s->blocks,
+                                   .key = STAGE_KEY,
+                                   .self = SELF,
+                                   .now = CAPY_SEC(1),
                                    .origin_pace = &s->origin_pace,
                                    .target_pace = &s->target_pace};
 }

@@ -10,9 +10,13 @@ struct target_stage {
 
 static struct capy_mig_msg from_origin(enum capy_mig_type type)
 {
-    return (struct capy_mig_msg){.type = (uint8_t)type, .verdict = CAPY_VERDICT_OK,
-                                 .origin = OTHER, .target = SELF, .mig_id = MIG_ID,
-                                 .epoch = EPOCH, .key = stage_flow()};
+    return (struct capy_mig_msg){.type = (uint8_t)type,
+                                 .verdict = CAPY_VERDICT_OK,
+                                 .origin = OTHER,
+                                 .target = SELF,
+                                 .mig_id = MIG_ID,
+                                 .epoch = EPOCH,
+                                 .key = stage_flow()};
 }
 
 static void start(struct target_stage *t, uint32_t blocks)
@@ -258,9 +262,9 @@ static void a_bounced_grant_is_dropped_unless_the_entry_is_ours(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct target_stage t;
         start(&t, 8);
-        assert_int_equal(bounced(&t, CAPY_MIG_PREPARE_MIG_ACK, rows[i].verdict, rows[i].owner,
-                                 rows[i].epoch),
-                         rows[i].action);
+        assert_int_equal(
+            bounced(&t, CAPY_MIG_PREPARE_MIG_ACK, rows[i].verdict, rows[i].owner, rows[i].epoch),
+            rows[i].action);
         finish(&t);
     }
 }

@@ -28,12 +28,12 @@ struct transfer {
     bool imported, cancelled;
     struct burst there, back;
     uint64_t began_at;
-    uint32_t sent, acks;          /* CONN_STATE and CONN_STATE_ACK that left */
-    uint32_t burst_top;           /* the longest burst of CONN_STATE */
-    uint32_t missing_at_commit;   /* others not at the target when the last fragment passed */
+    uint32_t sent, acks;        /* CONN_STATE and CONN_STATE_ACK that left */
+    uint32_t burst_top;         /* the longest burst of CONN_STATE */
+    uint32_t missing_at_commit; /* others not at the target when the last fragment passed */
     bool committed;
     bool (*keeps)(struct transfer *t, const struct capy_mig_msg *msg, uint32_t pos, uint32_t cnt);
-    uint32_t parameter;           /* of keeps */
+    uint32_t parameter; /* of keeps */
     struct capy_prng prng;
 };
 
@@ -53,9 +53,14 @@ static struct transfer *open(uint32_t len, bool seal)
 {
     struct transfer *t = calloc(1, sizeof *t);
     struct capy_flow_key key = stage_flow();
-    struct capy_mig_msg msg = {.type = CAPY_MIG_PREPARE_MIG_ACK, .verdict = CAPY_VERDICT_OK,
-                               .phase = CAPY_PHASE_PENDING, .origin = SELF, .target = OTHER,
-                               .target_port = 61440, .mig_id = MIG_ID, .epoch = EPOCH,
+    struct capy_mig_msg msg = {.type = CAPY_MIG_PREPARE_MIG_ACK,
+                               .verdict = CAPY_VERDICT_OK,
+                               .phase = CAPY_PHASE_PENDING,
+                               .origin = SELF,
+                               .target = OTHER,
+                               .target_port = 61440,
+                               .mig_id = MIG_ID,
+                               .epoch = EPOCH,
                                .key = key};
     assert_non_null(t);
     stage_open(&t->from, 1);

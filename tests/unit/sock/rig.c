@@ -4,8 +4,8 @@
 #include <string.h>
 
 #define TURN_NS CAPY_US(5)
-#define PATIENCE 4000u /* turns: 20 ms */
-#define CLIENT_PORT 2u /* of the switch */
+#define PATIENCE 4000u   /* turns: 20 ms */
+#define CLIENT_PORT 2u   /* of the switch */
 #define LINK_DEPTH 1024u /* a whole full connection on its way at once */
 
 static uint64_t rig_clock(void *ctx)

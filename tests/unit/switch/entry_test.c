@@ -30,8 +30,12 @@ static const struct capy_flow_key KEY = {.client_port = 5000, .home_port = 80};
 
 static struct capy_entry make(enum kind kind)
 {
-    struct capy_entry e = {.key = KEY, .epoch = 5, .mig_id = MIG, .phase = CAPY_PHASE_SETTLED,
-                           .owner = {TARGET, 61440, 0}, .previous = {ORIGIN, 61441, 0}};
+    struct capy_entry e = {.key = KEY,
+                           .epoch = 5,
+                           .mig_id = MIG,
+                           .phase = CAPY_PHASE_SETTLED,
+                           .owner = {TARGET, 61440, 0},
+                           .previous = {ORIGIN, 61441, 0}};
     switch (kind) {
     case FULL:
     case ABSENT:
@@ -57,8 +61,13 @@ static struct capy_entry make(enum kind kind)
     return e;
 }
 
-enum { P = CAPY_RULE_PASS, B = CAPY_RULE_BOUNCE, R = CAPY_RULE_REMOVE, G = CAPY_RULE_GRANT,
-       GONE = CAPY_RULE_OWNER_GONE };
+enum {
+    P = CAPY_RULE_PASS,
+    B = CAPY_RULE_BOUNCE,
+    R = CAPY_RULE_REMOVE,
+    G = CAPY_RULE_GRANT,
+    GONE = CAPY_RULE_OWNER_GONE
+};
 
 struct row {
     enum capy_mig_type type;
@@ -272,8 +281,8 @@ static void every_message_is_idempotent(void **state)
 static void a_dead_unserved_owner_is_reclaimed_and_a_late_lease_is_not_enough(void **state)
 {
     (void)state;
-    const struct row r = {.type = CANCEL, .kind = UNSERVED, .epoch = 5, .sender = ORIGIN,
-                          .peer = NOBODY};
+    const struct row r = {
+        .type = CANCEL, .kind = UNSERVED, .epoch = 5, .sender = ORIGIN, .peer = NOBODY};
     struct capy_claim c = claim_of(&r);
     struct capy_entry e = make(UNSERVED);
     c.owner_alive = false;

@@ -59,17 +59,19 @@ static void input(struct stage *s, uint16_t port, size_t len)
 {
     capy_switch_input(s->sw, port, s->frame, len, s->now, &s->out);
     if (s->out.cnt > 0)
-        assert_int_equal(
-            capy_frame_parse(s->out.frame[0].data, s->out.frame[0].len, &s->packet),
-            CAPY_DROP_NONE);
+        assert_int_equal(capy_frame_parse(s->out.frame[0].data, s->out.frame[0].len, &s->packet),
+                         CAPY_DROP_NONE);
 }
 
 /* A message from a server (its id in from) as the servers send them. */
 static void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_mig_msg msg,
                     const uint8_t *payload)
 {
-    const struct capy_frame_to to = {.dst_mac = mac(100), .src_mac = mac(from + 1),
-                                     .src = ip(from + 1), .dst = ip(100), .src_port = TCPMIG,
+    const struct capy_frame_to to = {.dst_mac = mac(100),
+                                     .src_mac = mac(from + 1),
+                                     .src = ip(from + 1),
+                                     .dst = ip(100),
+                                     .src_port = TCPMIG,
                                      .dst_port = TCPMIG};
     if (payload)
         memcpy(s->frame + CAPY_UDP_AT + CAPY_MIG_HEADER_LEN, payload, msg.length);
@@ -101,12 +103,15 @@ static struct capy_mig_msg got(struct stage *s, unsigned i, unsigned to)
 static void beat(struct stage *s, unsigned id, uint64_t incarnation, uint32_t load)
 {
     uint8_t payload[CAPY_MIG_HEARTBEAT_LEN];
-    const struct capy_mig_heartbeat h = {.load = load, .free_cnt = 100000,
-                                         .incarnation = incarnation};
+    const struct capy_mig_heartbeat h = {
+        .load = load, .free_cnt = 100000, .incarnation = incarnation};
     capy_mig_heartbeat_store(payload, &h);
     mig(s, id,
-        (struct capy_mig_msg){.type = CAPY_MIG_HEARTBEAT, .origin = (uint16_t)id,
-                              .target = CAPY_SERVER_ANY, .mig_id = 4711, .total = sizeof payload,
+        (struct capy_mig_msg){.type = CAPY_MIG_HEARTBEAT,
+                              .origin = (uint16_t)id,
+                              .target = CAPY_SERVER_ANY,
+                              .mig_id = 4711,
+                              .total = sizeof payload,
                               .length = sizeof payload},
         payload);
 }
@@ -142,8 +147,12 @@ static void boot(struct stage *s, uint32_t slots)
 static struct capy_mig_msg message(enum capy_mig_type type, uint16_t port, uint16_t origin,
                                    uint16_t target, uint32_t epoch)
 {
-    return (struct capy_mig_msg){.type = (uint8_t)type, .origin = origin, .target = target,
-                                 .mig_id = 77, .epoch = epoch, .key = flow(port)};
+    return (struct capy_mig_msg){.type = (uint8_t)type,
+                                 .origin = origin,
+                                 .target = target,
+                                 .mig_id = 77,
+                                 .epoch = epoch,
+                                 .key = flow(port)};
 }
 
 static void grant(struct stage *s, uint16_t port, uint16_t origin, uint16_t target, uint32_t epoch)
@@ -176,11 +185,18 @@ static void tcp(struct stage *s, uint16_t in, unsigned src_mac, unsigned dst_mac
                 uint16_t src_port, unsigned dst, uint16_t dst_port, uint8_t flags)
 {
     uint8_t data[5] = {9, 8, 7, 6, 5};
-    const struct capy_frame_to to = {.dst_mac = mac(dst_mac), .src_mac = mac(src_mac),
-                                     .src = ip(src), .dst = ip(dst), .src_port = src_port,
-                                     .dst_port = dst_port, .ttl = 61};
-    const struct capy_tcp_segment seg = {.seq = {0xfffffff0u}, .ack = {77}, .window = 500,
-                                         .flags = flags, .data = data,
+    const struct capy_frame_to to = {.dst_mac = mac(dst_mac),
+                                     .src_mac = mac(src_mac),
+                                     .src = ip(src),
+                                     .dst = ip(dst),
+                                     .src_port = src_port,
+                                     .dst_port = dst_port,
+                                     .ttl = 61};
+    const struct capy_tcp_segment seg = {.seq = {0xfffffff0u},
+                                         .ack = {77},
+                                         .window = 500,
+                                         .flags = flags,
+                                         .data = data,
                                          .data_len = flags & CAPY_TCP_SYN ? 0 : 5};
     input(s, in, capy_frame_build_tcp(s->frame, &to, &seg));
 }
@@ -200,9 +216,9 @@ static bool out_is(const struct stage *s, uint16_t egress, unsigned src, uint16_
                    unsigned dst, uint16_t dst_port)
 {
     struct capy_ip a = ip(src), b = ip(dst);
-    return s->out.cnt == 1 && s->out.frame[0].port == egress &&
-           capy_ip_eq(&s->packet.src, &a) && capy_ip_eq(&s->packet.dst, &b) &&
-           s->packet.src_port == src_port && s->packet.dst_port == dst_port;
+    return s->out.cnt == 1 && s->out.frame[0].port == egress && capy_ip_eq(&s->packet.src, &a) &&
+           capy_ip_eq(&s->packet.dst, &b) && s->packet.src_port == src_port &&
+           s->packet.dst_port == dst_port;
 }
 
 static void shut(struct stage *s)

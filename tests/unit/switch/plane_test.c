@@ -121,8 +121,12 @@ static void tcpmig_comes_from_servers_with_a_tag_or_not_at_all(void **st)
     mig(&s, 1, cancel, NULL); /* names server 0, comes from server 1 */
     assert_int_equal(counter(&s, "drop_mig_field"), 1);
     struct capy_key key = RACK_KEY;
-    const struct capy_frame_to to = {.dst_mac = mac(100), .src_mac = mac(1), .src = ip(1),
-                                     .dst = ip(100), .src_port = TCPMIG, .dst_port = TCPMIG};
+    const struct capy_frame_to to = {.dst_mac = mac(100),
+                                     .src_mac = mac(1),
+                                     .src = ip(1),
+                                     .dst = ip(100),
+                                     .src_port = TCPMIG,
+                                     .dst_port = TCPMIG};
     key.k0++;
     size_t n = capy_mig_build(s.frame + CAPY_UDP_AT, key, &cancel);
     input(&s, 0, capy_frame_build_udp(s.frame, &to, n));
@@ -200,8 +204,7 @@ static void nothing_is_installed_while_learning(void **st)
     s.sw = capy_switch_init(s.mem, &s.cfg, s.now);
     beats(&s);
     assert_true(capy_switch_learning(s.sw, s.now));
-    const enum capy_mig_type types[] = {CAPY_MIG_PREPARE_MIG, CAPY_MIG_CONN_STATE,
-                                        CAPY_MIG_CANCEL};
+    const enum capy_mig_type types[] = {CAPY_MIG_PREPARE_MIG, CAPY_MIG_CONN_STATE, CAPY_MIG_CANCEL};
     for (unsigned i = 0; i < 3; i++) {
         mig(&s, 0, message(types[i], 5000, 0, 1, 1), NULL);
         assert_int_equal(got(&s, 0, 0).verdict, CAPY_VERDICT_LEARNING);
@@ -333,8 +336,10 @@ static void entries_end_by_fins_by_age_and_by_flow_closed(void **st)
 static void arp(struct stage *s, uint16_t port, unsigned asks_for)
 {
     const struct capy_mac all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-    const struct capy_arp a = {.op = CAPY_ARP_REQUEST, .sender_mac = mac(200),
-                               .sender_ip = ip(200), .target_ip = ip(asks_for)};
+    const struct capy_arp a = {.op = CAPY_ARP_REQUEST,
+                               .sender_mac = mac(200),
+                               .sender_ip = ip(200),
+                               .target_ip = ip(asks_for)};
     input(s, port, capy_arp_build(s->frame, &all, &a));
 }
 
