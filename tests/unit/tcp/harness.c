@@ -132,6 +132,19 @@ uint8_t pattern(uint32_t id, uint64_t n)
     return (uint8_t)(x >> 32 ^ x >> 56);
 }
 
+struct in ack_of(uint32_t n)
+{
+    return (struct in){.flags = A, .seq = 1, .ack = n, .win = 60000};
+}
+
+struct in sack_of(uint32_t n, uint32_t left, uint32_t right)
+{
+    struct in s = ack_of(n);
+    s.sack[0].left = left;
+    s.sack[0].right = right;
+    return s;
+}
+
 uint32_t in(struct end *e, struct in s)
 {
     uint8_t data[2048];

@@ -77,6 +77,9 @@ struct in {
 };
 /* Feeds it; the data is pattern(1, seq...). Returns the events, which also go to e->events. */
 uint32_t in(struct end *e, struct in s);
+/* The peer's ACK of position n, its window open; and the same with one SACK block. */
+struct in ack_of(uint32_t n);
+struct in sack_of(uint32_t n, uint32_t left, uint32_t right);
 /* Asserts that the next segment out has just these flags (PSH aside), numbers and length. */
 void out(struct end *e, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len);
 /* Asserts that nothing is owed. */

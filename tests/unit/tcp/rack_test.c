@@ -5,19 +5,6 @@
 #define AT(i) (1 + MSS + (i)*MSS) /* where segment i of fly begins */
 #define QUARTER CAPY_US(250)
 
-static struct in ack(uint32_t n)
-{
-    return (struct in){.flags = A, .seq = 1, .ack = n, .win = 60000};
-}
-
-static struct in sack(uint32_t n, uint32_t left, uint32_t right)
-{
-    struct in s = ack(n);
-    s.sack[0].left = left;
-    s.sack[0].right = right;
-    return s;
-}
-
 /* n segments of MSS leave, gap_ns apart, after a first one whose round trip took 1 ms. */
 static void fly(struct end *e, uint32_t n, uint64_t gap_ns)
 {
@@ -27,7 +14,7 @@ static void fly(struct end *e, uint32_t n, uint64_t gap_ns)
     put(e, MSS);
     out(e, A, 1, 1, MSS);
     pass(e, CAPY_MS(1));
-    in(e, ack(1 + MSS));
+    in(e, ack_of(1 + MSS));
     for (uint32_t i = 0; i < n; i++) {
         put(e, MSS);
         out(e, A, AT(i), 1, MSS);
@@ -43,7 +30,7 @@ static void test_a_single_sack_proves_loss_after_the_reordering_window(void **st
     struct end e;
     fly(&e, 2, 0);
     pass(&e, CAPY_MS(1));
-    in(&e, sack(AT(0), AT(1), AT(2)));
+    in(&e, sack_of(AT(0), AT(1), AT(2)));
     quiet(&e);
     assert_int_equal(e.tcb.timer, CAPY_TCP_TIMER_REORDER);
     assert_int_equal(capy_tcp_next_at(&e.tcb) - e.env.now, QUARTER);
@@ -61,10 +48,10 @@ static void test_what_is_late_within_the_window_is_not_sent_again(void **state)
     struct end e;
     fly(&e, 2, 0);
     pass(&e, CAPY_MS(1));
-    in(&e, sack(AT(0), AT(1), AT(2)));
+    in(&e, sack_of(AT(0), AT(1), AT(2)));
     pass(&e, QUARTER - 1);
     quiet(&e);
-    in(&e, ack(AT(2)));
+    in(&e, ack_of(AT(2)));
     assert_true(e.tcb.reordering); /* step 3 */
     assert_true(capy_tcp_next_at(&e.tcb) == CAPY_NEVER);
     assert_int_equal(e.tcb.retrans_segs, 0);
@@ -80,7 +67,7 @@ static void test_reordering_replaces_the_duplicate_threshold(void **state)
     fly(&e, 5, 0);
     e.tcb.reordering = true;
     pass(&e, CAPY_MS(1));
-    in(&e, sack(AT(0), AT(1), AT(5)));
+    in(&e, sack_of(AT(0), AT(1), AT(5)));
     quiet(&e);
     pass(&e, QUARTER);
     out(&e, A, AT(0), 1, MSS);
@@ -94,8 +81,8 @@ static void test_only_what_left_earlier_is_suspect(void **state)
     struct end e;
     fly(&e, 3, CAPY_US(100)); /* at 0, 100, 200 us */
     pass(&e, CAPY_US(900));
-    in(&e, sack(AT(0), AT(1), AT(2))); /* segment 1 took 1 ms */
-    pass(&e, QUARTER);                 /* 0 left 100 us earlier */
+    in(&e, sack_of(AT(0), AT(1), AT(2))); /* segment 1 took 1 ms */
+    pass(&e, QUARTER);                    /* 0 left 100 us earlier */
     out(&e, A, AT(0), 1, MSS);
     pass(&e, CAPY_MS(100));
     assert_int_equal(e.tcb.retrans_segs, 1);
@@ -109,21 +96,21 @@ static void test_a_lost_retransmission_is_found_without_a_timeout(void **state)
     struct end e;
     fly(&e, 6, 0);
     pass(&e, CAPY_MS(1));
-    in(&e, sack(AT(0), AT(1), AT(4)));
+    in(&e, sack_of(AT(0), AT(1), AT(4)));
     out(&e, A, AT(0), 1, MSS); /* lost */
     uint32_t cwnd = e.tcb.cc.cwnd;
     pass(&e, CAPY_US(100));
     put(&e, MSS);
-    in(&e, sack(AT(0), AT(1), AT(6)));
+    in(&e, sack_of(AT(0), AT(1), AT(6)));
     out(&e, A, AT(6), 1, MSS);
     pass(&e, CAPY_MS(1));
-    in(&e, sack(AT(0), AT(1), AT(7)));
+    in(&e, sack_of(AT(0), AT(1), AT(7)));
     out(&e, A, AT(0), 1, MSS);
     quiet(&e);
     assert_true(e.tcb.cc.cwnd < cwnd); /* RFC 5681 §4.3: twice lost, twice reduced */
     assert_int_equal(e.tcb.retrans_segs, 2);
     pass(&e, CAPY_MS(1));
-    in(&e, ack(AT(7)));
+    in(&e, ack_of(AT(7)));
     assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
     assert_int_equal(e.count.rto_fired, 0);
     end_done(&e);
@@ -137,11 +124,11 @@ static void test_an_early_ack_of_a_retransmission_proves_nothing(void **state)
     struct end e;
     fly(&e, 5, 0);
     pass(&e, CAPY_MS(1));
-    in(&e, sack(AT(0), AT(1), AT(4)));
+    in(&e, sack_of(AT(0), AT(1), AT(4)));
     out(&e, A, AT(0), 1, MSS);
     pass(&e, CAPY_US(200));
-    in(&e, ack(AT(4))); /* the original of 0, late */
-    quiet(&e);          /* segment 4 left with the originals, not before them */
+    in(&e, ack_of(AT(4))); /* the original of 0, late */
+    quiet(&e);             /* segment 4 left with the originals, not before them */
     assert_int_equal(e.tcb.retrans_segs, 1);
     end_done(&e);
 }
@@ -153,7 +140,7 @@ static void test_dsack_widens_the_window_once_per_round_trip(void **state)
     struct end e;
     fly(&e, 4, 0);
     pass(&e, CAPY_MS(1));
-    struct in s = sack(AT(0), 1, AT(0)); /* a duplicate of what was acknowledged */
+    struct in s = sack_of(AT(0), 1, AT(0)); /* a duplicate of what was acknowledged */
     s.sack[1].left = AT(1);
     s.sack[1].right = AT(2);
     in(&e, s);
@@ -179,12 +166,12 @@ static void test_a_loss_repaired_by_the_probe_reduces_the_window(void **state)
     pass(&e, CAPY_SEC(1));
     out(&e, A, AT(2), 1, MSS);
     pass(&e, CAPY_MS(1));
-    in(&e, ack(AT(3)));
+    in(&e, ack_of(AT(3)));
     assert_int_equal(e.tcb.cc.cwnd, cwnd); /* it may have arrived twice: not known yet */
     put(&e, MSS);
     out(&e, A, AT(3), 1, MSS);
     pass(&e, CAPY_MS(1));
-    in(&e, ack(AT(4)));
+    in(&e, ack_of(AT(4)));
     assert_true(e.tcb.cc.cwnd < cwnd);
     assert_int_equal(e.tcb.snd.tlp_end, 0);
     end_done(&e);
@@ -199,14 +186,14 @@ static void test_a_needless_probe_costs_nothing(void **state)
         uint32_t cwnd = e.tcb.cc.cwnd;
         pass(&e, CAPY_SEC(1));
         out(&e, A, AT(2), 1, MSS);
-        in(&e, ack(AT(3)));
+        in(&e, ack_of(AT(3)));
         pass(&e, CAPY_MS(1)); /* the probe arrived as a duplicate */
-        in(&e, by_dsack ? sack(AT(3), AT(2), AT(3)) : ack(AT(3)));
+        in(&e, by_dsack ? sack_of(AT(3), AT(2), AT(3)) : ack_of(AT(3)));
         assert_int_equal(e.tcb.snd.tlp_end, 0);
         put(&e, MSS);
         out(&e, A, AT(3), 1, MSS);
         pass(&e, CAPY_MS(1));
-        in(&e, ack(AT(4)));
+        in(&e, ack_of(AT(4)));
         assert_true(e.tcb.cc.cwnd >= cwnd);
         end_done(&e);
     }
@@ -219,15 +206,15 @@ static void test_one_burst_in_flight_takes_no_block(void **state)
     struct end e;
     fly(&e, 3, 0);
     assert_int_equal(e.tcb.marks, CAPY_NONE);
-    in(&e, ack(AT(1)));
+    in(&e, ack_of(AT(1)));
     assert_int_equal(e.tcb.marks, CAPY_NONE);
     pass(&e, CAPY_US(500));
     put(&e, MSS);
     out(&e, A, AT(3), 1, MSS); /* a second time of sending */
     assert_int_not_equal(e.tcb.marks, CAPY_NONE);
-    in(&e, ack(AT(3))); /* the second burst is alone now */
+    in(&e, ack_of(AT(3))); /* the second burst is alone now */
     assert_int_equal(e.tcb.marks, CAPY_NONE);
-    in(&e, ack(AT(4)));
+    in(&e, ack_of(AT(4)));
     assert_int_equal(e.tcb.marks, CAPY_NONE);
     end_done(&e);
 }

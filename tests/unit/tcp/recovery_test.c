@@ -2,19 +2,6 @@
  * 6675) and without (RFC 6582), limited transmit (RFC 3042), tail loss probe (RFC 8985 §7). */
 #include "harness.h"
 
-static struct in ack(uint32_t n)
-{
-    return (struct in){.flags = A, .seq = 1, .ack = n, .win = 60000};
-}
-
-static struct in sack(uint32_t n, uint32_t left, uint32_t right)
-{
-    struct in s = ack(n);
-    s.sack[0].left = left;
-    s.sack[0].right = right;
-    return s;
-}
-
 /* n segments of MSS in flight; a round trip of 1 ms is known. Next position: 1 + MSS + n * MSS. */
 static void fly(struct end *e, uint32_t with, uint32_t n)
 {
@@ -24,7 +11,7 @@ static void fly(struct end *e, uint32_t with, uint32_t n)
     put(e, MSS);
     out(e, A, 1, 1, MSS);
     pass(e, CAPY_MS(1));
-    in(e, ack(1 + MSS));
+    in(e, ack_of(1 + MSS));
     put(e, n * MSS);
     for (uint32_t i = 0; i < n; i++)
         out(e, A, 1 + MSS + i * MSS, 1, MSS);
@@ -61,11 +48,11 @@ static void test_after_a_timeout_slow_start_resends_what_is_lost(void **state)
     fly(&e, 0, 4);
     pass(&e, CAPY_SEC(1));
     out(&e, A, AT(0), 1, MSS);
-    in(&e, ack(AT(1)));
+    in(&e, ack_of(AT(1)));
     out(&e, A, AT(1), 1, MSS);
     out(&e, A, AT(2), 1, MSS);
     quiet(&e);
-    in(&e, ack(AT(4))); /* the last had arrived after all */
+    in(&e, ack_of(AT(4))); /* the last had arrived after all */
     quiet(&e);
     assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
     assert_true(capy_tcp_next_at(&e.tcb) == CAPY_NEVER);
@@ -82,13 +69,13 @@ static void test_karns_rule_without_timestamps(void **state)
     pass(&e, CAPY_SEC(1));
     out(&e, A, AT(0), 1, MSS);
     pass(&e, CAPY_MS(100));
-    in(&e, ack(AT(1)));
+    in(&e, ack_of(AT(1)));
     assert_int_equal(e.tcb.rtt.srtt_ns, srtt);
     assert_int_equal(e.tcb.backoff, 1);
     put(&e, 10);
     out(&e, A, AT(1), 1, 10);
     pass(&e, CAPY_MS(1));
-    in(&e, ack(AT(1) + 10));
+    in(&e, ack_of(AT(1) + 10));
     assert_int_equal(e.tcb.backoff, 0);
     end_done(&e);
 }
@@ -100,21 +87,21 @@ static void test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_ack
     fly(&e, 0, 8);
     put(&e, 20 * MSS);
     e.tcb.cc.cwnd = 8 * MSS;
-    in(&e, ack(AT(0)));
+    in(&e, ack_of(AT(0)));
     out(&e, A, AT(8), 1, MSS); /* RFC 3042: limited transmit */
-    in(&e, ack(AT(0)));
+    in(&e, ack_of(AT(0)));
     out(&e, A, AT(9), 1, MSS);
     quiet(&e);
-    in(&e, ack(AT(0)));
+    in(&e, ack_of(AT(0)));
     assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
     assert_int_equal(e.count.fast_retrans, 1);
     out(&e, A, AT(0), 1, MSS);
     quiet(&e);
-    in(&e, ack(AT(3))); /* partial: segment 3 is lost, too */
+    in(&e, ack_of(AT(3))); /* partial: segment 3 is lost, too */
     out(&e, A, AT(3), 1, MSS);
     while (next_segment(&e)) /* new data as the pipe allows */
         assert_true(e.last.seq.v - OUR_ISS >= AT(10));
-    in(&e, ack(AT(10)));
+    in(&e, ack_of(AT(10)));
     assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
     assert_int_equal(e.tcb.cc.cwnd, e.tcb.cc.ssthresh);
     assert_int_equal(e.count.rto_fired, 0);
@@ -129,7 +116,7 @@ static void test_sack_recovery_resends_just_the_holes(void **state)
     struct end e;
     fly(&e, WITH_SACK, 9);
     pass(&e, CAPY_MS(1));
-    struct in s = sack(AT(0), AT(1), AT(3)); /* 0 and 3 are lost */
+    struct in s = sack_of(AT(0), AT(1), AT(3)); /* 0 and 3 are lost */
     in(&e, s);
     quiet(&e);
     s.sack[1] = s.sack[0];
@@ -143,7 +130,7 @@ static void test_sack_recovery_resends_just_the_holes(void **state)
     s.sack[0].right = AT(8);
     in(&e, s);
     quiet(&e); /* segment 8 is not known to be lost */
-    in(&e, ack(AT(9)));
+    in(&e, ack_of(AT(9)));
     assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
     assert_int_equal(e.tcb.marks, CAPY_NONE);
     assert_int_equal(e.tcb.retrans_segs, 2);
@@ -156,7 +143,7 @@ static void test_a_timeout_forgets_sack(void **state)
     (void)state;
     struct end e;
     fly(&e, WITH_SACK, 3);
-    in(&e, sack(AT(0), AT(1), AT(2)));
+    in(&e, sack_of(AT(0), AT(1), AT(2)));
     assert_int_equal(e.tcb.snd.sacked, MSS);
     pass(&e, CAPY_SEC(1));
     out(&e, A, AT(0), 1, MSS); /* by RACK */
@@ -164,7 +151,7 @@ static void test_a_timeout_forgets_sack(void **state)
     assert_int_equal(e.count.rto_fired, 1);
     out(&e, A, AT(0), 1, MSS);
     assert_int_equal(e.tcb.snd.sacked, 0);
-    in(&e, ack(AT(1)));
+    in(&e, ack_of(AT(1)));
     out(&e, A, AT(1), 1, MSS);
     end_done(&e);
 }
@@ -174,10 +161,10 @@ static void test_nonsense_sack_blocks_are_ignored(void **state)
     (void)state;
     struct end e;
     fly(&e, WITH_SACK, 3);
-    in(&e, sack(AT(0), AT(2), AT(9))); /* beyond what was sent */
-    in(&e, sack(AT(0), AT(2), AT(1))); /* backward */
-    in(&e, sack(AT(0), 1, AT(0)));     /* a duplicate report (RFC 2883) */
-    in(&e, sack(AT(0), AT(0), AT(1))); /* would be a cumulative ACK */
+    in(&e, sack_of(AT(0), AT(2), AT(9))); /* beyond what was sent */
+    in(&e, sack_of(AT(0), AT(2), AT(1))); /* backward */
+    in(&e, sack_of(AT(0), 1, AT(0)));     /* a duplicate report (RFC 2883) */
+    in(&e, sack_of(AT(0), AT(0), AT(1))); /* would be a cumulative ACK */
     assert_int_equal(e.tcb.snd.sacked, 0);
     assert_int_equal(e.tcb.snd.dup_acks, 0);
     end_done(&e);
@@ -195,11 +182,11 @@ static void test_a_lost_tail_is_probed_and_repaired_without_a_timeout(void **sta
     out(&e, A, AT(3), 1, MSS); /* nothing new to send: the last segment again */
     quiet(&e);
     pass(&e, CAPY_MS(1));
-    in(&e, sack(AT(1), AT(3), AT(4)));
+    in(&e, sack_of(AT(1), AT(3), AT(4)));
     out(&e, A, AT(1), 1, MSS);
-    in(&e, sack(AT(2), AT(3), AT(4)));
+    in(&e, sack_of(AT(2), AT(3), AT(4)));
     out(&e, A, AT(2), 1, MSS);
-    in(&e, ack(AT(4)));
+    in(&e, ack_of(AT(4)));
     quiet(&e);
     assert_int_equal(e.count.rto_fired, 0);
     end_done(&e);
@@ -229,7 +216,7 @@ static void test_a_lost_fin_goes_again(void **state)
     out(&e, F | A, AT(0), 1, 0);
     pass(&e, CAPY_SEC(1));
     out(&e, F | A, AT(0), 1, 0);
-    in(&e, ack(AT(0) + 1));
+    in(&e, ack_of(AT(0) + 1));
     assert_int_equal(e.tcb.state, CAPY_TCP_FIN_WAIT_2);
     end_done(&e);
 }
