@@ -16,7 +16,8 @@
 struct capy_rack_server {
     char name[CAPY_RACK_NAME_MAX];
     char device[16]; /* interface that the server's program opens */
-    uint8_t ip[16];  /* IPv4-mapped or IPv6 */
+    uint8_t ip[16];  /* its primary address, IPv4-mapped or IPv6: TCPMig runs between these */
+    uint8_t ip6[16]; /* a second one, IPv6, beside an IPv4 ip; all zero: none */
     uint8_t mac[6];  /* default 02:ca + the last four bytes of ip */
     char port[16];   /* the switch's device that leads to this server */
 };
@@ -39,10 +40,13 @@ struct capy_rack {
     uint16_t mig_port_first, mig_port_cnt;
     char driver[16];     /* auto, af_xdp, tap */
     uint8_t gateway[16]; /* all zero: none */
-    uint8_t prefix_len;  /* 24 */
+    uint8_t prefix_len;  /* 24, or 64 when the primary addresses are IPv6 */
+    uint8_t gateway6[16];
+    uint8_t prefix6_len; /* of the subnet of the ip6 addresses: 64 */
     uint16_t mtu;
 
     uint8_t switch_ip[16];
+    uint8_t switch_ip6[16]; /* as a server's ip6 */
     uint8_t switch_mac[6];
     uint32_t directory_levels, directory_slots;
     uint32_t heartbeat_us, lease_us; /* lease: default 3 heartbeats */

@@ -1,7 +1,6 @@
-/* Checks of a rack file that compare keys with each other: names, addresses, switch ports, TCP and
+/* Checks of a rack file that compare keys with each other: names, MACs, switch ports, TCP and
  * UDP ports, times, path lengths. Each fault is reported at the line of the later of the two. */
 #include "rack/reader.h"
-#include "wire/addr.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -56,91 +55,6 @@ static int check_service_names(struct rack_reader *r)
                                  rack->service[i].name);
     }
     return CAPY_OK;
-}
-
-static struct capy_ip ip_of(const uint8_t bytes[16])
-{
-    struct capy_ip ip;
-    memcpy(ip.b, bytes, sizeof ip.b);
-    return ip;
-}
-
-/* One address of the rack against the switch's: same version, same subnet, a usable host address.
- */
-static int check_ip(struct rack_reader *r, const config_setting_t *at, const char *what,
-                    const uint8_t bytes[16])
-{
-    const struct capy_rack *rack = r->rack;
-    struct capy_ip ip = ip_of(bytes), tor = ip_of(rack->switch_ip);
-    char text[CAPY_IP_TEXT_MAX], tor_text[CAPY_IP_TEXT_MAX];
-    capy_ip_format(&ip, text);
-    capy_ip_format(&tor, tor_text);
-    if (capy_ip_is_v4(&ip) != capy_ip_is_v4(&tor))
-        return rack_fail(r, at,
-                         "%s %s is not of the IP version of the switch, %s; "
-                         "write one version for the whole rack",
-                         what, text, tor_text);
-    bool host_all_zero = true, host_all_one = true, same_net = true;
-    unsigned prefix_bits = rack->prefix_len + (capy_ip_is_v4(&ip) ? 96u : 0u);
-    for (unsigned bit = 0; bit < 128; bit++) {
-        unsigned mine = ip.b[bit / 8] >> (7 - bit % 8) & 1u;
-        unsigned theirs = tor.b[bit / 8] >> (7 - bit % 8) & 1u;
-        if (bit < prefix_bits) {
-            same_net &= mine == theirs;
-        } else {
-            host_all_zero &= mine == 0;
-            host_all_one &= mine == 1;
-        }
-    }
-    if (!same_net)
-        return rack_fail(r, at,
-                         "%s %s is outside the switch's subnet %s/%u; "
-                         "write an address inside, or another prefix_len",
-                         what, text, tor_text, rack->prefix_len);
-    /* /31 and /32 have no network and broadcast addresses (RFC 3021); IPv6 has no broadcast. */
-    if (capy_ip_is_v4(&ip) && rack->prefix_len < 31 && (host_all_zero || host_all_one))
-        return rack_fail(r, at, "%s %s is the subnet's %s address; write a host's address", what,
-                         text, host_all_zero ? "network" : "broadcast");
-    return CAPY_OK;
-}
-
-static int check_prefix(struct rack_reader *r)
-{
-    struct capy_ip tor = ip_of(r->rack->switch_ip);
-    if (capy_ip_is_v4(&tor) && r->rack->prefix_len > 32)
-        return rack_fail(r, config_lookup(&r->config, "rack.prefix_len"),
-                         "prefix_len = %u is out of range for IPv4; write 1 to 32",
-                         r->rack->prefix_len);
-    return CAPY_OK;
-}
-
-static int check_ips(struct rack_reader *r)
-{
-    const struct capy_rack *rack = r->rack;
-    static const uint8_t none[16];
-    int rc = check_prefix(r);
-    if (rc == CAPY_OK)
-        rc = check_ip(r, config_lookup(&r->config, "switch.ip"), "switch ip", rack->switch_ip);
-    if (rc == CAPY_OK && memcmp(rack->gateway, none, sizeof none) != 0)
-        rc = check_ip(r, config_lookup(&r->config, "rack.gateway"), "gateway", rack->gateway);
-    for (unsigned i = 0; i < rack->server_cnt && rc == CAPY_OK; i++) {
-        const struct capy_rack_server *s = &rack->server[i];
-        const config_setting_t *at = rack_at(r, "servers", i, "ip");
-        rc = check_ip(r, at, "server ip", s->ip);
-        struct capy_ip ip = ip_of(s->ip);
-        char text[CAPY_IP_TEXT_MAX];
-        capy_ip_format(&ip, text);
-        const char *other = memcmp(s->ip, rack->switch_ip, 16) == 0 ? "the switch's"
-                            : memcmp(s->ip, rack->gateway, 16) == 0 ? "the gateway's"
-                                                                    : NULL;
-        for (unsigned k = 0; k < i && !other; k++)
-            if (memcmp(s->ip, rack->server[k].ip, 16) == 0)
-                other = rack->server[k].name;
-        if (rc == CAPY_OK && other)
-            rc = rack_fail(r, at, "server ip %s is used twice, also as %s; write another address",
-                           text, other);
-    }
-    return rc;
 }
 
 static int check_mac(struct rack_reader *r, const config_setting_t *at, const uint8_t mac[6])
@@ -301,8 +215,9 @@ static int check_buffers(struct rack_reader *r)
 int rack_check(struct rack_reader *r)
 {
     static int (*const checks[])(struct rack_reader *) = {
-        check_words,        check_server_names, check_service_names, check_ips,     check_macs,
-        check_switch_ports, check_tcp_ports,    check_times,         check_buffers,
+        check_words,          check_server_names, check_service_names,
+        rack_check_addresses, check_macs,         check_switch_ports,
+        check_tcp_ports,      check_times,        check_buffers,
     };
     int rc = CAPY_OK;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && rc == CAPY_OK; i++)

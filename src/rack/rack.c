@@ -13,6 +13,7 @@ void capy_rack_default(struct capy_rack *rack)
         .mig_port_cnt = 4096,
         .driver = "auto",
         .prefix_len = 24,
+        .prefix6_len = 64, /* RFC 4291 §2.5.1 */
         .mtu = 1500,
         .directory_levels = 2, /* paper §3.2: a two-level hash of 2^16 slots each */
         .directory_slots = 65536,

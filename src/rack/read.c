@@ -77,7 +77,8 @@ static int read_string(struct rack_reader *r, const config_setting_t *at,
     bool good;
     if (f->type == RACK_IP) {
         struct capy_ip ip = {{0}};
-        good = capy_ip_parse(text, &ip) == CAPY_OK;
+        static const struct capy_ip unspecified; /* stands for "none" in the value */
+        good = capy_ip_parse(text, &ip) == CAPY_OK && !capy_ip_eq(&ip, &unspecified);
         memcpy(out, ip.b, sizeof ip.b);
     } else if (f->type == RACK_MAC) {
         struct capy_mac mac = {{0}};

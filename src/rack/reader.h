@@ -25,5 +25,7 @@ const config_setting_t *rack_at(struct rack_reader *r, const char *list, unsigne
 
 /* What no single key can tell: names, addresses, ports and times against each other. */
 int rack_check(struct rack_reader *r);
+/* The part of it about IP addresses, in addresses.c. */
+int rack_check_addresses(struct rack_reader *r);
 
 #endif

@@ -24,6 +24,10 @@ static const struct rack_field rack_fields[] = {
      "write the address of the clients' router, or leave the key out"},
     {"prefix_len", RACK_U8, AT(prefix_len), 1, 128, false,
      "write the subnet's prefix length, 1 to 32 (IPv6: 1 to 128)"},
+    {"gateway6", RACK_IP, AT(gateway6), 0, 0, false,
+     "write the IPv6 address of the clients' router, or leave the key out"},
+    {"prefix6_len", RACK_U8, AT(prefix6_len), 1, 128, false,
+     "write the prefix length of the ip6 addresses' subnet, 1 to 128"},
     {"mtu", RACK_U16, AT(mtu), 576, 1500, false, "write bytes, 576 to 1500"},
     {"heartbeat_us", RACK_U32, AT(heartbeat_us), 100, 60000000, false,
      "write microseconds, 100 to 60000000"},
@@ -33,6 +37,8 @@ static const struct rack_field rack_fields[] = {
 
 static const struct rack_field switch_fields[] = {
     {"ip", RACK_IP, AT(switch_ip), 0, 0, true, "write the switch's own address in the subnet"},
+    {"ip6", RACK_IP, AT(switch_ip6), 0, 0, false,
+     "write the switch's second address, IPv6, or leave the key out"},
     {"mac", RACK_MAC, AT(switch_mac), 0, 0, false,
      "write six hex bytes as \"02:ca:0a:63:00:01\", or leave the key out"},
     {"client_ports", RACK_INNER, 0, 0, 0, true, "write ( \"DEVICE\", ... )"},
@@ -89,6 +95,8 @@ static const struct rack_field server_fields[] = {
     {"name", RACK_TEXT, AT_SERVER(name), 1, NAME_LEN_MAX, true,
      "write 1 to 31 letters, digits, '-' or '_'"},
     {"ip", RACK_IP, AT_SERVER(ip), 0, 0, true, "write the server's address in the subnet"},
+    {"ip6", RACK_IP, AT_SERVER(ip6), 0, 0, false,
+     "write the server's second address, IPv6, or leave the key out"},
     {"mac", RACK_MAC, AT_SERVER(mac), 0, 0, false,
      "write six hex bytes as \"02:ca:0a:63:00:0b\", or leave the key out"},
     {"device", RACK_TEXT, AT_SERVER(device), 1, DEVICE_LEN_MAX, true,

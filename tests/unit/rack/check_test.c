@@ -83,9 +83,134 @@ static void addresses_that_clash(void **state)
         {16, S2("s2", "fd00::12", "port = \"s2\";"),
          ":16: server ip fd00::12 is not of the IP version of the switch, 10.99.0.1; "
          "write one version for the whole rack"},
+        {3, "gateway = \"10.99.0.1\";",
+         ":3: gateway is the switch's own address; write the router's"},
         {7, "prefix_len = 33;", ":7: prefix_len = 33 is out of range for IPv4; write 1 to 32"},
     };
     EXPECT_FAULTS(faults);
+}
+
+/* The good file with a second, IPv6 subnet: line 3 is the rack group's, 10 the switch's, 16 of s2. */
+#define SWITCH6(rest) "ip = \"10.99.0.1\"; ip6 = \"fd99::1\"; " rest
+#define S2_IP6(ip6) S2("s2", "10.99.0.12", "port = \"s2\"; ip6 = \"" ip6 "\";")
+
+static void second_addresses_out_of_place(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {10, "ip = \"10.99.0.1\"; ip6 = \"10.99.0.2\";",
+         ":10: switch ip6 10.99.0.2 is an IPv4 address; write an IPv6 address"},
+        {16, S2_IP6("10.99.0.13"),
+         ":16: server ip6 10.99.0.13 is an IPv4 address; write an IPv6 address"},
+        {16, S2_IP6("::ffff:10.99.0.13"),
+         ":16: server ip6 10.99.0.13 is an IPv4 address; write an IPv6 address"},
+        {3, "gateway6 = \"10.99.0.254\";",
+         ":3: gateway6 10.99.0.254 is an IPv4 address; write an IPv6 address"},
+        {3, "gateway6 = \"fd99::254\";",
+         ":3: gateway6 fd99::254 is in a rack whose switch has no ip6; write switch.ip6"},
+        {16, S2_IP6("fd99::12"),
+         ":16: server ip6 fd99::12 is in a rack whose switch has no ip6; write switch.ip6"},
+        {10, SWITCH6("mac = \"02:ca:0a:63:00:01\"; ip7 = 1;"),
+         ":10: unknown key ip7 in switch; known are ip, ip6, mac, client_ports, directory"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+#define KEY "key = \"000102030405060708090a0b0c0d0e0f\"; "
+#define TAIL "device = \"e\"; port = "
+
+/* A rack with a second subnet, from three of its values. */
+static int read_second(const char *group, const char *switch_ip6, const char *s2_ip6,
+                       struct capy_rack *rack, char *err, size_t err_len)
+{
+    char text[1024];
+    (void)snprintf(text, sizeof text,
+                   "rack: { " KEY "%s };\n"
+                   "switch: { ip = \"10.99.0.1\"; ip6 = \"%s\"; client_ports = ( \"c1\" ); };\n"
+                   "servers = (\n"
+                   "{ name = \"s1\"; ip = \"10.99.0.11\"; ip6 = \"fd99::11\"; " TAIL "\"s1\"; },\n"
+                   "{ name = \"s2\"; ip = \"10.99.0.12\"; ip6 = \"%s\"; " TAIL "\"s2\"; } );\n",
+                   group, switch_ip6, s2_ip6);
+    return read_text(text, rack, err, err_len);
+}
+
+static void second_addresses_that_clash(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *group, *switch_ip6, *s2_ip6, *error;
+    } faults[] = {
+        {"", "fd99::1", "fd99::11",
+         ":5: server ip6 fd99::11 is used twice, also as s1; write another address"},
+        {"", "fd99::1", "fd99::1",
+         ":5: server ip6 fd99::1 is used twice, also as the switch's; write another address"},
+        {"gateway6 = \"fd99::12\";", "fd99::1", "fd99::12",
+         ":5: server ip6 fd99::12 is used twice, also as the gateway's; write another address"},
+        {"gateway6 = \"fd99::1\";", "fd99::1", "fd99::12",
+         ":1: gateway6 is the switch's own address; write the router's"},
+        {"gateway6 = \"fd98::254\";", "fd99::1", "fd99::12",
+         ":1: gateway6 fd98::254 is outside the switch's subnet fd99::1/64; "
+         "write an address inside, or another prefix6_len"},
+        {"", "fd99::1", "fd99:0:0:1::12",
+         ":5: server ip6 fd99:0:0:1::12 is outside the switch's subnet fd99::1/64; "
+         "write an address inside, or another prefix6_len"},
+        {"prefix6_len = 124;", "fd99::1", "fd99::12",
+         ":4: server ip6 fd99::11 is outside the switch's subnet fd99::1/124; "
+         "write an address inside, or another prefix6_len"},
+        {"", "fd99::1", "fd99::",
+         ":5: server ip6 fd99:: is the subnet's router anycast address; write a host's address"},
+        {"", "fe80::1", "fd99::12",
+         ":2: switch ip6 fe80::1 is a link-local address; write a host's address"},
+        {"", "ff02::1", "fd99::12",
+         ":2: switch ip6 ff02::1 is a multicast address; write a host's address"},
+        {"prefix6_len = 129;", "fd99::1", "fd99::12",
+         ":1: prefix6_len = 129 is out of range; "
+         "write the prefix length of the ip6 addresses' subnet, 1 to 128"},
+        {"", "::", "fd99::12",
+         ":2: ip6 = \"::\" is not valid; "
+         "write the switch's second address, IPv6, or leave the key out"},
+    };
+    struct capy_rack rack;
+    char err[512] = "";
+    assert_int_equal(read_second("", "fd99::1", "fd99::12", &rack, err, sizeof err), CAPY_OK);
+    assert_int_equal(rack.prefix6_len, 64);
+    assert_memory_equal(rack.server[1].ip6, "\xfd\x99\0\0\0\0\0\0\0\0\0\0\0\0\0\x12", 16);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        assert_int_equal(read_second(faults[i].group, faults[i].switch_ip6, faults[i].s2_ip6, &rack,
+                                     err, sizeof err),
+                         CAPY_E_CONFIG);
+        assert_string_equal(err, faults[i].error);
+    }
+}
+
+/* Where the primary addresses are IPv6 there is no second subnet. */
+static void second_addresses_beside_ipv6(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *group, *tor, *server, *error;
+    } faults[] = {
+        {"", "ip6 = \"fd98::1\";", "",
+         ":2: switch ip6 fd98::1 stands beside primary addresses that are IPv6 themselves; "
+         "write it only in a rack whose ip addresses are IPv4"},
+        {"gateway6 = \"fd99::254\";", "", "",
+         ":1: gateway6 fd99::254 stands beside primary addresses that are IPv6 themselves; "
+         "write it only in a rack whose ip addresses are IPv4"},
+        {"", "", "ip6 = \"fd98::11\";",
+         ":3: server ip6 fd98::11 stands beside primary addresses that are IPv6 themselves; "
+         "write it only in a rack whose ip addresses are IPv4"},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        char text[1024], err[512];
+        struct capy_rack rack;
+        (void)snprintf(text, sizeof text,
+                       "rack: { " KEY "%s };\n"
+                       "switch: { ip = \"fd99::1\"; client_ports = ( \"c1\" ); %s };\n"
+                       "servers = ( { name = \"s1\"; ip = \"fd99::11\"; " TAIL "\"s1\"; %s } );\n",
+                       faults[i].group, faults[i].tor, faults[i].server);
+        assert_int_equal(read_text(text, &rack, err, sizeof err), CAPY_E_CONFIG);
+        assert_string_equal(err, faults[i].error);
+    }
 }
 
 static void macs_that_clash(void **state)
@@ -181,6 +306,9 @@ int main(void)
         cmocka_unit_test(words_outside_their_set),
         cmocka_unit_test(names_that_clash),
         cmocka_unit_test(addresses_that_clash),
+        cmocka_unit_test(second_addresses_out_of_place),
+        cmocka_unit_test(second_addresses_that_clash),
+        cmocka_unit_test(second_addresses_beside_ipv6),
         cmocka_unit_test(macs_that_clash),
         cmocka_unit_test(switch_devices_that_clash),
         cmocka_unit_test(ports_that_clash),

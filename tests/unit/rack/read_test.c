@@ -81,15 +81,15 @@ static void unknown_keys_are_named_with_the_known_ones(void **state)
     static const struct fault faults[] = {
         {3, "tcp_mig_port = 7777;",
          ":3: unknown key tcp_mig_port in rack; known are key, run_dir, driver, encrypt, "
-         "tcpmig_port, mig_port_first, mig_port_cnt, gateway, prefix_len, mtu, heartbeat_us, "
-         "lease_us"},
+         "tcpmig_port, mig_port_first, mig_port_cnt, gateway, prefix_len, gateway6, prefix6_len, "
+         "mtu, heartbeat_us, lease_us"},
         {12, "dir = { };",
-         ":12: unknown key dir in switch; known are ip, mac, client_ports, directory"},
+         ":12: unknown key dir in switch; known are ip, ip6, mac, client_ports, directory"},
         {12, "directory = { level = 2; };",
          ":12: unknown key level in switch.directory; known are levels, slots, learn_us, age_s, "
          "announce_s, linger_ms"},
         {15, "{ name = \"s1\"; ip = \"10.99.0.11\"; dev = \"eth0\"; port = \"s1\"; },",
-         ":15: unknown key dev in servers; known are name, ip, mac, device, port"},
+         ":15: unknown key dev in servers; known are name, ip, ip6, mac, device, port"},
         {22, "limit: { };",
          ":22: unknown group limit; known are rack, switch, servers, services, limits, trigger"},
     };
@@ -188,18 +188,6 @@ static void syntax_errors_and_repeated_keys_are_refused(void **state)
          "each key once"},
     };
     EXPECT_FAULTS(faults);
-}
-
-static int read_text(const char *text, struct capy_rack *rack, char *err, size_t err_len)
-{
-    char path[] = "/tmp/capy-rack-test-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    assert_int_equal(close(fd), 0);
-    int rc = capy_rack_read(path, rack, err, err_len);
-    assert_int_equal(unlink(path), 0);
-    return rc;
 }
 
 static void missing_groups_are_named(void **state)

@@ -72,6 +72,14 @@ static void every_key_round_trips_away_from_its_default(void **state)
     rack.service_cnt = 0;
     memset(rack.service, 0, sizeof rack.service);
     memcpy(rack.server[1].mac, "\x02\x01\x02\x03\x04\x06", 6);
+    static const uint8_t net6[16] = {0xfd, 0x99};
+    memcpy(rack.switch_ip6, net6, 16);
+    memcpy(rack.gateway6, net6, 16);
+    memcpy(rack.server[1].ip6, net6, 16); /* the first one has none */
+    rack.switch_ip6[15] = 1;
+    rack.gateway6[15] = 254;
+    rack.server[1].ip6[15] = 12;
+    rack.prefix6_len = 96;
     assert_round_trip(&rack);
 }
 
