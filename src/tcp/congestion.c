@@ -57,6 +57,13 @@ void capy_tcp_cc_timed_out(struct capy_tcp *tcb, bool again)
     cc->acked = 0;
 }
 
+void capy_tcp_cc_undo(struct capy_tcp *tcb, const struct capy_tcp_cc *before)
+{
+    uint32_t cwnd = tcb->cc.cwnd;
+    tcb->cc = *before;
+    tcb->cc.cwnd = capy_max32(cwnd, before->cwnd); /* what was gained since stays */
+}
+
 void capy_tcp_cc_resume(struct capy_tcp *tcb)
 {
     struct capy_tcp_cc *cc = &tcb->cc;

@@ -96,6 +96,29 @@ static void test_cubic_fast_convergence(void **state)
     assert_int_equal(tcb.cc.w_max, 85 * MSS); /* §4.7: (1 + beta) / 2 */
 }
 
+/* RFC 9438 §4.9.1: window, threshold and curve as before, but no window that has grown since gets
+ * smaller. */
+static void test_undo_goes_back_to_before_the_loss(void **state)
+{
+    (void)state;
+    struct capy_tcp tcb = block(CAPY_TCP_CUBIC, 100 * MSS);
+    env.now = CAPY_SEC(5);
+    tcb.cc.cwnd = 100 * MSS;
+    tcb.cc.ssthresh = 90 * MSS;
+    capy_tcp_cc_acked(&tcb, &env, MSS, 100 * MSS);
+    const struct capy_tcp_cc before = tcb.cc;
+    assert_true(before.epoch_at == CAPY_SEC(5));
+    capy_tcp_cc_lost(&tcb, capy_tcp_flight(&tcb));
+    assert_true(tcb.cc.cwnd < before.cwnd && tcb.cc.epoch_at == CAPY_NEVER);
+    capy_tcp_cc_undo(&tcb, &before);
+    assert_memory_equal(&tcb.cc, &before, sizeof before);
+
+    tcb.cc.cwnd = 200 * MSS;
+    capy_tcp_cc_undo(&tcb, &before);
+    assert_int_equal(tcb.cc.cwnd, 200 * MSS);
+    assert_int_equal(tcb.cc.ssthresh, before.ssthresh);
+}
+
 static void test_extreme_values_neither_overflow_nor_divide_by_zero(void **state)
 {
     (void)state;
@@ -118,6 +141,7 @@ int main(void)
         cmocka_unit_test(test_reno_adds_a_segment_per_round_trip_and_halves),
         cmocka_unit_test(test_cubic_returns_to_w_max_after_k),
         cmocka_unit_test(test_cubic_fast_convergence),
+        cmocka_unit_test(test_undo_goes_back_to_before_the_loss),
         cmocka_unit_test(test_extreme_values_neither_overflow_nor_divide_by_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
