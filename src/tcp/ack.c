@@ -102,7 +102,7 @@ bool capy_tcp_take_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     }
     if (a->ack > tcb->snd.una) {
         advance_una(tcb, env, a);
-        capy_tcp_timers_restart(tcb, env);
+        capy_tcp_timers_restart(tcb);
     } else if (is_duplicate(tcb, a, window_changed)) {
         env->count->dup_acks_in++;
         capy_tcp_recovery_duplicate(tcb, env);

@@ -92,7 +92,7 @@ void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     if (tcb->fin_queued)
         capy_tcp_set_state(tcb, CAPY_TCP_FIN_WAIT_1);
     capy_tcp_timers_progress(tcb, env);
-    capy_tcp_timers_restart(tcb, env);
+    capy_tcp_timers_restart(tcb);
 }
 
 void capy_tcp_open_passive(struct capy_tcp *tcb, const struct capy_tcp_env *env,

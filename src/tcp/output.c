@@ -118,6 +118,8 @@ static struct plan plan_lost(const struct capy_tcp *tcb, const struct capy_tcp_e
     const struct capy_tcp_snd *snd = &tcb->snd;
     uint64_t pos, end;
     bool at_once = tcb->probe == CAPY_TCP_PROBE_RETRANS;
+    if (!at_once && capy_tcp_undisturbed(tcb))
+        return (struct plan){PLAN_NOTHING, 0, 0};
     if (!capy_tcp_next_lost(tcb, env, &pos, &end)) {
         if (at_once && snd->una < snd->nxt)
             return plan_again(tcb, snd->una, snd->mss);
@@ -283,9 +285,8 @@ static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const 
     }
     tcb->sent_at = env->now;
     if (p->kind == PLAN_NEW && tcb->timer == CAPY_TCP_TIMER_TLP)
-        capy_tcp_timers_restart(tcb, env);
-    else
-        capy_tcp_timers_changed(tcb, env);
+        capy_tcp_timers_restart(tcb);
+    capy_tcp_timers_changed(tcb, env);
 }
 
 static void emit_data(struct capy_tcp *tcb, const struct capy_tcp_env *env, const struct plan *p,

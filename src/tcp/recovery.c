@@ -41,6 +41,8 @@ static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 /* What RACK finds by now. */
 static void look_by_time(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
+    if (tcb->marks == CAPY_NONE)
+        return;
     enum capy_tcp_rack_found found = capy_tcp_rack_detect(tcb, env);
     if (found == CAPY_TCP_RACK_NOTHING || tcb->phase == CAPY_TCP_LOSS)
         return;

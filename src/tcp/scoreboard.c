@@ -26,7 +26,7 @@ static uint64_t dsack_end(const struct capy_tcp *tcb, const struct capy_tcp_arri
 void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                              struct capy_tcp_arrival *a)
 {
-    if (!tcb->sack_ok)
+    if (!tcb->sack_ok || (a->seg->sack_cnt == 0 && tcb->marks == CAPY_NONE))
         return;
     struct capy_tcp_snd *snd = &tcb->snd;
     const struct capy_tcp_segment *seg = a->seg;
@@ -57,7 +57,7 @@ void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *en
 
 void capy_tcp_scoreboard_trim(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    if (!tcb->sack_ok || capy_tcp_marks(tcb, env)->sent.cnt == 0)
+    if (tcb->marks == CAPY_NONE || capy_tcp_marks(tcb, env)->sent.cnt == 0)
         return;
     struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
     capy_tcp_ranges_trim(&m->sacked, tcb->snd.una);
@@ -79,6 +79,9 @@ void capy_tcp_scoreboard_clear(struct capy_tcp *tcb, const struct capy_tcp_env *
 uint32_t capy_tcp_pipe(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     const struct capy_tcp_snd *snd = &tcb->snd;
+    uint32_t flight = capy_tcp_flight(tcb);
+    if (capy_tcp_undisturbed(tcb))
+        return flight - capy_min32(snd->sacked, flight);
     const struct capy_tcp_marks *m = capy_tcp_marks(tcb, env);
     uint64_t gone = snd->sacked, start = snd->una;
     if (m->sent.cnt == 0 && snd->rtx_nxt < snd->lost_end)
@@ -86,7 +89,6 @@ uint32_t capy_tcp_pipe(const struct capy_tcp *tcb, const struct capy_tcp_env *en
     for (uint32_t i = 0; i < m->sent.cnt; start = m->sent.r[i++].end)
         if (m->sent.r[i].lost)
             gone += capy_tcp_ranges_missing(&m->sacked, start, m->sent.r[i].end);
-    uint32_t flight = capy_tcp_flight(tcb);
     return gone < flight ? flight - (uint32_t)gone : 0;
 }
 

@@ -8,6 +8,13 @@
 
 #define CAPY_TCP_DUP_THRESH 3u /* RFC 6675 §2, RFC 5681 §3.2 */
 
+/* Nothing is lost, late or out of order, as far as is known: request and response stay here, and
+ * need not look at lists. */
+static inline bool capy_tcp_undisturbed(const struct capy_tcp *tcb)
+{
+    return tcb->marks == CAPY_NONE && tcb->snd.lost_end <= tcb->snd.rtx_nxt;
+}
+
 /* Takes in what an acceptable ACK says (Update()), before snd.una advances; tells the arrival what
  * was news. */
 void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *env,

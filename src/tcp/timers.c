@@ -27,7 +27,7 @@ static enum capy_tcp_timer wanted(const struct capy_tcp *tcb, const struct capy_
     if (tcb->snd.wnd == 0 && waits_for_peer(tcb))
         return CAPY_TCP_TIMER_PERSIST;
     uint64_t ns;
-    if (capy_tcp_flight(tcb) > 0 && capy_tcp_rack_waits(tcb, env, &ns))
+    if (tcb->marks != CAPY_NONE && capy_tcp_flight(tcb) > 0 && capy_tcp_rack_waits(tcb, env, &ns))
         return CAPY_TCP_TIMER_REORDER;
     if (capy_tcp_flight(tcb) > 0)
         return capy_tcp_tlp_wanted(tcb) ? CAPY_TCP_TIMER_TLP : CAPY_TCP_TIMER_RTO;
@@ -84,12 +84,12 @@ void capy_tcp_timers_changed(struct capy_tcp *tcb, const struct capy_tcp_env *en
         tcb->give_up_at = env->now + env->cfg->user_timeout_ns;
 }
 
-void capy_tcp_timers_restart(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+void capy_tcp_timers_restart(struct capy_tcp *tcb)
 {
-    enum capy_tcp_timer timer = wanted(tcb, env);
-    if (timer == CAPY_TCP_TIMER_RTO || timer == CAPY_TCP_TIMER_TLP)
-        start(tcb, env, timer);
-    capy_tcp_timers_changed(tcb, env);
+    if (tcb->timer != CAPY_TCP_TIMER_RTO && tcb->timer != CAPY_TCP_TIMER_TLP)
+        return;
+    tcb->timer = CAPY_TCP_TIMER_NONE;
+    tcb->timer_at = CAPY_NEVER;
 }
 
 void capy_tcp_timers_progress(struct capy_tcp *tcb, const struct capy_tcp_env *env)

@@ -8,8 +8,9 @@
 /* Something changed: starts, stops or changes the slow timer if the facts ask for another one. */
 void capy_tcp_timers_changed(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* The peer acknowledged something, or new data went out with a probe timer running: what is running
- * starts over (RFC 6298 §5.3, RFC 8985 §7.2). */
-void capy_tcp_timers_restart(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+ * starts over (RFC 6298 §5.3, RFC 8985 §7.2) when capy_tcp_timers_changed is called next, which
+ * must be before the event is over. */
+void capy_tcp_timers_restart(struct capy_tcp *tcb);
 /* The peer showed that it makes progress: patience begins anew. */
 void capy_tcp_timers_progress(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* The block ends at this time: TIME_WAIT, or CLOSED with its last segment sent. */
