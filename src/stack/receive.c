@@ -131,6 +131,7 @@ void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const ui
             capy_rack_input(s, p);
         break;
     case CAPY_PACKET_ICMP:
+    case CAPY_PACKET_ICMP6:
         receive_icmp(s, p, frame, len);
         break;
     case CAPY_PACKET_ARP:

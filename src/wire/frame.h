@@ -16,9 +16,13 @@ enum capy_drop {
     CAPY_DROP_ARP,       /* malformed ARP */
     CAPY_DROP_IP_HEADER, /* bad version, header length or total length */
     CAPY_DROP_IP_CHECKSUM,
-    CAPY_DROP_IP_FRAGMENT, /* not reassembled (DEVIATION(RFC 1122 §3.3.2), see docs) */
-    CAPY_DROP_PROTOCOL,    /* not ICMP, UDP or TCP */
-    CAPY_DROP_ICMP,        /* malformed or bad checksum */
+    CAPY_DROP_IP_FRAGMENT,  /* not reassembled (DEVIATION(RFC 1122 §3.3.2), see docs) */
+    CAPY_DROP_IP_ADDRESS,   /* an IPv4-mapped address inside IPv6: would pass for an IPv4 packet */
+    CAPY_DROP_IP_EXTENSION, /* IPv6 extension headers beyond the packet, or out of order */
+    CAPY_DROP_IP_OPTION,    /* an unknown IPv6 option that forbids to go on */
+    CAPY_DROP_IP_ROUTING,   /* an IPv6 routing header with segments left */
+    CAPY_DROP_PROTOCOL,     /* not ICMP, UDP or TCP */
+    CAPY_DROP_ICMP,         /* malformed or bad checksum */
     CAPY_DROP_UDP_HEADER,
     CAPY_DROP_UDP_CHECKSUM,
     CAPY_DROP_TCP_HEADER,
@@ -29,7 +33,13 @@ enum capy_drop {
 /* Short name of a reason, as counters print it: "ip_checksum". */
 const char *capy_drop_name(enum capy_drop d);
 
-enum capy_packet_kind { CAPY_PACKET_ARP, CAPY_PACKET_ICMP, CAPY_PACKET_UDP, CAPY_PACKET_TCP };
+enum capy_packet_kind {
+    CAPY_PACKET_ARP,
+    CAPY_PACKET_ICMP,  /* of IPv4 */
+    CAPY_PACKET_ICMP6, /* ICMPv6, neighbour discovery (wire/nd.h) among it */
+    CAPY_PACKET_UDP,
+    CAPY_PACKET_TCP,
+};
 
 struct capy_udp {
     const uint8_t *data; /* borrowed */
@@ -47,7 +57,7 @@ struct capy_packet {
     struct capy_mac dst_mac, src_mac;
     struct capy_ip src, dst; /* unset for ARP */
     uint16_t src_port, dst_port;
-    uint8_t ttl, ecn; /* ecn: the two ECN bits of the IP header (RFC 3168) */
+    uint8_t ttl, ecn; /* ttl: IPv6's hop limit; ecn: the ECN bits of the IP header (RFC 3168) */
     union {
         struct capy_arp arp;
         struct capy_icmp icmp;
@@ -62,16 +72,20 @@ enum capy_drop capy_frame_parse(const uint8_t *frame, size_t len, struct capy_pa
 /* The parts of an outgoing IP packet that are not its payload. */
 struct capy_frame_to {
     struct capy_mac dst_mac, src_mac;
-    struct capy_ip src, dst;
+    struct capy_ip src, dst; /* of one version: it makes the frame's */
     uint16_t src_port, dst_port;
     uint8_t ttl; /* 0: 64 */
     uint8_t ecn;
+    uint32_t flow_label; /* of IPv6, 20 bits (RFC 6437); 0: none */
 };
 
+#define CAPY_FLOW_LABEL_MASK 0xfffffu
 #define CAPY_IPV4_LEN 20u
+#define CAPY_IPV6_LEN 40u
 #define CAPY_UDP_LEN 8u
-/* Where UDP payload begins in a frame that these functions build (IPv4). */
+/* Where UDP payload begins in a frame that these functions build, over IPv4 and over IPv6. */
 #define CAPY_UDP_AT (CAPY_ETHER_LEN + CAPY_IPV4_LEN + CAPY_UDP_LEN)
+#define CAPY_UDP_AT6 (CAPY_ETHER_LEN + CAPY_IPV6_LEN + CAPY_UDP_LEN)
 
 /* Builds a TCP frame at frame (room: CAPY_FRAME_MAX) with payload copied from seg->data, which may
  * be NULL when the caller has already put seg->data_len bytes at capy_frame_tcp_data_at(). Returns
@@ -81,17 +95,18 @@ size_t capy_frame_build_tcp(uint8_t *frame, const struct capy_frame_to *to,
 /* Offset of TCP payload in the frame that will be built. */
 size_t capy_frame_tcp_data_at(const struct capy_frame_to *to, const struct capy_tcp_segment *seg);
 
-/* Wraps data_len bytes already at frame + CAPY_UDP_AT in UDP, IP and Ethernet. Returns the frame's
- * length. */
+/* Wraps data_len bytes already at frame + CAPY_UDP_AT, or CAPY_UDP_AT6, by the version of to->dst, in
+ * UDP, IP and Ethernet. Returns the frame's length. */
 size_t capy_frame_build_udp(uint8_t *frame, const struct capy_frame_to *to, size_t data_len);
 
-/* Turns a received echo request frame into its reply, in place, from us to its sender (RFC 792).
- * Returns the frame's length. */
+/* Turns a received echo request frame into its reply, in place, from the address it was sent to (a
+ * node's own, no group's) to its sender (RFC 792, RFC 4443 §4.2). IPv6 extension headers go. Returns
+ * the frame's length. */
 size_t capy_frame_build_echo_reply(uint8_t *frame, size_t len);
 
 /* Rewrites a whole received TCP frame's addressing in place, with incremental checksums
- * (RFC 1624), and lowers its TTL by one: used to put a frame back on the wire. False, frame
- * untouched, when the TTL is spent or the versions differ. */
+ * (RFC 1624), and lowers its TTL or hop limit by one: used to put a frame back on the wire. False,
+ * frame untouched, when that is spent or dst is of the other version. */
 bool capy_frame_readdress(uint8_t *frame, size_t len, const struct capy_mac *dst_mac,
                           const struct capy_mac *src_mac, const struct capy_ip *dst,
                           uint16_t dst_port);
