@@ -19,6 +19,7 @@
 #define CAPY_CAPY_H
 
 #include "capy/error.h"
+#include "capy/option.h"
 #include "capy/rack.h"
 
 struct capy;
@@ -80,6 +81,12 @@ int capy_accept(struct capy *os, int lqd);
 int capy_ask_before_migration(struct capy *os, int lqd);
 int capy_set_user(struct capy *os, int qd, uint64_t user);
 
+/* Settings (capy/option.h) of a connection; or of a listening queue, for connections that are
+ * opened from then on (those that arrive from other servers bring their own). CAPY_OK, CAPY_E_INVAL,
+ * CAPY_E_STATE (also: on its way to another server), CAPY_E_BADQD. */
+int capy_set_option(struct capy *os, int qd, enum capy_option option, uint64_t value);
+int capy_get_option(struct capy *os, int qd, enum capy_option option, uint64_t *value);
+
 /* Asks for bytes: completes when more than `beyond` unread bytes are there, or the stream ended.
  * (An application that needs more than it was shown pops again with beyond = avail.) */
 int capy_pop(struct capy *os, int qd, uint32_t beyond);
@@ -90,6 +97,9 @@ int64_t capy_peek(struct capy *os, int qd, uint32_t skip, void *out, uint32_t le
 /* Queues bytes for sending (copied): how many were taken, 0..len, or a negative code. After a short
  * count one PUSH completes when there is room (or MIGRATED_OUT: then they were not taken at all). */
 int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len);
+/* The same, and more will be pushed at once: what does not fill a segment waits for it, no longer
+ * than with CAPY_OPTION_CORK. */
+int64_t capy_push_more(struct capy *os, int qd, const void *data, uint32_t len);
 /* Orderly: what was pushed is still delivered. The queue is gone at once; no CLOSED follows. A
  * connection that is on its way to another server is closed only if it stays. */
 int capy_close(struct capy *os, int qd);

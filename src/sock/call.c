@@ -128,7 +128,36 @@ int64_t capy_peek(struct capy *os, int qd, uint32_t skip, void *out, uint32_t le
     return copied;
 }
 
-int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len)
+/* The listening queue's port, or 0. */
+static uint16_t listening_port(const struct capy *os, int qd)
+{
+    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_LISTENING);
+    return idx == CAPY_NONE ? 0 : os->listener[os->queues[idx].listener].port;
+}
+
+int capy_set_option(struct capy *os, int qd, enum capy_option option, uint64_t value)
+{
+    uint16_t port = listening_port(os, qd);
+    if (port != 0)
+        return capy_stack_listener_set(os->stack, port, option, value);
+    uint32_t idx = find_conn(os, qd);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    return capy_stack_set(os->stack, os->queues[idx].conn, option, value, os->now);
+}
+
+int capy_get_option(struct capy *os, int qd, enum capy_option option, uint64_t *value)
+{
+    uint16_t port = listening_port(os, qd);
+    if (port != 0)
+        return capy_stack_listener_get(os->stack, port, option, value);
+    uint32_t idx = find_conn(os, qd);
+    if (idx == CAPY_NONE)
+        return CAPY_E_BADQD;
+    return capy_stack_get(os->stack, os->queues[idx].conn, option, value);
+}
+
+static int64_t push(struct capy *os, int qd, const void *data, uint32_t len, bool more)
 {
     uint32_t idx = find_conn(os, qd);
     if (idx == CAPY_NONE)
@@ -136,7 +165,8 @@ int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len)
     struct capy_queue *q = &os->queues[idx];
     int64_t taken = 0;
     if (!(q->flags & CAPY_QUEUE_FROZEN))
-        taken = capy_stack_write(os->stack, q->conn, data, len, os->now);
+        taken = more ? capy_stack_write_more(os->stack, q->conn, data, len, os->now)
+                     : capy_stack_write(os->stack, q->conn, data, len, os->now);
     if (taken == CAPY_E_STATE) /* suspended while the switch is silent: WRITABLE follows */
         taken = 0;
     if (taken < 0)
@@ -149,6 +179,16 @@ int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len)
     }
     capy_queue_weigh(os, idx);
     return taken;
+}
+
+int64_t capy_push(struct capy *os, int qd, const void *data, uint32_t len)
+{
+    return push(os, qd, data, len, false);
+}
+
+int64_t capy_push_more(struct capy *os, int qd, const void *data, uint32_t len)
+{
+    return push(os, qd, data, len, true);
 }
 
 /* Its connections that nobody accepted are reset: nobody ever will. */

@@ -1,6 +1,7 @@
 /* What the application asks of a connection. Every call names it by handle; a handle whose slot was
  * freed since is CAPY_E_BADQD, a connection that is frozen or suspended CAPY_E_STATE. */
 #include "stack/host.h"
+#include "tcp/tuning.h"
 
 /* The connection, to be used now: CAPY_OK or the code for the caller. */
 static int usable(struct capy_stack *s, capy_handle h, struct capy_conn **c, uint32_t *idx)
@@ -9,6 +10,33 @@ static int usable(struct capy_stack *s, capy_handle h, struct capy_conn **c, uin
     if (!*c)
         return CAPY_E_BADQD;
     return (*c)->mode == CAPY_CONN_RUNNING ? CAPY_OK : CAPY_E_STATE;
+}
+
+int capy_stack_set(struct capy_stack *s, capy_handle h, enum capy_option option, uint64_t value,
+                   uint64_t now)
+{
+    uint32_t idx;
+    struct capy_conn *c;
+    capy_now_is(s, now);
+    int rc = usable(s, h, &c, &idx);
+    if (rc != CAPY_OK)
+        return rc;
+    struct capy_tcp_env env = capy_env(s);
+    rc = capy_tcp_set(&c->tcb, &env, option, value);
+    capy_conn_settle(s, idx);
+    return rc;
+}
+
+int capy_stack_get(struct capy_stack *s, capy_handle h, enum capy_option option, uint64_t *value)
+{
+    uint32_t idx;
+    const struct capy_conn *c = capy_conn_of(s, h, &idx);
+    if (!c)
+        return CAPY_E_BADQD;
+    if ((unsigned)option >= CAPY_OPTION_CNT)
+        return CAPY_E_INVAL;
+    *value = capy_tcp_get(&c->tcb, option);
+    return CAPY_OK;
 }
 
 int capy_stack_set_user(struct capy_stack *s, capy_handle h, uint64_t user)
@@ -61,8 +89,8 @@ int capy_stack_consume(struct capy_stack *s, capy_handle h, uint32_t n, uint64_t
     return CAPY_OK;
 }
 
-int64_t capy_stack_write(struct capy_stack *s, capy_handle h, const uint8_t *data, uint32_t len,
-                         uint64_t now)
+static int64_t write_bytes(struct capy_stack *s, capy_handle h, const uint8_t *data, uint32_t len,
+                           bool more, uint64_t now)
 {
     uint32_t idx;
     struct capy_conn *c;
@@ -71,12 +99,25 @@ int64_t capy_stack_write(struct capy_stack *s, capy_handle h, const uint8_t *dat
     if (rc != CAPY_OK)
         return rc;
     struct capy_tcp_env env = capy_env(s);
-    int64_t taken = capy_tcp_write(&c->tcb, &env, data, len);
+    int64_t taken = more ? capy_tcp_write_more(&c->tcb, &env, data, len)
+                         : capy_tcp_write(&c->tcb, &env, data, len);
     if (taken < 0)
         return taken;
     c->want_write = c->want_write || taken < len;
     capy_conn_settle(s, idx);
     return taken;
+}
+
+int64_t capy_stack_write(struct capy_stack *s, capy_handle h, const uint8_t *data, uint32_t len,
+                         uint64_t now)
+{
+    return write_bytes(s, h, data, len, false, now);
+}
+
+int64_t capy_stack_write_more(struct capy_stack *s, capy_handle h, const uint8_t *data,
+                              uint32_t len, uint64_t now)
+{
+    return write_bytes(s, h, data, len, true, now);
 }
 
 int capy_stack_shutdown(struct capy_stack *s, capy_handle h, uint64_t now)

@@ -227,7 +227,7 @@ int capy_stack_set_nagle(struct capy_stack *s, capy_handle h, bool nagle)
     struct capy_conn *c = capy_conn_of(s, h, &idx);
     if (!c)
         return CAPY_E_BADQD;
-    c->tcb.nagle = nagle;
+    c->tcb.tune.nagle = nagle;
     capy_conn_settle(s, idx);
     return CAPY_OK;
 }

@@ -19,8 +19,9 @@
 
 struct capy_listener {
     uint64_t user;
-    uint32_t syn_cnt; /* connections in SYN_RECEIVED */
-    uint16_t port;    /* 0: free */
+    struct capy_tcp_tuning tuning; /* of the connections that it opens */
+    uint32_t syn_cnt;              /* connections in SYN_RECEIVED */
+    uint16_t port;                 /* 0: free */
 };
 
 /* Frames that belong to no connection and are ready to go: RST, ARP, ICMP, TCPMig, put-back ones.
@@ -133,7 +134,8 @@ struct capy_stack {
 
 static inline struct capy_tcp_env capy_env(struct capy_stack *s)
 {
-    return (struct capy_tcp_env){&s->cfg.tcp, &s->blocks, &s->count.tcp, s->now};
+    return (struct capy_tcp_env){
+        .cfg = &s->cfg.tcp, .blocks = &s->blocks, .count = &s->count.tcp, .now = s->now};
 }
 
 static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)

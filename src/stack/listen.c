@@ -2,6 +2,7 @@
  * half-open connections; when that is reached further SYNs are dropped and counted, and clients
  * repeat them. */
 #include "stack/host.h"
+#include "tcp/tuning.h"
 
 struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port)
 {
@@ -20,10 +21,30 @@ int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user)
     for (uint32_t i = 0; i < s->cfg.listener_max; i++) {
         if (s->listeners[i].port == 0) {
             s->listeners[i] = (struct capy_listener){.user = user, .port = port};
+            capy_tcp_tuning_default(&s->listeners[i].tuning, &s->cfg.tcp);
             return CAPY_OK;
         }
     }
     return CAPY_E_NOMEM;
+}
+
+int capy_stack_listener_set(struct capy_stack *s, uint16_t port, enum capy_option option,
+                            uint64_t value)
+{
+    struct capy_listener *l = capy_listener_of(s, port);
+    return l ? capy_tcp_tuning_set(&l->tuning, &s->cfg.tcp, option, value) : CAPY_E_BADQD;
+}
+
+int capy_stack_listener_get(const struct capy_stack *s, uint16_t port, enum capy_option option,
+                            uint64_t *value)
+{
+    const struct capy_listener *l = capy_listener_of((struct capy_stack *)s, port);
+    if (!l)
+        return CAPY_E_BADQD;
+    if ((unsigned)option >= CAPY_OPTION_CNT)
+        return CAPY_E_INVAL;
+    *value = capy_tcp_tuning_get(&l->tuning, option);
+    return CAPY_OK;
 }
 
 int capy_stack_unlisten(struct capy_stack *s, uint16_t port)
@@ -69,6 +90,7 @@ static void open_passive(struct capy_stack *s, const struct capy_packet *p, stru
     struct capy_conn *c = &s->conns[idx];
     struct capy_tcp_env env = capy_env(s);
     uint32_t ts_offset;
+    env.tuning = &l->tuning;
     c->mode = CAPY_CONN_RUNNING;
     c->remote = p->src;
     c->remote_port = p->src_port;

@@ -111,6 +111,18 @@ int capy_stack_unlisten(struct capy_stack *s, uint16_t port);
  * CAPY_E_NOMEM (no connection or no port free).  RFC 9293 §3.10.1 */
 int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t port,
                        uint16_t local_port, uint64_t user, capy_handle *out, uint64_t now);
+/* Settings (capy/option.h): of a connection; or of a listener, for the connections that it opens
+ * from then on. A connection of capy_stack_connect may be set completely before the next
+ * capy_stack_output, which sends its SYN. CAPY_OK, CAPY_E_INVAL, CAPY_E_STATE, CAPY_E_BADQD (no such
+ * connection, no listener on that port). */
+int capy_stack_set(struct capy_stack *s, capy_handle c, enum capy_option option, uint64_t value,
+                   uint64_t now);
+int capy_stack_get(struct capy_stack *s, capy_handle c, enum capy_option option, uint64_t *value);
+int capy_stack_listener_set(struct capy_stack *s, uint16_t port, enum capy_option option,
+                            uint64_t value);
+int capy_stack_listener_get(const struct capy_stack *s, uint16_t port, enum capy_option option,
+                            uint64_t *value);
+
 int capy_stack_set_user(struct capy_stack *s, capy_handle c, uint64_t user);
 
 /* Readable bytes now (>= 0), *fin set when the peer's FIN is behind them; or CAPY_E_BADQD. */
@@ -122,6 +134,10 @@ int capy_stack_consume(struct capy_stack *s, capy_handle c, uint32_t n, uint64_t
 /* Bytes taken (0..len), or CAPY_E_BADQD, CAPY_E_STATE. A short count promises WRITABLE. */
 int64_t capy_stack_write(struct capy_stack *s, capy_handle c, const uint8_t *data, uint32_t len,
                          uint64_t now);
+/* The same, and more will follow at once: what does not fill a segment waits for it, no longer than
+ * with CAPY_OPTION_CORK (MSG_MORE elsewhere). */
+int64_t capy_stack_write_more(struct capy_stack *s, capy_handle c, const uint8_t *data,
+                              uint32_t len, uint64_t now);
 /* Orderly close of our side; reading goes on. */
 int capy_stack_shutdown(struct capy_stack *s, capy_handle c, uint64_t now);
 /* The application lets go: the handle is dead to it at once; the stack finishes the close. */

@@ -41,10 +41,10 @@ void capy_tcp_consume(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint
 static uint32_t quota(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     uint32_t used = capy_tcp_unacked(tcb);
-    if (tcb->state == CAPY_TCP_CLOSED || tcb->fin_queued || used >= env->cfg->snd_buf_max)
+    if (tcb->state == CAPY_TCP_CLOSED || tcb->fin_queued || used >= tcb->tune.snd_buf)
         return 0;
     uint64_t spare = (uint64_t)capy_tcp_blocks_to_send(env->blocks) * CAPY_BLOCK_LEN;
-    return (uint32_t)capy_min64(spare, env->cfg->snd_buf_max - used);
+    return (uint32_t)capy_min64(spare, tcb->tune.snd_buf - used);
 }
 
 uint32_t capy_tcp_room(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -64,6 +64,16 @@ int64_t capy_tcp_write(struct capy_tcp *tcb, const struct capy_tcp_env *env, con
         CAPY_ASSERT(fits == CAPY_OK);
     }
     tcb->snd.end += n;
+    tcb->more = false;
+    capy_tcp_timers_changed(tcb, env);
+    return n;
+}
+
+int64_t capy_tcp_write_more(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                            const uint8_t *data, uint32_t len)
+{
+    int64_t n = capy_tcp_write(tcb, env, data, len);
+    tcb->more = n == len;
     capy_tcp_timers_changed(tcb, env);
     return n;
 }

@@ -8,17 +8,19 @@ static const struct capy_tcp_cc_ops *const algorithms[CAPY_TCP_CONGESTION_CNT] =
     [CAPY_TCP_NEWRENO] = &capy_tcp_newreno,
 };
 
-/* RFC 6928 §2. */
-static uint32_t initial_window(uint32_t mss)
+/* RFC 6928 §2, for any number of segments. */
+static uint32_t initial_window(const struct capy_tcp *tcb)
 {
-    return capy_min32(10 * mss, capy_max32(2 * mss, 14600));
+    enum { USUAL_MSS = 1460 };
+    uint32_t mss = tcb->snd.mss, cnt = tcb->tune.initial_window;
+    return capy_min32(cnt * mss, capy_max32(2 * mss, cnt * USUAL_MSS));
 }
 
 void capy_tcp_cc_start(struct capy_tcp *tcb)
 {
     struct capy_tcp_cc *cc = &tcb->cc;
     /* RFC 5681 §3.1: after a lost SYN or SYN-ACK one segment is enough. */
-    cc->cwnd = tcb->backoff > 0 ? tcb->snd.mss : initial_window(tcb->snd.mss);
+    cc->cwnd = tcb->backoff > 0 ? tcb->snd.mss : initial_window(tcb);
     cc->ssthresh = CAPY_TCP_CWND_MAX;
     cc->epoch_at = CAPY_NEVER;
 }
@@ -67,6 +69,6 @@ void capy_tcp_cc_undo(struct capy_tcp *tcb, const struct capy_tcp_cc *before)
 void capy_tcp_cc_resume(struct capy_tcp *tcb)
 {
     struct capy_tcp_cc *cc = &tcb->cc;
-    cc->cwnd = capy_min32(cc->cwnd, initial_window(tcb->snd.mss));
+    cc->cwnd = capy_min32(cc->cwnd, initial_window(tcb));
     cc->epoch_at = CAPY_NEVER;
 }

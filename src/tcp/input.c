@@ -233,7 +233,7 @@ static void owe_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     if (tcb->rcv.nxt - tcb->rcv.acked > tcb->rcv.mss)
         tcb->ack_now = true;
     else if (tcb->delack_at == CAPY_NEVER)
-        tcb->delack_at = env->now + env->cfg->delack_ns;
+        tcb->delack_at = env->now + CAPY_MS(tcb->tune.delack_ms);
 }
 
 static bool may_receive(const struct capy_tcp *tcb)

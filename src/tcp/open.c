@@ -5,6 +5,7 @@
 #include "tcp/rtt.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
+#include "tcp/tuning.h"
 #include "tcp/window.h"
 
 #define MSS_DEFAULT 536u  /* RFC 9293 MUST-15: what a SYN without the option means */
@@ -21,8 +22,15 @@ void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
         .delack_ns = CAPY_MS(40),
         .time_wait_ns = CAPY_SEC(60),
         .user_timeout_ns = CAPY_SEC(300), /* RFC 9293 §3.9.1: five minutes */
+        .keep_idle_ns = CAPY_SEC(7200),   /* RFC 9293 MUST-28: no less than two hours */
+        .keep_interval_ns = CAPY_SEC(75),
+        .keep_cnt = 9,
         .syn_retries = 5,
         .congestion = CAPY_TCP_CUBIC,
+        .initial_window = 10,
+        .timestamps = true,
+        .sack = true,
+        .window_scale = true,
     };
 }
 
@@ -49,22 +57,27 @@ static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct c
     tcb->snd.iss = iss;
     tcb->sent_at = env->now;
     tcb->ts_offset = ts_offset;
-    tcb->congestion = env->cfg->congestion;
+    if (env->tuning)
+        tcb->tune = *env->tuning;
+    else
+        capy_tcp_tuning_default(&tcb->tune, env->cfg);
+    tcb->congestion = tcb->tune.congestion;
 }
 
 void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        const struct capy_tcp_segment *syn)
 {
+    const struct capy_tcp_tuning *tune = &tcb->tune;
     uint32_t mss = syn->opts & CAPY_TCP_OPT_MSS ? syn->mss : MSS_DEFAULT;
-    mss = capy_max32(capy_min32(mss, env->cfg->mss_max), CAPY_TCP_MSS_MIN);
+    mss = capy_max32(capy_min32(mss, tune->mss_max), CAPY_TCP_MSS_MIN);
     tcb->rcv.irs = syn->seq;
-    tcb->wscale_ok = syn->opts & CAPY_TCP_OPT_WSCALE;
+    tcb->wscale_ok = tune->window_scale && syn->opts & CAPY_TCP_OPT_WSCALE;
     if (tcb->wscale_ok) {
         tcb->snd.wscale = syn->wscale;
-        tcb->rcv.wscale = capy_tcp_wscale_for(env->cfg->rcv_buf_max);
+        tcb->rcv.wscale = capy_tcp_wscale_for(tune->rcv_buf);
     }
-    tcb->sack_ok = syn->opts & CAPY_TCP_OPT_SACK_OK;
-    tcb->ts_ok = syn->opts & CAPY_TCP_OPT_TS;
+    tcb->sack_ok = tune->sack && syn->opts & CAPY_TCP_OPT_SACK_OK;
+    tcb->ts_ok = tune->timestamps && syn->opts & CAPY_TCP_OPT_TS;
     if (tcb->ts_ok) {
         tcb->rcv.ts_recent = syn->ts_val;
         tcb->rcv.ts_recent_at = env->now;
@@ -77,11 +90,24 @@ void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->snd.wl2 = syn->ack;
 }
 
+void capy_tcp_limit_mss(struct capy_tcp *tcb)
+{
+    uint32_t options = tcb->ts_ok ? TS_OPTION_LEN : 0;
+    tcb->snd.mss = (uint16_t)capy_min32(tcb->snd.mss, tcb->tune.mss_max - options);
+}
+
+/* What both ends agreed on, which no later setting exceeds. */
+static uint16_t agreed_mss(const struct capy_tcp *tcb)
+{
+    return (uint16_t)(tcb->snd.mss + (tcb->ts_ok ? TS_OPTION_LEN : 0));
+}
+
 void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                           const struct capy_tcp_segment *seg)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
     snd->una = CAPY_TCP_POS_DATA;
+    tcb->tune.mss_max = agreed_mss(tcb);
     snd->rtx_nxt = snd->lost_end = snd->recover = snd->una;
     tcb->phase = CAPY_TCP_OPEN;
     tcb->probe = CAPY_TCP_PROBE_NONE;

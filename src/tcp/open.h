@@ -12,6 +12,8 @@ void capy_tcp_blank(struct capy_tcp *tcb);
 /* Takes a SYN or SYN-ACK in: its sequence number, options and window. */
 void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        const struct capy_tcp_segment *syn);
+/* The largest segment may have become smaller: so does what we send. */
+void capy_tcp_limit_mss(struct capy_tcp *tcb);
 /* The handshake is over: this segment acknowledges our SYN. */
 void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                           const struct capy_tcp_segment *seg);

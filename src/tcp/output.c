@@ -62,6 +62,15 @@ static uint32_t sendable(const struct capy_tcp *tcb)
     return (uint32_t)capy_min64(snd->mss, capy_min64(snd->end, edge) - snd->nxt);
 }
 
+/* Less than a segment, and the last of what is queued: does it wait? For acknowledgments when the
+ * application asked for Nagle's algorithm, for more bytes when it said that they come. */
+static bool holds_back(const struct capy_tcp *tcb)
+{
+    if (tcb->fin_queued)
+        return false;
+    return (tcb->tune.nagle && capy_tcp_flight(tcb) > 0) || tcb->tune.cork || tcb->more;
+}
+
 uint32_t capy_tcp_may_send_new(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     const struct capy_tcp_snd *snd = &tcb->snd;
@@ -72,7 +81,7 @@ uint32_t capy_tcp_may_send_new(const struct capy_tcp *tcb, const struct capy_tcp
         return snd->nxt == snd->end && snd->nxt <= snd->una + snd->wnd ? 1 : 0;
     if (n < snd->mss) {
         bool all = snd->nxt + n == snd->end;
-        if (all && tcb->nagle && !tcb->fin_queued && capy_tcp_flight(tcb) > 0)
+        if (all && holds_back(tcb))
             return 0;
         if (!all && n < snd->wnd_max / 2)
             return 0;
@@ -161,7 +170,7 @@ static struct plan next_plan(const struct capy_tcp *tcb, const struct capy_tcp_e
         return (struct plan){PLAN_SYN, 0, 0};
     if (!opening)
         p = plan_data(tcb, env);
-    if (p.kind == PLAN_NOTHING && (tcb->ack_now || capy_tcp_window_update_owed(tcb, env)))
+    if (p.kind == PLAN_NOTHING && (tcb->ack_now || capy_tcp_window_update_owed(tcb)))
         p.kind = PLAN_ACK;
     return p;
 }
@@ -175,12 +184,11 @@ bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env
  */
 
 /* Acknowledges all that arrived: every segment but a first SYN does. */
-static void put_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                    struct capy_tcp_segment *seg)
+static void put_ack(struct capy_tcp *tcb, struct capy_tcp_segment *seg)
 {
     seg->flags |= CAPY_TCP_ACK;
     seg->ack = capy_tcp_seq_at(tcb->rcv.irs, tcb->rcv.nxt);
-    seg->window = capy_tcp_window_offer(tcb, env, seg->flags & CAPY_TCP_SYN);
+    seg->window = capy_tcp_window_offer(tcb, seg->flags & CAPY_TCP_SYN);
     tcb->rcv.acked = tcb->rcv.nxt;
     tcb->ack_now = false;
     tcb->delack_at = CAPY_NEVER;
@@ -201,21 +209,22 @@ static void emit_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 {
     bool first = tcb->snd.nxt == tcb->snd.una;
     bool answer = tcb->state == CAPY_TCP_SYN_RECEIVED;
+    const struct capy_tcp_tuning *tune = &tcb->tune;
     seg->seq = tcb->snd.iss;
     seg->flags = CAPY_TCP_SYN;
     seg->opts = CAPY_TCP_OPT_MSS;
-    seg->mss = env->cfg->mss_max;
-    if (!answer || tcb->wscale_ok) {
+    seg->mss = tune->mss_max;
+    if (answer ? tcb->wscale_ok : tune->window_scale) {
         seg->opts |= CAPY_TCP_OPT_WSCALE;
-        seg->wscale = capy_tcp_wscale_for(env->cfg->rcv_buf_max);
+        seg->wscale = capy_tcp_wscale_for(tune->rcv_buf);
     }
-    if (!answer || tcb->sack_ok)
+    if (answer ? tcb->sack_ok : tune->sack)
         seg->opts |= CAPY_TCP_OPT_SACK_OK;
     if (answer)
-        put_ack(tcb, env, seg);
+        put_ack(tcb, seg);
     else
-        seg->window = (uint16_t)capy_min32(env->cfg->rcv_buf_max, UINT16_MAX);
-    if (!answer || tcb->ts_ok)
+        seg->window = (uint16_t)capy_min32(tune->rcv_buf, UINT16_MAX);
+    if (answer ? tcb->ts_ok : tune->timestamps)
         put_timestamps(tcb, env, seg);
     tcb->snd.nxt = CAPY_TCP_POS_DATA;
     tcb->probe = CAPY_TCP_PROBE_NONE;
@@ -232,7 +241,7 @@ static void emit_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 {
     seg->seq = capy_tcp_seq_at(tcb->snd.iss, tcb->snd.nxt);
     seg->flags = CAPY_TCP_RST;
-    put_ack(tcb, env, seg);
+    put_ack(tcb, seg);
     env->count->resets_out++;
     capy_tcp_set_state(tcb, CAPY_TCP_CLOSED);
     tcb->probe = CAPY_TCP_PROBE_NONE;
@@ -253,7 +262,7 @@ static void emit_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                      struct capy_tcp_segment *seg)
 {
     seg->seq = capy_tcp_seq_at(tcb->snd.iss, tcb->snd.nxt);
-    put_ack(tcb, env, seg);
+    put_ack(tcb, seg);
     put_sack(tcb, env, seg);
     if (tcb->ts_ok)
         put_timestamps(tcb, env, seg);
@@ -298,7 +307,7 @@ static void emit_data(struct capy_tcp *tcb, const struct capy_tcp_env *env, cons
         capy_tcp_cc_resume(tcb);
 
     seg->seq = capy_tcp_seq_at(snd->iss, p->pos);
-    put_ack(tcb, env, seg);
+    put_ack(tcb, seg);
     uint32_t room = snd->mss - put_sack(tcb, env, seg);
     if (tcb->ts_ok)
         put_timestamps(tcb, env, seg);

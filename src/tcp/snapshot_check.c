@@ -5,6 +5,7 @@
 #include "tcp/open.h"
 #include "tcp/position.h"
 #include "tcp/snapshot_head.h"
+#include "tcp/tuning.h"
 
 #define SPAN_MAX (UINT64_C(1) << 30)     /* no window or queue is longer (RFC 7323 §2.3) */
 #define RTT_MAX_NS CAPY_SEC(3600)        /* keeps sums and backoff of RTO in 64 bits */
@@ -188,5 +189,6 @@ bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *en
            timers_ok(tcb, env->now) &&
            ranges_ok(&marks->ooo, rcv->nxt, capy_min64(rcv->adv, rcv->fin_pos), false) &&
            ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) && sent_ok(tcb, marks) &&
-           dup_ok(tcb, &marks->dup) && meta->app_len <= CAPY_APP_STATE_MAX;
+           capy_tcp_tuning_ok(&tcb->tune) && dup_ok(tcb, &marks->dup) &&
+           meta->app_len <= CAPY_APP_STATE_MAX;
 }

@@ -1,4 +1,4 @@
-/* Version 3 of the snapshot's head: each field once, in both directions. Positions are written
+/* Version 4 of the snapshot's head: each field once, in both directions. Positions are written
  * relative to snd.una and rcv.nxt, so that an idle connection's are mostly single bytes. */
 #include "tcp/snapshot_head.h"
 #include "tcp/position.h"
@@ -27,7 +27,7 @@ static void gather_flags(struct capy_codec *c, struct capy_tcp *tcb)
     WALK_FLAG(1, tcb->sack_ok);
     WALK_FLAG(2, tcb->ts_ok);
     WALK_FLAG(4, tcb->wscale_ok);
-    WALK_FLAG(8, tcb->nagle);
+    WALK_FLAG(8, tcb->more);
     WALK_FLAG(16, tcb->fin_queued);
     WALK_FLAG(32, tcb->app_gone);
     WALK_FLAG(64, tcb->ack_now);
@@ -45,6 +45,34 @@ static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
     WALK_FLAG(1, tcb->reordering);
     WALK_FLAG(2, tcb->tlp_again);
     if (bits > 3)
+        c->bad = true;
+    if (!c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+}
+
+static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    struct capy_tcp_tuning *tune = &tcb->tune;
+    uint8_t bits = 0;
+    capy_codec_u32(c, &tune->user_timeout_ms);
+    capy_codec_u32(c, &tune->snd_buf);
+    capy_codec_u32(c, &tune->rcv_buf);
+    capy_codec_u16(c, &tune->keep_idle_s);
+    capy_codec_u16(c, &tune->keep_interval_s);
+    capy_codec_u16(c, &tune->mss_max);
+    capy_codec_u16(c, &tune->delack_ms);
+    capy_codec_u8(c, &tune->keep_cnt);
+    capy_codec_u8(c, &tune->initial_window);
+    capy_codec_u8(c, &tune->congestion);
+    if (c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+    WALK_FLAG(1, tune->nagle);
+    WALK_FLAG(2, tune->cork);
+    WALK_FLAG(4, tune->keepalive);
+    WALK_FLAG(8, tune->timestamps);
+    WALK_FLAG(16, tune->sack);
+    WALK_FLAG(32, tune->window_scale);
+    if (bits > 63)
         c->bad = true;
     if (!c->decoding)
         capy_codec_bytes(c, &bits, 1);
@@ -201,6 +229,7 @@ void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
     if (version != CAPY_SNAP_VERSION)
         c->bad = true;
     walk_state(c, tcb, env);
+    walk_tuning(c, tcb);
     walk_snd(c, tcb);
     walk_rcv(c, tcb);
     walk_path(c, tcb);

@@ -108,12 +108,29 @@ struct capy_tcp_cc {
     uint64_t epoch_at; /* start of this congestion avoidance; CAPY_NEVER: none yet */
 };
 
+/* What the application may set (tcp/tuning.h, capy/option.h). */
+struct capy_tcp_tuning {
+    uint32_t user_timeout_ms; /* 0: as configured */
+    uint32_t snd_buf, rcv_buf;
+    uint16_t keep_idle_s, keep_interval_s;
+    uint16_t mss_max; /* of a segment, options included; once open what both ends agreed on */
+    uint16_t delack_ms;
+    uint8_t keep_cnt;
+    uint8_t initial_window; /* segments */
+    uint8_t congestion;     /* to begin with */
+    bool nagle : 1;
+    bool cork : 1;
+    bool keepalive : 1;
+    bool timestamps : 1, sack : 1, window_scale : 1; /* to be offered and taken */
+};
+
 struct capy_tcp {
     /* ---- what moves ------------------------------------------------------------------------- */
     struct capy_tcp_snd snd;
     struct capy_tcp_rcv rcv;
     struct capy_tcp_rtt rtt;
     struct capy_tcp_cc cc;
+    struct capy_tcp_tuning tune;
     uint64_t timer_at;     /* of `timer`; CAPY_NEVER when that is NONE */
     uint64_t delack_at;    /* CAPY_NEVER: no ACK is being delayed */
     uint64_t give_up_at;   /* user timeout; CAPY_NEVER: nothing waits for the peer */
@@ -130,7 +147,7 @@ struct capy_tcp {
     bool sack_ok : 1;    /* negotiated (RFC 2018) */
     bool ts_ok : 1;      /* negotiated (RFC 7323) */
     bool wscale_ok : 1;  /* negotiated (RFC 7323) */
-    bool nagle : 1;      /* RFC 9293 §3.7.4; off unless asked for */
+    bool more : 1;       /* the application said that more is about to be written */
     bool fin_queued : 1; /* our side closes behind snd.end */
     bool app_gone : 1;   /* nobody will read what arrives */
     bool ack_now : 1;    /* an ACK is owed */
@@ -141,6 +158,6 @@ struct capy_tcp {
     uint32_t retrans_segs;
 };
 
-_Static_assert(sizeof(struct capy_tcp) <= 320, "an idle connection must stay small");
+_Static_assert(sizeof(struct capy_tcp) <= 352, "an idle connection must stay small");
 
 #endif

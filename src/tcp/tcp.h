@@ -8,6 +8,7 @@
 #define CAPY_TCP_TCP_H
 
 #include "base/stream.h"
+#include "capy/option.h"
 #include "tcp/tcb.h"
 #include "wire/tcp.h"
 
@@ -20,8 +21,13 @@ struct capy_tcp_cfg {
     uint64_t delack_ns;              /* delayed ACK, at most 500 ms (RFC 9293 MUST-58) */
     uint64_t time_wait_ns;           /* 2 MSL */
     uint64_t user_timeout_ns;        /* give up unacknowledged data or persist (R2, RFC 9293) */
+    uint64_t keep_idle_ns, keep_interval_ns; /* of keep-alive, when it is asked for */
+    uint8_t keep_cnt;
     uint8_t syn_retries;
-    uint8_t congestion; /* enum capy_tcp_congestion, for connections yet to open */
+    uint8_t congestion;                  /* enum capy_tcp_congestion, for connections yet to open */
+    uint8_t initial_window;              /* segments (RFC 6928) */
+    bool timestamps, sack, window_scale; /* offered and taken */
+    bool nagle;
 };
 
 /* Defaults as documented in docs/architecture.md. */
@@ -40,7 +46,8 @@ struct capy_tcp_env {
     const struct capy_tcp_cfg *cfg;
     struct capy_blocks *blocks;
     struct capy_tcp_counters *count;
-    uint64_t now; /* monotonic ns, not before any earlier now */
+    uint64_t now;                         /* monotonic ns, not before any earlier now */
+    const struct capy_tcp_tuning *tuning; /* of connections opened by the call; NULL: cfg's */
 };
 
 /* Events, named in past tense; a call returns the bits that became true in it. */
@@ -103,6 +110,10 @@ void capy_tcp_consume(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint
  * or CAPY_E_STATE when our side is closed. */
 int64_t capy_tcp_write(struct capy_tcp *tcb, const struct capy_tcp_env *env, const uint8_t *data,
                        uint32_t len);
+/* The same, and more is about to be written: what does not fill a segment waits for it, as with
+ * CAPY_OPTION_CORK. When not all was taken nothing waits. */
+int64_t capy_tcp_write_more(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                            const uint8_t *data, uint32_t len);
 /* Bytes that capy_tcp_write would take now. */
 uint32_t capy_tcp_room(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* Bytes queued and not yet acknowledged. */

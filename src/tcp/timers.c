@@ -70,6 +70,13 @@ static void start(struct capy_tcp *tcb, const struct capy_tcp_env *env, enum cap
         timer == CAPY_TCP_TIMER_NONE ? CAPY_NEVER : env->now + duration(tcb, env, timer);
 }
 
+/* The user timeout (RFC 9293 §3.8.3, R2): of the connection, or as configured. */
+static uint64_t patience(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    return tcb->tune.user_timeout_ms ? CAPY_MS(tcb->tune.user_timeout_ms)
+                                     : env->cfg->user_timeout_ns;
+}
+
 void capy_tcp_timers_changed(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     if (tcb->state == CAPY_TCP_CLOSED || tcb->timer == CAPY_TCP_TIMER_END)
@@ -81,7 +88,7 @@ void capy_tcp_timers_changed(struct capy_tcp *tcb, const struct capy_tcp_env *en
     if (!waits_for_peer(tcb) || tcb->probe == CAPY_TCP_PROBE_RESET)
         tcb->give_up_at = CAPY_NEVER;
     else if (tcb->give_up_at == CAPY_NEVER)
-        tcb->give_up_at = env->now + env->cfg->user_timeout_ns;
+        tcb->give_up_at = env->now + patience(tcb, env);
 }
 
 void capy_tcp_timers_restart(struct capy_tcp *tcb)
@@ -94,7 +101,7 @@ void capy_tcp_timers_restart(struct capy_tcp *tcb)
 
 void capy_tcp_timers_progress(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    tcb->give_up_at = waits_for_peer(tcb) ? env->now + env->cfg->user_timeout_ns : CAPY_NEVER;
+    tcb->give_up_at = waits_for_peer(tcb) ? env->now + patience(tcb, env) : CAPY_NEVER;
 }
 
 void capy_tcp_timers_end_at(struct capy_tcp *tcb, uint64_t at)

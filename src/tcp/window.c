@@ -12,25 +12,24 @@ uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max)
 }
 
 /* How far the edge could move right, were there no rule against small steps. */
-static uint64_t room(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+static uint64_t room(const struct capy_tcp *tcb)
 {
     uint64_t sayable = (uint64_t)UINT16_MAX << tcb->rcv.wscale;
-    uint64_t edge =
-        capy_min64(tcb->rcv.queue.start + env->cfg->rcv_buf_max, tcb->rcv.nxt + sayable);
+    uint64_t edge = capy_min64(tcb->rcv.queue.start + tcb->tune.rcv_buf, tcb->rcv.nxt + sayable);
     return edge > tcb->rcv.adv ? edge - tcb->rcv.adv : 0;
 }
 
-static uint32_t step(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+static uint32_t step(const struct capy_tcp *tcb)
 {
-    uint32_t by_buffer = capy_min32(env->cfg->rcv_buf_max / 2, env->cfg->mss_max);
+    uint32_t by_buffer = capy_min32(tcb->tune.rcv_buf / 2, tcb->rcv.mss);
     return capy_max32(by_buffer, UINT32_C(1) << tcb->rcv.wscale);
 }
 
-uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, const struct capy_tcp_env *env, bool syn)
+uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, bool syn)
 {
     struct capy_tcp_rcv *rcv = &tcb->rcv;
-    uint64_t more = room(tcb, env);
-    uint64_t edge = more >= step(tcb, env) ? rcv->adv + more : rcv->adv;
+    uint64_t more = room(tcb);
+    uint64_t edge = more >= step(tcb) ? rcv->adv + more : rcv->adv;
     uint64_t wnd = edge > rcv->nxt ? edge - rcv->nxt : 0;
     uint8_t shift = syn ? 0 : rcv->wscale; /* RFC 7323 §2.2: never scaled on a SYN */
     uint16_t field = (uint16_t)capy_min64(wnd >> shift, UINT16_MAX);
@@ -39,7 +38,7 @@ uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, const struct capy_tcp_env *
     return field;
 }
 
-bool capy_tcp_window_update_owed(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
+bool capy_tcp_window_update_owed(const struct capy_tcp *tcb)
 {
     const struct capy_tcp_rcv *rcv = &tcb->rcv;
     if (tcb->state < CAPY_TCP_ESTABLISHED || rcv->fin_pos != CAPY_NEVER)
@@ -47,9 +46,9 @@ bool capy_tcp_window_update_owed(const struct capy_tcp *tcb, const struct capy_t
     /* What a SYN-ACK could not say for want of scaling, the first ACK of data will. */
     if (rcv->nxt == CAPY_TCP_POS_DATA)
         return false;
-    uint64_t more = room(tcb, env);
-    if (more < step(tcb, env))
+    uint64_t more = room(tcb);
+    if (more < step(tcb))
         return false;
     /* An open window is widened by halves; one that blocks the peer, as soon as a segment fits. */
-    return more >= env->cfg->rcv_buf_max / 2 || rcv->adv - rcv->nxt < env->cfg->mss_max;
+    return more >= tcb->tune.rcv_buf / 2 || rcv->adv - rcv->nxt < tcb->rcv.mss;
 }

@@ -7,8 +7,8 @@
 /* The smallest shift that lets 16 bits say the whole receive buffer. */
 uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max);
 /* The window field of the next segment; remembers the edge that it promises. */
-uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, const struct capy_tcp_env *env, bool syn);
+uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, bool syn);
 /* True when the peer should hear of room without being asked. */
-bool capy_tcp_window_update_owed(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
+bool capy_tcp_window_update_owed(const struct capy_tcp *tcb);
 
 #endif

@@ -9,7 +9,7 @@ static struct capy_tcp_env env = {.cfg = &cfg};
 
 static struct capy_tcp block(enum capy_tcp_congestion algorithm, uint32_t flight)
 {
-    struct capy_tcp tcb = {.congestion = (uint8_t)algorithm};
+    struct capy_tcp tcb = {.congestion = (uint8_t)algorithm, .tune.initial_window = 10};
     tcb.snd.mss = MSS;
     tcb.snd.una = CAPY_TCP_POS_DATA;
     tcb.snd.nxt = CAPY_TCP_POS_DATA + flight;
@@ -22,7 +22,7 @@ static void test_initial_window(void **state)
     (void)state;
     static const uint32_t cases[][2] = {{536, 5360}, {1460, 14600}, {4000, 14600}, {9000, 18000}};
     for (uint32_t i = 0; i < 4; i++) {
-        struct capy_tcp tcb = {.snd.mss = (uint16_t)cases[i][0]};
+        struct capy_tcp tcb = {.snd.mss = (uint16_t)cases[i][0], .tune.initial_window = 10};
         capy_tcp_cc_start(&tcb);
         assert_int_equal(tcb.cc.cwnd, cases[i][1]);
     }

@@ -17,7 +17,8 @@ void end_init(struct end *e, uint32_t block_cnt)
     assert_non_null(e->mem);
     struct capy_arena carve = {.base = e->mem};
     capy_blocks_init(&e->blocks, &carve, block_cnt);
-    e->env = (struct capy_tcp_env){&e->cfg, &e->blocks, &e->count, CAPY_SEC(1)};
+    e->env = (struct capy_tcp_env){
+        .cfg = &e->cfg, .blocks = &e->blocks, .count = &e->count, .now = CAPY_SEC(1)};
     e->in_ts = PEER_TS;
     capy_tcp_blank(&e->tcb);
 }

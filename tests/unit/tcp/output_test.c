@@ -52,7 +52,7 @@ static void test_nagle_holds_small_segments_back_only_when_asked_for(void **stat
     out(&e, A, 1, 1, 10);
     put(&e, 10);
     out(&e, A, 11, 1, 10);
-    e.tcb.nagle = true;
+    e.tcb.tune.nagle = true;
     put(&e, 10);
     quiet(&e);
     in(&e, ack(21, 60000));
