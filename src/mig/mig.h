@@ -109,6 +109,7 @@ struct capy_mig_origin {
     uint16_t target_port; /* the flow's local port there, from PREPARE_MIG_ACK */
     uint16_t local_port;  /* the flow's local port here: set it after start when we are not the
                                home server, so that CANCEL can rebuild a lost entry */
+    bool opened;          /* home opened the connection: set it after start */
     uint64_t mig_id;
     uint32_t epoch;       /* the epoch this migration tries to install */
     uint32_t epoch_after; /* the epoch at which the origin goes on after DO_RESUME */

@@ -354,6 +354,7 @@ size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_e
     switch (m->phase) {
     case CAPY_ORIGIN_PREPARING:
         msg = header(m, env, CAPY_MIG_PREPARE_MIG);
+        msg.flags = m->opened ? CAPY_MIG_FLAG_OPENED : 0;
         capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
         return capy_mig_build(p, env->key, &msg);
     case CAPY_ORIGIN_SENDING:

@@ -62,6 +62,7 @@ struct capy_conn {
     bool want_write : 1; /* a write came back short: WRITABLE is promised */
     bool asked : 1;      /* MIGRATE_ASK is open */
     bool half_open : 1;  /* counts against its listener's backlog */
+    bool opened : 1;     /* its home opened it: no listener is meant by home_port */
 };
 
 /* The bytes of an idle connection in every other table: wheel entry, pool link, hash buckets. */

@@ -11,6 +11,19 @@ static uint16_t ephemeral_end(const struct capy_stack *s)
                                                                           : UINT16_MAX;
 }
 
+/* The name is a flow's that runs here, or that was opened here and lives on another server now. */
+static bool is_taken(struct capy_stack *s, const struct capy_ip *remote, uint16_t remote_port,
+                     uint16_t port)
+{
+    if (capy_demux_find(s, remote, remote_port, port) != CAPY_NONE)
+        return true;
+    if (s->cfg.peer_cnt == 0)
+        return false;
+    const struct capy_flow_key key = {*remote, s->cfg.ip, remote_port, port};
+    const struct capy_mig_record *r = capy_mig_memory_find(&s->memory, &key);
+    return r && r->left_epoch > 0;
+}
+
 /* A free local port toward remote, 0 when all are taken. */
 static uint16_t choose_port(struct capy_stack *s, const struct capy_ip *remote,
                             uint16_t remote_port)
@@ -20,8 +33,7 @@ static uint16_t choose_port(struct capy_stack *s, const struct capy_ip *remote,
     uint32_t offset = (uint32_t)capy_siphash13(s->isn_key, (const uint8_t *)&t, sizeof t);
     for (uint32_t i = 0; i < range; i++) {
         uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (offset + s->port_counter++) % range);
-        if (capy_demux_find(s, remote, remote_port, port) == CAPY_NONE &&
-            !capy_listener_of(s, port))
+        if (!is_taken(s, remote, remote_port, port) && !capy_listener_of(s, port))
             return port;
     }
     return 0;
@@ -31,11 +43,13 @@ int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t 
                        uint16_t local_port, uint64_t user, capy_handle *out, uint64_t now)
 {
     capy_now_is(s, now);
-    if (port == 0 || capy_in_mig_range(s, local_port) || capy_ip_eq(ip, &s->cfg.ip))
+    /* RFC 9293 MUST-46: no OPEN to an address that cannot be one host's. */
+    if (port == 0 || capy_in_mig_range(s, local_port) || capy_is_martian(s, ip) ||
+        capy_ip_is_v4(ip) != capy_ip_is_v4(&s->cfg.ip))
         return CAPY_E_INVAL;
     if (local_port == 0)
         local_port = choose_port(s, ip, port);
-    else if (capy_demux_find(s, ip, port, local_port) != CAPY_NONE)
+    else if (is_taken(s, ip, port, local_port))
         return CAPY_E_INUSE;
     uint32_t idx = local_port == 0 ? CAPY_NONE : capy_conn_take(s);
     if (idx == CAPY_NONE)
@@ -48,9 +62,13 @@ int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t 
     c->remote_port = port;
     c->local_port = c->home_port = local_port;
     c->user = user;
-    c->known = true;
+    c->known = c->opened = true;
     struct capy_tuple tuple = capy_conn_tuple(s, c);
     struct capy_seq iss = capy_isn(s, &tuple, &ts_offset);
+    if (s->cfg.peer_cnt > 0) {
+        const struct capy_flow_key key = capy_conn_key(s, c);
+        capy_closed_forget(s, &key);
+    }
     capy_tcp_open_active(&c->tcb, &env, iss, ts_offset);
     capy_demux_insert(s, idx);
     capy_conn_settle(s, idx);

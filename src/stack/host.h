@@ -108,6 +108,8 @@ struct capy_stack {
     struct capy_wheel wheel;
     uint32_t origin_clocks, target_clocks, closed_clocks, clocks; /* first wheel index of each */
     struct capy_listener *listeners;
+    struct capy_listener opened; /* for connections that other servers opened */
+    bool takes_opened;
     struct capy_neighbours neigh;
     struct capy_control control;
 
@@ -216,10 +218,15 @@ const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id);
 /* An IP packet that parsed. frame: the whole of it, borrowed. */
 void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                      size_t len);
+/* Nobody is at these: unspecified, broadcast, multicast; nor, for us, at our own address. */
+bool capy_is_martian(const struct capy_stack *s, const struct capy_ip *ip);
 /* A TCP segment to our address. */
 void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                       size_t len);
 struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port);
+/* Who gets a connection that arrives by migration; NULL: nobody here. */
+struct capy_listener *capy_listener_of_arrival(struct capy_stack *s, bool opened,
+                                               uint16_t home_port);
 /* A SYN for no connection: makes one when somebody listens. False: nobody does. */
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p);
 /* Auto last hop: the connection answers to where this came from. */

@@ -47,6 +47,28 @@ int capy_stack_listener_get(const struct capy_stack *s, uint16_t port, enum capy
     return CAPY_OK;
 }
 
+int capy_stack_take_opened(struct capy_stack *s, uint64_t user)
+{
+    if (s->takes_opened)
+        return CAPY_E_INUSE;
+    s->opened.user = user;
+    s->takes_opened = true;
+    return CAPY_OK;
+}
+
+void capy_stack_refuse_opened(struct capy_stack *s)
+{
+    s->takes_opened = false;
+}
+
+struct capy_listener *capy_listener_of_arrival(struct capy_stack *s, bool opened,
+                                               uint16_t home_port)
+{
+    if (opened)
+        return s->takes_opened ? &s->opened : NULL;
+    return capy_listener_of(s, home_port);
+}
+
 int capy_stack_unlisten(struct capy_stack *s, uint16_t port)
 {
     struct capy_listener *l = capy_listener_of(s, port);

@@ -114,7 +114,7 @@ static enum capy_mig_reason restore(struct capy_stack *s, struct capy_target_slo
     struct capy_conn *c = &s->conns[t->conn];
     struct capy_tcp_env env = capy_env(s);
     struct capy_snap_meta meta;
-    *listener = capy_listener_of(s, c->home_port);
+    *listener = capy_listener_of_arrival(s, c->opened, c->home_port);
     if (!*listener) /* it stopped listening since */
         return CAPY_REASON_NO_SERVICE;
     if (s->tor.lease_until == CAPY_NEVER) /* taken for dead: not a place to go to */
@@ -215,7 +215,7 @@ static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mi
     if (!capy_takes_migrations(s))
         return CAPY_REASON_DRAINING;
     if (capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
-        !capy_listener_of(s, msg->key.home_port))
+        !capy_listener_of_arrival(s, msg->flags & CAPY_MIG_FLAG_OPENED, msg->key.home_port))
         return CAPY_REASON_NO_SERVICE;
     if (s->conn_pool.free_cnt == 0 || s->target_pool.free_cnt == 0 ||
         s->blocks.pool.free_cnt < ADMIT_BLOCKS)
@@ -239,6 +239,7 @@ static void admit(struct capy_stack *s, const struct capy_mig_msg *msg, uint16_t
     c->local_port = port;
     c->home = capy_peer_of(s, &msg->key.home);
     c->home_port = msg->key.home_port;
+    c->opened = (msg->flags & CAPY_MIG_FLAG_OPENED) != 0;
     capy_demux_insert(s, idx);
     t->used = true;
     t->emptying = t->refused_noted = false;

@@ -236,6 +236,7 @@ int capy_stack_migrate(struct capy_stack *s, capy_handle h, uint16_t target, uin
     c->slot = i;
     capy_mig_origin_start(&o->mig, &env, &key, id, c->epoch + 1, target);
     o->mig.local_port = c->local_port;
+    o->mig.opened = c->opened;
     speak(s, i);
     capy_probe(s, CAPY_STEP_PREPARE, id, 0);
     return CAPY_OK;

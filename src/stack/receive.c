@@ -103,21 +103,20 @@ static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, cons
     capy_control_commit(s, capy_frame_build_echo_reply(reply, len));
 }
 
-/* Nobody sends from these: unspecified, broadcast, multicast, or from our own address. */
-static bool is_martian(const struct capy_stack *s, const struct capy_ip *src)
+bool capy_is_martian(const struct capy_stack *s, const struct capy_ip *ip)
 {
-    if (capy_ip_eq(src, &s->cfg.ip))
+    if (capy_ip_eq(ip, &s->cfg.ip))
         return true;
-    if (capy_ip_is_v4(src))
-        return src->b[12] == 0 || src->b[12] == 127 || src->b[12] >= 224;
-    return src->b[0] == 0xff || (capy_load64(src->b) | capy_load64(src->b + 8)) == 0;
+    if (capy_ip_is_v4(ip))
+        return ip->b[12] == 0 || ip->b[12] == 127 || ip->b[12] >= 224;
+    return ip->b[0] == 0xff || (capy_load64(ip->b) | capy_load64(ip->b + 8)) == 0;
 }
 
 void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                      size_t len)
 {
     if (!capy_mac_eq(&p->dst_mac, &s->cfg.mac) || !capy_ip_eq(&p->dst, &s->cfg.ip) ||
-        is_martian(s, &p->src)) {
+        capy_is_martian(s, &p->src)) {
         s->count.not_ours++;
         return;
     }

@@ -105,10 +105,15 @@ bool capy_stack_event(struct capy_stack *s, struct capy_stack_event *ev);
  * in. */
 int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user);
 int capy_stack_unlisten(struct capy_stack *s, uint16_t port);
+/* From now on connections that other servers opened may migrate in; user comes back with each
+ * ACCEPTED. Without it they are refused, NO_SERVICE. CAPY_OK or CAPY_E_INUSE. */
+int capy_stack_take_opened(struct capy_stack *s, uint64_t user);
+void capy_stack_refuse_opened(struct capy_stack *s);
 /* Opens a connection to ip:port from local_port (0: one is chosen). CONNECTED follows, or RESET
  * (refused), or TIMED_OUT (no answer, no neighbour). CAPY_OK with the handle in *out;
- * CAPY_E_INVAL (port 0, our own address, or a local port in the migration range), CAPY_E_INUSE,
- * CAPY_E_NOMEM (no connection or no port free).  RFC 9293 §3.10.1 */
+ * CAPY_E_INVAL (port 0, an address that is nobody's or our own or of an IP version we have no
+ * address of, or a local port in the migration range), CAPY_E_INUSE (also: the local port's flow
+ * runs on another server now), CAPY_E_NOMEM (no connection or no port free).  RFC 9293 §3.10.1 */
 int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t port,
                        uint16_t local_port, uint64_t user, capy_handle *out, uint64_t now);
 /* Settings (capy/option.h): of a connection; or of a listener, for the connections that it opens

@@ -78,7 +78,11 @@ enum capy_mig_verdict {
 /* Phase of a directory entry (byte 89). */
 enum capy_phase { CAPY_PHASE_NONE, CAPY_PHASE_PENDING, CAPY_PHASE_SETTLED };
 
-enum { CAPY_MIG_FLAG_SEALED = 1 }; /* payload is encrypted (rack file: encrypt = true) */
+enum {
+    CAPY_MIG_FLAG_SEALED = 1, /* payload is encrypted (rack file: encrypt = true) */
+    CAPY_MIG_FLAG_OPENED =
+        2, /* PREPARE_MIG: home opened the connection, its port is no service's */
+};
 
 struct capy_mig_msg {
     uint8_t type, reason, flags;
