@@ -199,6 +199,7 @@ static void on_done(struct loop *l, const struct capy_done *d)
         drop(l, slot, NULL);
         return;
     case CAPY_OP_ACCEPT:
+    case CAPY_OP_CONNECT: /* we open none */
     case CAPY_OP_FD:
         return;
     }

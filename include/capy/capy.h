@@ -25,18 +25,26 @@
 struct capy;
 
 struct capy_options {
-    const char *rack_file; /* path */
+    const char *rack_file; /* path; NULL: a host that is in no rack, see below */
     const char *server;    /* our name in it */
     const char *driver;    /* NULL: as the rack file says */
     const char *capture;   /* pcapng file to write every frame to, NULL for none */
     bool no_control;       /* true: no control socket at <run_dir>/<server>.sock */
+
+    /* Without a rack file: the stack alone, for clients and for programs that want a user-space TCP
+     * and nothing else. All calls below work but those that move connections (CAPY_E_STATE). */
+    const char *device;  /* interface; its frames are ours while it is open */
+    const char *address; /* "10.99.0.101/24", "fd00::65/64" */
+    const char *gateway; /* NULL: none */
 };
 
-/* Starts a library OS: reads the rack file, opens the device, joins the rack. NULL with one line in
+/* Starts a library OS: reads the rack file, opens the device, joins the rack (a host without one:
+ * opens the device; there is no control socket). NULL with one line in
  * err that names the remedy; nothing is left half done. */
 struct capy *capy_open(const struct capy_options *opt, char *err, size_t err_len);
 /* Resets what is still open, closes the device and frees everything. */
 void capy_close_os(struct capy *os);
+/* The rack; of a host without one, a rack of itself alone. */
 const struct capy_rack *capy_rack(const struct capy *os);
 /* For people: driver and mode in use. */
 const char *capy_driver(const struct capy *os);
@@ -45,6 +53,8 @@ uint64_t capy_now(const struct capy *os);
 
 enum capy_op {
     CAPY_OP_ACCEPT,  /* .accepted is the new queue; .migrated: it came from another server */
+    CAPY_OP_CONNECT, /* .status OK: it is open; else the queue is gone: REFUSED (the peer said no),
+                        RESET (right after it was open), TIMEOUT (nobody answered) */
     CAPY_OP_POP,     /* .data, .len lent; len 0 = the peer will send no more (end of stream) */
     CAPY_OP_PUSH,    /* room again after a short capy_push */
     CAPY_OP_CLOSED,  /* the connection ended (.status: RESET, TIMEOUT, or OK); the queue is gone */
@@ -77,8 +87,31 @@ int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_
 int capy_listen(struct capy *os, uint16_t port);
 /* Asks for one connection; one ACCEPT completes it. CAPY_OK or CAPY_E_BADQD. */
 int capy_accept(struct capy *os, int lqd);
-/* Connections of this listening queue ask by CAPY_OP_MIGRATE before they move. */
-int capy_ask_before_migration(struct capy *os, int lqd);
+/* Connections of this listening queue, or this connection that was opened here, ask by
+ * CAPY_OP_MIGRATE before they move. */
+int capy_ask_before_migration(struct capy *os, int qd);
+
+/* One end of a connection. */
+struct capy_address {
+    uint8_t ip[16]; /* IPv4-mapped or IPv6 */
+    uint16_t port;
+};
+
+/* Reads "10.99.0.11:80", "[fd00::b]:80", or an address alone, to which `port` is added then.
+ * CAPY_OK or CAPY_E_FORMAT. */
+int capy_address_parse(const char *text, uint16_t port, struct capy_address *out);
+/* Opens a connection from an ephemeral port (RFC 6056). The queue's number at once; one CONNECT
+ * completes it. Until then only capy_set_user, capy_ask_before_migration, capy_close and capy_abort
+ * may name it, all else is CAPY_E_STATE. CAPY_E_INVAL (port 0; no host's address, our own, or of an
+ * IP version we have no address of), CAPY_E_NOMEM (conn_max, or no port free). */
+int capy_connect(struct capy *os, const struct capy_address *to);
+/* A listening queue for connections that other servers opened by capy_connect and that migrate
+ * here: accepted as others are, with .migrated. The service of an accepted connection says which
+ * application goes on with it; of an opened one the rack knows nothing, so an application that lets
+ * its own connections move has this queue, on every server. Without it they stay where they were
+ * opened. qd, CAPY_E_INUSE or CAPY_E_NOMEM. */
+int capy_arrivals(struct capy *os);
+
 int capy_set_user(struct capy *os, int qd, uint64_t user);
 
 /* Settings (capy/option.h) of a connection; or of a listening queue, for connections that are

@@ -14,7 +14,7 @@ enum capy_err {
     CAPY_E_RESET = -7,    /* the peer reset the connection */
     CAPY_E_TIMEOUT = -8,  /* the peer stopped answering */
     CAPY_E_FORMAT = -9,   /* bytes that should decode do not */
-    CAPY_E_REFUSED = -10, /* the switch or the other server said no; the reason says why */
+    CAPY_E_REFUSED = -10, /* the peer, the switch or another server said no */
     CAPY_E_SYS = -11,     /* the operating system said no; errno holds why */
     CAPY_E_CONFIG = -12,  /* the rack file or the options are wrong */
     CAPY_E_MOVED = -13,   /* the connection now lives on another server */

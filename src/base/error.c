@@ -25,7 +25,7 @@ const char *capy_strerror(int err)
     case CAPY_E_FORMAT:
         return "malformed bytes";
     case CAPY_E_REFUSED:
-        return "refused by the switch or the other server";
+        return "refused by the other end";
     case CAPY_E_SYS:
         return "refused by the operating system";
     case CAPY_E_CONFIG:

@@ -3,12 +3,14 @@
 #include "sock/os.h"
 #include <string.h>
 
-/* A connection that the application may still use. */
-static uint32_t find_conn(const struct capy *os, int qd)
+/* A connection that the application may use now: CAPY_OK and its index, or the code for it. */
+static int find_conn(const struct capy *os, int qd, uint32_t *idx)
 {
-    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
+    *idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
     unsigned gone = CAPY_QUEUE_DEAD | CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT;
-    return idx != CAPY_NONE && !(os->queues[idx].flags & gone) ? idx : CAPY_NONE;
+    if (*idx == CAPY_NONE || (os->queues[*idx].flags & gone))
+        return CAPY_E_BADQD;
+    return os->queues[*idx].flags & CAPY_QUEUE_OPENING ? CAPY_E_STATE : CAPY_OK;
 }
 
 static uint32_t free_listener(const struct capy *os)
@@ -19,14 +21,25 @@ static uint32_t free_listener(const struct capy *os)
     return i;
 }
 
-int capy_listen(struct capy *os, uint16_t port)
+uint32_t capy_listener_on(const struct capy *os, uint16_t port)
+{
+    uint32_t i = 0;
+    while (i < CAPY_LISTENER_MAX &&
+           (os->listener[i].queue == CAPY_NONE || os->listener[i].port != port))
+        i++;
+    return i;
+}
+
+/* port 0: where connections that other servers opened arrive. */
+static int listen_on(struct capy *os, uint16_t port)
 {
     uint32_t slot = free_listener(os);
     uint32_t idx = slot == CAPY_LISTENER_MAX ? CAPY_NONE : capy_queue_take(os, 0);
     if (idx == CAPY_NONE)
         return CAPY_E_NOMEM;
     int qd = capy_queue_number(os, idx);
-    int rc = capy_stack_listen(os->stack, port, (uint64_t)qd);
+    int rc = port != 0 ? capy_stack_listen(os->stack, port, (uint64_t)qd)
+                       : capy_stack_take_opened(os->stack, (uint64_t)qd);
     if (rc != CAPY_OK) {
         capy_queue_give(os, idx);
         return rc;
@@ -37,6 +50,16 @@ int capy_listen(struct capy *os, uint16_t port)
     os->listener[slot].port = port;
     os->listener[slot].accepts = 0;
     return qd;
+}
+
+int capy_listen(struct capy *os, uint16_t port)
+{
+    return port != 0 ? listen_on(os, port) : CAPY_E_INVAL;
+}
+
+int capy_arrivals(struct capy *os)
+{
+    return listen_on(os, 0);
 }
 
 int capy_accept(struct capy *os, int lqd)
@@ -51,10 +74,10 @@ int capy_accept(struct capy *os, int lqd)
     return CAPY_OK;
 }
 
-int capy_ask_before_migration(struct capy *os, int lqd)
+int capy_ask_before_migration(struct capy *os, int qd)
 {
-    uint32_t idx = capy_queue_find(os, lqd, CAPY_QUEUE_LISTENING);
-    if (idx == CAPY_NONE)
+    uint32_t idx = capy_queue_find(os, qd, 0);
+    if (idx == CAPY_NONE || !(os->queues[idx].flags & (CAPY_QUEUE_LISTENING | CAPY_QUEUE_OPENED)))
         return CAPY_E_BADQD;
     os->queues[idx].flags |= CAPY_QUEUE_ASKS;
     return CAPY_OK;
@@ -80,13 +103,14 @@ static void perhaps_quiet(struct capy *os, uint32_t idx)
 
 int capy_pop(struct capy *os, int qd, uint32_t beyond)
 {
-    uint32_t idx = find_conn(os, qd);
-    if (idx == CAPY_NONE)
-        return CAPY_E_BADQD;
+    uint32_t idx;
+    int rc = find_conn(os, qd, &idx);
+    if (rc != CAPY_OK)
+        return rc;
     struct capy_queue *q = &os->queues[idx];
     q->flags |= CAPY_QUEUE_POP;
     if (!(q->flags & CAPY_QUEUE_PUSH)) /* there was room, and it goes on: nothing was left */
-        q->flags &= (uint16_t)~CAPY_QUEUE_UNSENT;
+        q->flags &= (uint32_t)~CAPY_QUEUE_UNSENT;
     q->beyond = beyond;
     capy_queue_unready(os, idx, CAPY_READY_POP);
     capy_check_pop(os, idx);
@@ -96,9 +120,10 @@ int capy_pop(struct capy *os, int qd, uint32_t beyond)
 
 int capy_consume(struct capy *os, int qd, uint32_t n)
 {
-    uint32_t idx = find_conn(os, qd);
-    if (idx == CAPY_NONE)
-        return CAPY_E_BADQD;
+    uint32_t idx;
+    int rc = find_conn(os, qd, &idx);
+    if (rc != CAPY_OK)
+        return rc;
     bool fin;
     int64_t unread = capy_stack_readable(os->stack, os->queues[idx].conn, &fin);
     if (unread < 0)
@@ -110,9 +135,10 @@ int capy_consume(struct capy *os, int qd, uint32_t n)
 
 int64_t capy_peek(struct capy *os, int qd, uint32_t skip, void *out, uint32_t len)
 {
-    uint32_t idx = find_conn(os, qd);
-    if (idx == CAPY_NONE)
-        return CAPY_E_BADQD;
+    uint32_t idx;
+    int rc = find_conn(os, qd, &idx);
+    if (rc != CAPY_OK)
+        return rc;
     uint8_t *to = out;
     uint32_t copied = 0;
     while (copied < len) {
@@ -159,9 +185,10 @@ int capy_get_option(struct capy *os, int qd, enum capy_option option, uint64_t *
 
 static int64_t push(struct capy *os, int qd, const void *data, uint32_t len, bool more)
 {
-    uint32_t idx = find_conn(os, qd);
-    if (idx == CAPY_NONE)
-        return CAPY_E_BADQD;
+    uint32_t idx;
+    int rc = find_conn(os, qd, &idx);
+    if (rc != CAPY_OK)
+        return rc;
     struct capy_queue *q = &os->queues[idx];
     int64_t taken = 0;
     if (!(q->flags & CAPY_QUEUE_FROZEN))
@@ -174,7 +201,7 @@ static int64_t push(struct capy *os, int qd, const void *data, uint32_t len, boo
     if (taken < len) {
         q->flags |= CAPY_QUEUE_PUSH | CAPY_QUEUE_UNSENT;
     } else {
-        q->flags &= (uint16_t)~CAPY_QUEUE_UNSENT;
+        q->flags &= (uint32_t)~CAPY_QUEUE_UNSENT;
         perhaps_quiet(os, idx);
     }
     capy_queue_weigh(os, idx);
@@ -195,7 +222,10 @@ int64_t capy_push_more(struct capy *os, int qd, const void *data, uint32_t len)
 static void close_listener(struct capy *os, uint32_t idx)
 {
     struct capy_listener *l = &os->listener[os->queues[idx].listener];
-    (void)capy_stack_unlisten(os->stack, l->port);
+    if (l->port != 0)
+        (void)capy_stack_unlisten(os->stack, l->port);
+    else
+        capy_stack_refuse_opened(os->stack);
     while (l->backlog.cnt > 0) {
         uint32_t child = l->backlog.head;
         (void)capy_abort(os, capy_queue_number(os, child));
@@ -211,11 +241,11 @@ static void hide(struct capy *os, uint32_t idx, unsigned flag)
     struct capy_queue *q = &os->queues[idx];
     if (q->flags & CAPY_QUEUE_BACKLOG) {
         capy_list_remove(&os->listener[q->listener].backlog, idx);
-        q->flags &= (uint16_t)~CAPY_QUEUE_BACKLOG;
+        q->flags &= (uint32_t)~CAPY_QUEUE_BACKLOG;
     } else {
-        capy_queue_unready(os, idx, 0xffu);
+        capy_queue_unready(os, idx, CAPY_READY_ALL);
     }
-    q->flags |= (uint16_t)flag;
+    q->flags |= (uint32_t)flag;
 }
 
 static int leave(struct capy *os, int qd, bool reset)

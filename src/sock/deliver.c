@@ -22,7 +22,7 @@ static bool deliver_accept(struct capy *os, uint32_t idx, struct capy_done *done
         return false;
     l->accepts--;
     struct capy_queue *q = &os->queues[child];
-    q->flags &= (uint16_t)~CAPY_QUEUE_BACKLOG;
+    q->flags &= (uint32_t)~CAPY_QUEUE_BACKLOG;
     *done = done_of(os, idx, CAPY_OP_ACCEPT);
     done->accepted = capy_queue_number(os, child);
     done->migrated = (q->flags & CAPY_QUEUE_CAME) != 0;
@@ -38,7 +38,7 @@ static bool deliver_pop(struct capy *os, uint32_t idx, struct capy_done *done)
     int64_t unread = capy_stack_readable(os->stack, q->conn, &fin);
     if (unread < 0 || (unread <= (int64_t)q->beyond && !fin))
         return false; /* frozen meanwhile, say: the pop is still outstanding */
-    q->flags &= (uint16_t)~CAPY_QUEUE_POP;
+    q->flags &= (uint32_t)~CAPY_QUEUE_POP;
     *done = done_of(os, idx, CAPY_OP_POP);
     done->data = capy_stack_read_span(os->stack, q->conn, 0, &done->len);
     done->avail = (uint32_t)unread;
@@ -61,8 +61,16 @@ static bool deliver_one(struct capy *os, uint32_t idx, unsigned reason, struct c
     case CAPY_READY_POP:
         return deliver_pop(os, idx, done);
     case CAPY_READY_PUSH:
-        q->flags &= (uint16_t)~CAPY_QUEUE_PUSH;
+        q->flags &= (uint32_t)~CAPY_QUEUE_PUSH;
         *done = done_of(os, idx, CAPY_OP_PUSH);
+        return true;
+    case CAPY_READY_CONNECT:
+        *done = done_of(os, idx, CAPY_OP_CONNECT);
+        q->flags &= (uint32_t)~CAPY_QUEUE_OPENING;
+        if (q->flags & CAPY_QUEUE_DEAD)
+            capy_queue_give(os, idx);
+        else
+            capy_queue_weigh(os, idx);
         return true;
     case CAPY_READY_MIGRATE:
         *done = done_of(os, idx, CAPY_OP_MIGRATE);
@@ -81,10 +89,12 @@ static bool deliver_one(struct capy *os, uint32_t idx, unsigned reason, struct c
 }
 
 /* KEPT before POP: the application must know that it still has the state the bytes belong to. */
-static const uint8_t urgency[] = {
-    CAPY_READY_QUIET, CAPY_READY_MIGRATED_OUT, CAPY_READY_CLOSED,  CAPY_READY_KEPT,
-    CAPY_READY_PUSH,  CAPY_READY_POP,          CAPY_READY_MIGRATE, CAPY_READY_ACCEPT,
+static const uint16_t urgency[] = {
+    CAPY_READY_QUIET,   CAPY_READY_MIGRATED_OUT, CAPY_READY_CLOSED,
+    CAPY_READY_CONNECT, CAPY_READY_KEPT,         CAPY_READY_PUSH,
+    CAPY_READY_POP,     CAPY_READY_MIGRATE,      CAPY_READY_ACCEPT,
 };
+#define URGENCIES (sizeof urgency / sizeof urgency[0])
 
 static int deliver_fds(struct capy *os, struct capy_done *done, int max)
 {
@@ -106,10 +116,10 @@ int capy_deliver(struct capy *os, struct capy_done *done, int max)
         uint32_t idx = os->ready.head;
         struct capy_queue *q = &os->queues[idx];
         unsigned reason = 0;
-        for (unsigned i = 0; i < sizeof urgency && !reason; i++)
+        for (unsigned i = 0; i < URGENCIES && !reason; i++)
             reason = q->ready & urgency[i];
         unsigned rest = q->ready & ~reason;
-        capy_queue_unready(os, idx, 0xffu);
+        capy_queue_unready(os, idx, CAPY_READY_ALL);
         if (rest) /* to the tail: others first */
             capy_queue_make_ready(os, idx, rest);
         if (deliver_one(os, idx, reason, &done[cnt]))

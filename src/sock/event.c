@@ -29,7 +29,7 @@ static uint32_t on_accepted(struct capy *os, const struct capy_stack_event *ev)
     struct capy_listener *l = &os->listener[lq->listener];
     q->conn = ev->conn;
     q->listener = lq->listener;
-    q->flags |= (uint16_t)(CAPY_QUEUE_BACKLOG | (lq->flags & CAPY_QUEUE_ASKS));
+    q->flags |= (uint32_t)(CAPY_QUEUE_BACKLOG | (lq->flags & CAPY_QUEUE_ASKS));
     if (ev->bits & CAPY_EV_MIGRATED_IN) {
         q->flags |= CAPY_QUEUE_CAME;
         q->cool_until = os->now + CAPY_LOAD_COOL_NS;
@@ -40,6 +40,17 @@ static uint32_t on_accepted(struct capy *os, const struct capy_stack_event *ev)
     if (l->accepts)
         capy_queue_make_ready(os, lidx, CAPY_READY_ACCEPT);
     return idx;
+}
+
+/* It ended before the application was told that it is open: CONNECT tells both. A RST in answer to
+ * our SYN is a refusal (RFC 9293 §3.10.7.3). */
+static void on_connect_failed(struct capy *os, uint32_t idx, uint32_t bits)
+{
+    bool was_open = (bits & CAPY_EV_CONNECTED) || (os->queues[idx].ready & CAPY_READY_CONNECT);
+    int status = was_open ? CAPY_E_RESET : CAPY_E_REFUSED;
+    if (bits & CAPY_EV_TIMED_OUT)
+        status = CAPY_E_TIMEOUT;
+    capy_queue_end(os, idx, CAPY_READY_CONNECT, status);
 }
 
 static void on_dead(struct capy *os, uint32_t idx, uint32_t bits)
@@ -71,9 +82,14 @@ static void on_event(struct capy *os, const struct capy_stack_event *ev)
         if (!capy_migrate_kept(os, idx, ev->reason, ev->verdict))
             return;
     if (is_dead) {
-        on_dead(os, idx, ev->bits);
+        if (os->queues[idx].flags & CAPY_QUEUE_OPENING)
+            on_connect_failed(os, idx, ev->bits);
+        else
+            on_dead(os, idx, ev->bits);
         return;
     }
+    if (ev->bits & CAPY_EV_CONNECTED)
+        capy_queue_make_ready(os, idx, CAPY_READY_CONNECT);
     if (os->queues[idx].flags & (CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT)) {
         capy_queue_leave_kept(os, idx);
         return;

@@ -14,11 +14,19 @@
 /* After a refusal: long enough for a busy neighbour to change, short beside a drain. */
 #define RETRY_NS CAPY_MS(5)
 
+/* An application that has not said where connections opened elsewhere may arrive (capy_arrivals)
+ * could not go on with one there: its own stay. */
+static bool has_a_way(const struct capy *os, const struct capy_queue *q)
+{
+    return !(q->flags & CAPY_QUEUE_OPENED) || capy_listener_on(os, 0) != CAPY_LISTENER_MAX;
+}
+
 static bool is_idle_conn(const struct capy *os, uint32_t idx)
 {
-    unsigned busy = CAPY_QUEUE_DEAD | CAPY_QUEUE_MOVING;
+    unsigned busy = CAPY_QUEUE_DEAD | CAPY_QUEUE_MOVING | CAPY_QUEUE_OPENING;
+    const struct capy_queue *q = &os->queues[idx];
     return capy_pool_is_taken(&os->pool, idx) &&
-           (os->queues[idx].flags & (CAPY_QUEUE_CONN | busy)) == CAPY_QUEUE_CONN;
+           (q->flags & (CAPY_QUEUE_CONN | busy)) == CAPY_QUEUE_CONN && has_a_way(os, q);
 }
 
 /* Nobody here knows the connection yet, or its application waits for bytes and has pushed all. */
@@ -59,7 +67,7 @@ static int release(struct capy *os, uint32_t idx, const uint8_t *state, uint32_t
     int rc = capy_stack_release(os->stack, q->conn, state, len, 0, os->now);
     if (rc != CAPY_OK)
         return rc;
-    q->flags = (uint16_t)((q->flags & ~CAPY_QUEUE_ASKED) | CAPY_QUEUE_FROZEN);
+    q->flags = (uint32_t)((q->flags & ~CAPY_QUEUE_ASKED) | CAPY_QUEUE_FROZEN);
     capy_queue_unready(os, idx, CAPY_READY_POP | CAPY_READY_QUIET | CAPY_READY_MIGRATE);
     capy_queue_weigh(os, idx);
     return CAPY_OK;
@@ -107,7 +115,7 @@ bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t ve
     os->mover.refused++;
     os->mover.reason = reason;
     os->mover.verdict = verdict;
-    q->flags &= (uint16_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_ASKED | CAPY_QUEUE_FROZEN |
+    q->flags &= (uint32_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_ASKED | CAPY_QUEUE_FROZEN |
                              CAPY_QUEUE_RELEASED);
     q->retry_at = os->now + RETRY_NS;
     /* The switch has no target for anybody: the other connections need not ask one by one, and not
@@ -158,7 +166,7 @@ int capy_veto(struct capy *os, int qd)
     uint32_t idx = asked_queue(os, qd);
     if (idx == CAPY_NONE)
         return CAPY_E_STATE;
-    os->queues[idx].flags &= (uint16_t)~CAPY_QUEUE_ASKED;
+    os->queues[idx].flags &= (uint32_t)~CAPY_QUEUE_ASKED;
     capy_queue_unready(os, idx, CAPY_READY_MIGRATE);
     return capy_stack_veto(os->stack, os->queues[idx].conn, os->now);
 }

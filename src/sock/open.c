@@ -108,6 +108,8 @@ static const char *start_stack(struct capy *os)
 {
     struct capy_stack_cfg cfg;
     stack_cfg(&os->rack, os->self, &cfg);
+    if (os->alone)
+        cfg.peer_cnt = 0;
     if (!add_randomness(&cfg))
         return "no random numbers from the kernel; getrandom must be allowed";
     os->stack_size = capy_stack_size(&cfg);
@@ -149,7 +151,8 @@ static int find_self(const struct capy_rack *rack, const char *server, char *err
 struct capy *capy_open_with(struct capy_drv *drv, const struct capy_rack *rack, const char *server,
                             capy_clock_fn *clock, void *clock_ctx, char *err, size_t err_len)
 {
-    int self = find_self(rack, server, err, err_len);
+    bool alone = server == NULL;
+    int self = alone ? 0 : find_self(rack, server, err, err_len);
     struct capy *os = self < 0 ? NULL : calloc(1, sizeof *os);
     if (!os) {
         drv->ops->close(drv);
@@ -157,13 +160,14 @@ struct capy *capy_open_with(struct capy_drv *drv, const struct capy_rack *rack, 
     }
     os->rack = *rack;
     os->self = self;
+    os->alone = alone;
     os->drv = drv;
     os->clock = clock ? clock : monotonic;
     os->clock_ctx = clock_ctx;
     os->now = os->opened_at = os->worked_at = os->clock(clock_ctx);
     const char *fault = start_stack(os);
     if (fault) {
-        (void)snprintf(err, err_len, "%s: %s", server, fault);
+        (void)snprintf(err, err_len, "%s: %s", rack->server[self].name, fault);
         capy_close_os(os);
         return NULL;
     }
@@ -189,6 +193,16 @@ static bool mac_fits(const struct capy_rack *rack, int self, const struct capy_d
     return false;
 }
 
+/* Captures, or not; the driver is closed when that fails. */
+static struct capy_drv *wrap_driver(struct capy_drv *drv, const char *capture, char *err,
+                                    size_t err_len)
+{
+    struct capy_drv *outer = capture ? capy_drv_capture(drv, capture, err, err_len) : drv;
+    if (!outer)
+        drv->ops->close(drv);
+    return outer;
+}
+
 static struct capy_drv *open_driver(const struct capy_options *opt, const struct capy_rack *rack,
                                     int self, char *err, size_t err_len)
 {
@@ -196,21 +210,31 @@ static struct capy_drv *open_driver(const struct capy_options *opt, const struct
     struct capy_drv *drv = capy_drv_open(name, rack->server[self].device, err, err_len);
     if (!drv)
         return NULL;
-    struct capy_drv *outer = NULL;
-    if (mac_fits(rack, self, drv, err, err_len))
-        outer = opt->capture ? capy_drv_capture(drv, opt->capture, err, err_len) : drv;
-    if (!outer)
+    if (!mac_fits(rack, self, drv, err, err_len)) {
         drv->ops->close(drv);
-    return outer;
-}
-
-struct capy *capy_open(const struct capy_options *opt, char *err, size_t err_len)
-{
-    struct capy_rack *rack = malloc(sizeof *rack);
-    if (!rack) {
-        (void)snprintf(err, err_len, "out of memory");
         return NULL;
     }
+    return wrap_driver(drv, opt->capture, err, err_len);
+}
+
+/* A host in no rack. */
+static struct capy *open_alone(const struct capy_options *opt, struct capy_rack *rack, char *err,
+                               size_t err_len)
+{
+    if (capy_alone_read(opt, rack, err, err_len) != CAPY_OK)
+        return NULL;
+    struct capy_drv *drv = capy_drv_open(rack->driver, opt->device, err, err_len);
+    if (!drv)
+        return NULL;
+    capy_alone_take_mac(rack, drv);
+    drv = wrap_driver(drv, opt->capture, err, err_len);
+    return drv ? capy_open_with(drv, rack, NULL, NULL, NULL, err, err_len) : NULL;
+}
+
+/* A server of the rack in its rack file. */
+static struct capy *open_server(const struct capy_options *opt, struct capy_rack *rack, char *err,
+                                size_t err_len)
+{
     struct capy *os = NULL;
     int self = -1;
     if (capy_rack_read(opt->rack_file, rack, err, err_len) == CAPY_OK)
@@ -221,11 +245,23 @@ struct capy *capy_open(const struct capy_options *opt, char *err, size_t err_len
         if (drv)
             os = capy_open_with(drv, rack, opt->server, NULL, NULL, err, err_len);
     }
-    free(rack);
     if (os && !opt->no_control && capy_control_open(os, err, err_len) != CAPY_OK) {
         capy_close_os(os);
         os = NULL;
     }
+    return os;
+}
+
+struct capy *capy_open(const struct capy_options *opt, char *err, size_t err_len)
+{
+    struct capy_rack *rack = malloc(sizeof *rack);
+    if (!rack) {
+        (void)snprintf(err, err_len, "out of memory");
+        return NULL;
+    }
+    struct capy *os =
+        opt->rack_file ? open_server(opt, rack, err, err_len) : open_alone(opt, rack, err, err_len);
+    free(rack);
     return os;
 }
 

@@ -4,6 +4,7 @@
  *   open.c     start and end                      queue.c    the table of queues, the ready list
  *   loop.c     capy_wait: the run loop            event.c    what the stack reports -> queues
  *   call.c     the application's calls            deliver.c  ready queues -> completions
+ *   connect.c  connections that we open           alone.c    a host that is in no rack
  *   migrate.c  quiet points, ask and release      mover.c    drains and bulk moves
  *   load.c     the load metric and the trigger    watch.c    watched descriptors
  *   samples.c  marks on the steps of migrations   control.c  the control socket; command.c its
@@ -36,7 +37,9 @@ enum capy_ready {
     CAPY_READY_KEPT = 32,
     CAPY_READY_MIGRATED_OUT = 64,
     CAPY_READY_QUIET = 128, /* internal: asked to move, and quiet now: let go */
+    CAPY_READY_CONNECT = 256,
 };
+#define CAPY_READY_ALL 511u
 
 /* What a queue is, and what is outstanding on it. */
 enum capy_queue_flag {
@@ -56,6 +59,8 @@ enum capy_queue_flag {
     CAPY_QUEUE_IN_HAND = 8192,    /* counted as load */
     CAPY_QUEUE_RELEASED = 16384,  /* frozen by the application's own capy_release */
     CAPY_QUEUE_UNSENT = 32768,    /* the application holds the rest of an answer */
+    CAPY_QUEUE_OPENED = 65536,    /* by capy_connect here */
+    CAPY_QUEUE_OPENING = 131072,  /* ... and its CONNECT is not yet taken */
 };
 
 struct capy_queue {
@@ -65,16 +70,16 @@ struct capy_queue {
     uint64_t retry_at;   /* refused lately: the mover leaves it alone until then */
     capy_handle conn;
     uint32_t beyond; /* of the outstanding pop */
-    uint16_t flags;  /* enum capy_queue_flag */
+    uint32_t flags;  /* enum capy_queue_flag */
     uint16_t generation;
-    uint8_t ready;    /* enum capy_ready: on the ready list while not 0 */
+    uint16_t ready;   /* enum capy_ready: on the ready list while not 0 */
     uint8_t listener; /* index in capy.listener */
     int8_t status;    /* of CLOSED */
 };
 
 struct capy_listener {
-    uint32_t queue; /* index; CAPY_NONE: free */
-    uint16_t port;
+    uint32_t queue;           /* index; CAPY_NONE: free */
+    uint16_t port;            /* 0: of connections that other servers opened (capy_arrivals) */
     uint32_t accepts;         /* outstanding */
     struct capy_list backlog; /* connections without an accept, oldest first */
 };
@@ -85,7 +90,8 @@ typedef uint64_t capy_clock_fn(void *ctx);
 
 struct capy {
     struct capy_rack rack;
-    int self; /* index in rack.server */
+    int self;   /* index in rack.server */
+    bool alone; /* in no rack: rack is what alone.c made up */
     const char *label;
     struct capy_drv *drv;
     struct capy_stack *stack;
@@ -118,9 +124,17 @@ struct capy {
 };
 
 /* Opens a library OS on a driver that is already there (tests, simulators): the rack is copied, the
- * driver is owned from the call on, also when it fails. clock NULL: CLOCK_MONOTONIC. */
+ * driver is owned from the call on, also when it fails. server NULL: a host in no rack, which
+ * capy_alone_read described. clock NULL: CLOCK_MONOTONIC. */
 struct capy *capy_open_with(struct capy_drv *drv, const struct capy_rack *rack, const char *server,
                             capy_clock_fn *clock, void *clock_ctx, char *err, size_t err_len);
+
+/* ---- alone.c ---- */
+/* A host in no rack as a rack of one server, itself. CAPY_OK; CAPY_E_CONFIG with one line in err. */
+int capy_alone_read(const struct capy_options *opt, struct capy_rack *rack, char *err,
+                    size_t err_len);
+/* It has the MAC of its device; on a TAP, whose own is the kernel's end's, one made of its IP. */
+void capy_alone_take_mac(struct capy_rack *rack, const struct capy_drv *drv);
 
 /* ---- queue.c ---- */
 /* Sizes the table for conn_max connections; CAPY_OK or CAPY_E_NOMEM. */
@@ -145,6 +159,10 @@ void capy_queue_leave_kept(struct capy *os, uint32_t idx);
 void capy_queue_end(struct capy *os, uint32_t idx, unsigned ready, int status);
 /* Counts the queue as load or not, after anything that may change it. */
 void capy_queue_weigh(struct capy *os, uint32_t idx);
+
+/* ---- call.c ---- */
+/* The slot of the listener on port (0: capy_arrivals), or CAPY_LISTENER_MAX. */
+uint32_t capy_listener_on(const struct capy *os, uint16_t port);
 
 /* ---- event.c ---- */
 void capy_take_events(struct capy *os);

@@ -62,7 +62,7 @@ uint32_t capy_queue_take(struct capy *os, unsigned flags)
     *q = (struct capy_queue){
         .link = {CAPY_NONE, CAPY_NONE},
         .conn = CAPY_HANDLE_NONE,
-        .flags = (uint16_t)flags,
+        .flags = (uint32_t)flags,
         .generation = q->generation,
     };
     if (flags & CAPY_QUEUE_CONN)
@@ -80,7 +80,7 @@ static void uncount(struct capy *os, uint32_t idx)
         os->mover.in_flight--;
     if (q->flags & CAPY_QUEUE_IN_HAND)
         os->load.in_hand--;
-    q->flags &= (uint16_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_IN_HAND);
+    q->flags &= (uint32_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_IN_HAND);
 }
 
 static void leave_lists(struct capy *os, uint32_t idx)
@@ -90,7 +90,7 @@ static void leave_lists(struct capy *os, uint32_t idx)
         capy_list_remove(&os->listener[q->listener].backlog, idx);
     else if (q->ready)
         capy_list_remove(&os->ready, idx);
-    q->flags &= (uint16_t)~CAPY_QUEUE_BACKLOG;
+    q->flags &= (uint32_t)~CAPY_QUEUE_BACKLOG;
     q->ready = 0;
 }
 
@@ -110,14 +110,14 @@ void capy_queue_make_ready(struct capy *os, uint32_t idx, unsigned reasons)
     CAPY_ASSERT(!(q->flags & CAPY_QUEUE_BACKLOG));
     if (!q->ready)
         capy_list_push_tail(&os->ready, idx);
-    q->ready |= (uint8_t)reasons;
+    q->ready |= (uint16_t)reasons;
 }
 
 void capy_queue_unready(struct capy *os, uint32_t idx, unsigned reasons)
 {
     struct capy_queue *q = &os->queues[idx];
     bool was = q->ready != 0;
-    q->ready &= (uint8_t)~reasons;
+    q->ready &= (uint16_t)~reasons;
     if (was && !q->ready)
         capy_list_remove(&os->ready, idx);
 }
