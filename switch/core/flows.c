@@ -98,8 +98,8 @@ static bool to_owner(struct capy_job *j)
         return true;
     }
     uint16_t id = e->owner.id;
-    if (!capy_rewrite_dst(j->frame, &j->view, &sw->cfg.server[id].mac, &sw->cfg.server[id].ip,
-                          e->owner.port)) {
+    const struct capy_ip *ip = capy_switch_address(sw, id, capy_family_of(&key.client));
+    if (!ip || !capy_rewrite_dst(j->frame, &j->view, &sw->cfg.server[id].mac, ip, e->owner.port)) {
         capy_job_drop(j, CAPY_COUNT_drop_family);
         return true;
     }
@@ -187,8 +187,13 @@ void capy_switch_tcp(struct capy_job *j)
     uint16_t id = CAPY_SERVER_ANY;
     if (sw->cfg.role[j->port] == CAPY_PORT_SERVER)
         id = capy_switch_server_of(sw, &j->view.src);
-    if (id != CAPY_SERVER_ANY)
-        from_server(j, id);
-    else
+    if (id == CAPY_SERVER_ANY)
         capy_switch_forward(j);
+    else if (sw->cfg.server[id].port == j->port)
+        from_server(j, id);
+    else if (capy_switch_server_of(sw, &j->view.dst) != CAPY_SERVER_ANY)
+        capy_switch_forward(
+            j); /* one server's segment to another, relayed or put back by a third */
+    else
+        capy_job_drop(j, CAPY_COUNT_drop_ip_spoofed);
 }

@@ -3,6 +3,7 @@
  * switch answers itself). */
 #include "base/assert.h"
 #include "switch/core/state.h"
+#include "wire/addr6.h"
 #include <string.h>
 
 /* Reasons for the values: docs/protocol.md, "Timers". */
@@ -24,6 +25,11 @@ void capy_switch_cfg_default(struct capy_switch_cfg *cfg)
 
 /* ---- start ---- */
 
+static bool addresses_ok(const struct capy_ip *ip, const struct capy_ip *ip6)
+{
+    return capy_ip_is_unset(ip6) || (capy_ip_is_v4(ip) && !capy_ip_is_v4(ip6));
+}
+
 static bool cfg_ok(const struct capy_switch_cfg *c)
 {
     if (c->levels < 1 || c->levels > CAPY_DIRECTORY_LEVELS_MAX || c->slots < 1 ||
@@ -35,9 +41,11 @@ static bool cfg_ok(const struct capy_switch_cfg *c)
     if ((uint32_t)c->mig_port_first + c->mig_port_cnt > 65536u || c->mig_port_first == 0)
         return false;
     for (uint16_t i = 0; i < c->server_cnt; i++)
-        if (c->server[i].port >= c->port_cnt || c->role[c->server[i].port] != CAPY_PORT_SERVER)
+        if (c->server[i].port >= c->port_cnt || c->role[c->server[i].port] != CAPY_PORT_SERVER ||
+            capy_family_of(&c->server[i].ip) != capy_family_of(&c->ip) ||
+            !addresses_ok(&c->server[i].ip, &c->server[i].ip6))
             return false;
-    return true;
+    return addresses_ok(&c->ip, &c->ip6);
 }
 
 /* Measures when a->base is NULL, lays out otherwise. */
@@ -72,8 +80,12 @@ struct capy_switch *capy_switch_init(void *mem, const struct capy_switch_cfg *cf
     CAPY_ASSERT(mem && cfg_ok(cfg));
     struct capy_switch *sw = lay_out(&a, cfg);
     sw->learn_until = now + cfg->learn_ns;
-    for (uint16_t i = 0; i < cfg->server_cnt; i++)
+    for (uint16_t i = 0; i < cfg->server_cnt; i++) {
         sw->servers[i].silent_from = sw->learn_until;
+        sw->servers[i].families = capy_family_of(&cfg->server[i].ip);
+        if (!capy_ip_is_unset(&cfg->server[i].ip6))
+            sw->servers[i].families |= CAPY_FAMILY_V6;
+    }
     return sw;
 }
 
@@ -81,10 +93,25 @@ struct capy_switch *capy_switch_init(void *mem, const struct capy_switch_cfg *cf
 
 uint16_t capy_switch_server_of(const struct capy_switch *sw, const struct capy_ip *ip)
 {
+    if (capy_ip_is_unset(ip)) /* else it would be each server's that has no ip6 */
+        return CAPY_SERVER_ANY;
     for (uint16_t i = 0; i < sw->cfg.server_cnt; i++)
-        if (capy_ip_eq(&sw->cfg.server[i].ip, ip))
+        if (capy_ip_eq(&sw->cfg.server[i].ip, ip) || capy_ip_eq(&sw->cfg.server[i].ip6, ip))
             return i;
     return CAPY_SERVER_ANY;
+}
+
+const struct capy_ip *capy_switch_address(const struct capy_switch *sw, uint16_t id, uint8_t family)
+{
+    if (!(sw->servers[id].families & family))
+        return NULL;
+    return capy_family_of(&sw->cfg.server[id].ip) == family ? &sw->cfg.server[id].ip
+                                                            : &sw->cfg.server[id].ip6;
+}
+
+bool capy_switch_is_own(const struct capy_switch *sw, const struct capy_ip *ip)
+{
+    return !capy_ip_is_unset(ip) && (capy_ip_eq(ip, &sw->cfg.ip) || capy_ip_eq(ip, &sw->cfg.ip6));
 }
 
 bool capy_switch_server_alive(const struct capy_switch *sw, uint16_t id, uint64_t now)
@@ -111,7 +138,7 @@ static bool learn_station(struct capy_job *j)
 static void input_udp(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
-    bool to_us = capy_ip_eq(&j->view.dst, &sw->cfg.ip);
+    bool to_us = capy_switch_is_own(sw, &j->view.dst);
     if (j->view.dst_port != sw->cfg.tcpmig_port) {
         if (to_us)
             capy_job_drop(j, CAPY_COUNT_drop_to_switch);
@@ -160,8 +187,8 @@ void capy_switch_input(struct capy_switch *sw, uint16_t port, uint8_t *frame, si
         capy_switch_arp(&j);
         break;
     case CAPY_VIEW_ICMP:
-        if (!capy_switch_echo(&j))
-            capy_switch_forward(&j);
+    case CAPY_VIEW_ICMP6:
+        capy_switch_icmp(&j);
         break;
     case CAPY_VIEW_OTHER:
     case CAPY_VIEW_RUNT:

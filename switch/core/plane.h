@@ -22,7 +22,8 @@ enum capy_port_role { CAPY_PORT_CLIENT, CAPY_PORT_SERVER };
 
 struct capy_switch_cfg {
     struct capy_mac mac;
-    struct capy_ip ip;
+    struct capy_ip ip;  /* primary: TCPMig comes here, from the servers' primary addresses */
+    struct capy_ip ip6; /* a second one, IPv6, beside an IPv4 ip; all zero: none */
     uint16_t tcpmig_port;
     uint16_t mig_port_first, mig_port_cnt; /* a server's local ports for migrated-in flows */
     struct capy_key key;                   /* rack key */
@@ -34,7 +35,7 @@ struct capy_switch_cfg {
     enum capy_port_role role[CAPY_SWITCH_PORT_MAX];
     uint16_t server_cnt;
     struct {
-        struct capy_ip ip;
+        struct capy_ip ip, ip6; /* as the switch's */
         struct capy_mac mac;
         uint16_t port; /* index of its port */
     } server[CAPY_SWITCH_SERVER_MAX];

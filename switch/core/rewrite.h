@@ -24,7 +24,8 @@ static inline void capy_rewrite_check(uint8_t *at, const uint8_t *from, const ui
     capy_store16(at, check);
 }
 
-/* The transport checksum's field, or NULL when the datagram carries none (UDP over IPv4, RFC 768). */
+/* The transport checksum's field, or NULL when the datagram carries none: UDP over IPv4 (RFC 768).
+ * Over IPv6 it must have one (RFC 8200 §8.1): what comes without stays as wrong as it is. */
 static inline uint8_t *capy_rewrite_l4_check(uint8_t *frame, const struct capy_view *v)
 {
     uint8_t *at = frame + v->l4_at +

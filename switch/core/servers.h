@@ -13,6 +13,14 @@
  * was descheduled for one lease must not lose the connections it runs. */
 #define CAPY_SERVER_DEAD_LEASES 8u
 
+/* The IP versions that a server has an address of, as bits. */
+enum { CAPY_FAMILY_V4 = 1, CAPY_FAMILY_V6 = 2, CAPY_FAMILY_ANY = 3 };
+
+static inline uint8_t capy_family_of(const struct capy_ip *ip)
+{
+    return capy_ip_is_v4(ip) ? CAPY_FAMILY_V4 : CAPY_FAMILY_V6;
+}
+
 struct capy_server {
     uint64_t heard_at;    /* 0: never */
     uint64_t silent_from; /* heard_at, or the switch's start */
@@ -22,6 +30,8 @@ struct capy_server {
     uint32_t conn_cnt;
     uint16_t gen; /* counts incarnations: entries of an older one lost their connections */
     uint8_t draining;
+    uint8_t
+        families; /* of its addresses: a flow moves only to a server that has one of its version */
 };
 
 static inline bool capy_server_alive(const struct capy_server *s, uint64_t now, uint64_t lease_ns)
@@ -50,17 +60,18 @@ static inline void capy_server_heartbeat(struct capy_server *s, const struct cap
     s->draining = h->draining != 0;
 }
 
-/* The least-loaded live server that takes connections and is not the asker; of equals the one
- * after `last`, so that equals take turns. CAPY_SERVER_ANY: none. */
+/* The least-loaded live server that takes connections of one of the families and is not the asker;
+ * of equals the one after `last`, so that equals take turns. CAPY_SERVER_ANY: none. */
 static inline uint16_t capy_server_choose(const struct capy_server *table, uint16_t cnt,
-                                          uint16_t asker, uint16_t last, uint64_t now,
-                                          uint64_t lease_ns)
+                                          uint8_t families, uint16_t asker, uint16_t last,
+                                          uint64_t now, uint64_t lease_ns)
 {
     uint16_t best = CAPY_SERVER_ANY;
     for (uint32_t i = 0; i < 64u && i < cnt; i++) {
         uint32_t id = (last + 1u + i) % cnt;
         const struct capy_server *s = &table[id & 63u];
-        if (id == asker || s->draining || s->free_cnt == 0 || !capy_server_alive(s, now, lease_ns))
+        if (id == asker || s->draining || s->free_cnt == 0 || !(s->families & families) ||
+            !capy_server_alive(s, now, lease_ns))
             continue;
         if (best == CAPY_SERVER_ANY || s->load < table[best & 63u].load)
             best = (uint16_t)id;

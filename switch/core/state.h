@@ -28,6 +28,8 @@
     X(directory_full)                                                                              \
     X(arp_answered)                                                                                \
     X(arp_proxied)                                                                                 \
+    X(nd_answered) /* neighbour solicitations, as ARP requests */                                  \
+    X(nd_proxied)                                                                                  \
     X(echo_answered)                                                                               \
     X(heartbeats)                                                                                  \
     X(server_restarts)                                                                             \
@@ -43,6 +45,7 @@
     X(drop_runt)                                                                                   \
     X(drop_mixed_ip)        /* IPv4-mapped address inside IPv6 */                                  \
     X(drop_mac_spoofed)     /* a server's or the switch's MAC as source on another port */         \
+    X(drop_ip_spoofed)      /* a server's IP address as source on another server's port */         \
     X(drop_same_port)       /* the destination is where it came from */                            \
     X(drop_to_switch)       /* for the switch itself, and nothing it answers */                    \
     X(drop_fenced)          /* from a server that does not own the flow */                         \
@@ -104,8 +107,12 @@ static inline void capy_job_send(struct capy_job *j, uint16_t port, uint8_t *fra
     j->out->cnt++;
 }
 
-/* The server with this address, or CAPY_SERVER_ANY. */
+/* The server with this address, of either version, or CAPY_SERVER_ANY. */
 uint16_t capy_switch_server_of(const struct capy_switch *sw, const struct capy_ip *ip);
+/* Its address of this one family, or NULL. */
+const struct capy_ip *capy_switch_address(const struct capy_switch *sw, uint16_t id,
+                                          uint8_t family);
+bool capy_switch_is_own(const struct capy_switch *sw, const struct capy_ip *ip); /* the switch's */
 bool capy_switch_server_alive(const struct capy_switch *sw, uint16_t id, uint64_t now);
 /* The flow's entry, brought up to date with its servers' deaths, or NULL. */
 struct capy_entry *capy_switch_find(struct capy_switch *sw, const struct capy_flow_key *key,
@@ -115,7 +122,7 @@ void capy_switch_refresh(struct capy_switch *sw, struct capy_entry *e, uint64_t 
 void capy_switch_forward(struct capy_job *j); /* by MAC address, as any switch does */
 void capy_switch_tcp(struct capy_job *j);     /* flows.c */
 void capy_switch_arp(struct capy_job *j);     /* local.c */
-bool capy_switch_echo(struct capy_job *j);    /* local.c: true when it was for the switch */
+void capy_switch_icmp(struct capy_job *j);    /* local.c: echo, neighbour discovery */
 void capy_switch_tcpmig(struct capy_job *j);  /* tcpmig.c */
 
 #endif

@@ -138,7 +138,13 @@ static struct capy_holder holder(const struct capy_switch *sw, uint16_t id, uint
 
 static bool is_home(const struct mig_job *m, uint16_t id)
 {
-    return id != CAPY_SERVER_ANY && capy_ip_eq(&m->j->sw->cfg.server[id].ip, &m->msg.key.home);
+    return id != CAPY_SERVER_ANY && capy_switch_server_of(m->j->sw, &m->msg.key.home) == id;
+}
+
+/* It has an address of the flow's IP version, so that it may run the flow. */
+static bool serves(const struct mig_job *m, uint16_t id)
+{
+    return m->j->sw->servers[id].families & capy_family_of(&m->msg.key.home);
 }
 
 static bool alive(const struct mig_job *m, uint16_t id)
@@ -200,9 +206,11 @@ static void input_prepare(struct mig_job *m, const struct capy_claim *c)
         target = m->entry->owner.id;
     } else {
         if (target == CAPY_SERVER_ANY)
-            target = capy_server_choose(sw->servers, sw->cfg.server_cnt, m->sender, sw->last_chosen,
-                                        m->j->now, sw->cfg.lease_ns);
-        if (target == CAPY_SERVER_ANY || target == m->sender || !alive(m, target)) {
+            target = capy_server_choose(sw->servers, sw->cfg.server_cnt,
+                                        capy_family_of(&m->msg.key.home), m->sender,
+                                        sw->last_chosen, m->j->now, sw->cfg.lease_ns);
+        if (target == CAPY_SERVER_ANY || target == m->sender || !alive(m, target) ||
+            !serves(m, target)) {
             bounce(m, CAPY_VERDICT_NO_TARGET);
             return;
         }
@@ -263,8 +271,8 @@ static void input_heartbeat(struct mig_job *m)
     if (s->gen != gen)
         capy_switch_count(sw, CAPY_COUNT_server_restarts);
 
-    uint16_t least = capy_server_choose(sw->servers, sw->cfg.server_cnt, CAPY_SERVER_ANY, 0, j->now,
-                                        sw->cfg.lease_ns);
+    uint16_t least = capy_server_choose(sw->servers, sw->cfg.server_cnt, CAPY_FAMILY_ANY,
+                                        CAPY_SERVER_ANY, 0, j->now, sw->cfg.lease_ns);
     const struct capy_mig_heartbeat_ack ack = {
         .switch_boot = sw->cfg.boot_id,
         .learning = capy_switch_learning(sw, j->now),
@@ -286,7 +294,7 @@ static void input_heartbeat(struct mig_job *m)
         .src_port = sw->cfg.tcpmig_port,
         .dst_port = sw->cfg.tcpmig_port,
     };
-    uint8_t *p = j->frame + CAPY_UDP_AT;
+    uint8_t *p = j->frame + (capy_ip_is_v4(&to.dst) ? CAPY_UDP_AT : CAPY_UDP_AT6);
     capy_mig_heartbeat_ack_store(p + CAPY_MIG_HEADER_LEN, &ack);
     size_t len = capy_frame_build_udp(j->frame, &to, capy_mig_build(p, sw->cfg.key, &msg));
     capy_job_send(j, j->port, j->frame, len);
@@ -367,6 +375,15 @@ static bool waits_for_learning(const struct mig_job *m)
 
 /* ---- who sent it ---- */
 
+/* The flow is of one IP version, and both servers that the message is between can have it. */
+static bool flow_ok(const struct mig_job *m)
+{
+    return capy_family_of(&m->msg.key.client) == capy_family_of(&m->msg.key.home) &&
+           serves(m, m->sender) &&
+           (m->peer >= m->j->sw->cfg.server_cnt ||
+            serves(m, m->peer)); /* its range: checked apart */
+}
+
 /* Checks the ids of the message against its source and finds the peer. */
 static bool check_ids(struct mig_job *m)
 {
@@ -400,6 +417,8 @@ static bool check_ids(struct mig_job *m)
         return false;
     }
     m->peer = peer;
+    if (m->msg.type != CAPY_MIG_HEARTBEAT && !flow_ok(m))
+        return false;
     if (named != m->sender || (peer != CAPY_SERVER_ANY && peer >= sw->cfg.server_cnt) ||
         peer == m->sender)
         return false;
@@ -450,8 +469,9 @@ void capy_switch_tcpmig(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
     struct mig_job m = {.j = j, .sender = capy_switch_server_of(sw, &j->view.src)};
-    if (j->view.version != 4 || m.sender == CAPY_SERVER_ANY ||
-        sw->cfg.server[m.sender].port != j->port) {
+    if (m.sender == CAPY_SERVER_ANY || sw->cfg.server[m.sender].port != j->port ||
+        !capy_ip_eq(&j->view.src, &sw->cfg.server[m.sender].ip) ||
+        !capy_ip_eq(&j->view.dst, &sw->cfg.ip)) { /* between primary addresses only */
         capy_job_drop(j, CAPY_COUNT_drop_mig_sender);
         return;
     }

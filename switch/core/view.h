@@ -13,7 +13,8 @@ enum capy_view_kind {
     CAPY_VIEW_RUNT,  /* shorter than an Ethernet header */
     CAPY_VIEW_MIXED, /* IPv4-mapped addresses inside IPv6: would impersonate an IPv4 flow */
     CAPY_VIEW_ARP,
-    CAPY_VIEW_ICMP, /* IPv4 only */
+    CAPY_VIEW_ICMP, /* of IPv4 */
+    CAPY_VIEW_ICMP6,
     CAPY_VIEW_UDP,
     CAPY_VIEW_TCP,
 };
@@ -23,7 +24,7 @@ struct capy_view {
     uint8_t version; /* 4 or 6 */
     uint8_t tcp_flags;
     uint16_t l4_at;              /* offset of the TCP, UDP or ICMP header in the frame */
-    uint16_t data_at, data_len;  /* TCP or UDP payload */
+    uint16_t data_at, data_len;  /* TCP or UDP payload, or the whole ICMP message */
     uint16_t src_port, dst_port; /* host order */
     struct capy_ip src, dst;
 };
@@ -32,6 +33,17 @@ enum {
     CAPY_VIEW_PROTO_ICMP = 1,
     CAPY_VIEW_PROTO_TCP = 6,
     CAPY_VIEW_PROTO_UDP = 17,
+    CAPY_VIEW_PROTO_ICMP6 = 58,
+    /* Extension headers (RFC 8200 §4) that hosts skip; those that are not here (AH, ESP, "none") end
+     * the walk like any protocol that the switch does not know. */
+    CAPY_VIEW_PROTO_HOP_BY_HOP = 0,
+    CAPY_VIEW_PROTO_ROUTING = 43,
+    CAPY_VIEW_PROTO_FRAGMENT = 44,
+    CAPY_VIEW_PROTO_DESTINATION = 60,
+    /* As many as our hosts accept (src/wire/ipv6.c): were it fewer, a segment behind more of them
+     * would reach a host unfenced. Also the verifier's bound. */
+    CAPY_VIEW_EXTENSION_MAX = 8,
+    CAPY_VIEW_EXTENSION_MIN = 8, /* bytes; also the unit of their lengths */
     CAPY_VIEW_IP4_LEN = 20,
     CAPY_VIEW_IP6_LEN = 40,
     CAPY_VIEW_IP4_CHECK_AT = CAPY_ETHER_LEN + 10,
@@ -43,7 +55,8 @@ enum {
     CAPY_VIEW_UDP_CHECK_AT = 6,  /* from l4_at */
     CAPY_VIEW_TCP_MIN = 20,
     CAPY_VIEW_UDP_LEN = 8,
-    CAPY_VIEW_FRAGMENT_BITS = 0x3fff, /* more-fragments and offset (RFC 791 §3.1) */
+    CAPY_VIEW_FRAGMENT_BITS = 0x3fff,  /* more-fragments and offset (RFC 791 §3.1) */
+    CAPY_VIEW_FRAGMENT6_BITS = 0xfff9, /* offset and more-fragments (RFC 8200 §4.5) */
 };
 
 /* l4_len: bytes of the IP payload; all of them lie in the frame. */
@@ -52,8 +65,11 @@ static inline enum capy_view_kind capy_view_l4(const uint8_t *data, const uint8_
 {
     const uint8_t *p = data + v->l4_at;
     uint32_t head = CAPY_VIEW_UDP_LEN;
-    if (proto == CAPY_VIEW_PROTO_ICMP && v->version == 4)
-        return CAPY_VIEW_ICMP;
+    if (proto == (v->version == 4 ? CAPY_VIEW_PROTO_ICMP : CAPY_VIEW_PROTO_ICMP6)) {
+        v->data_at = v->l4_at;
+        v->data_len = (uint16_t)l4_len;
+        return v->version == 4 ? CAPY_VIEW_ICMP : CAPY_VIEW_ICMP6;
+    }
     if (proto == CAPY_VIEW_PROTO_TCP) {
         if (l4_len < CAPY_VIEW_TCP_MIN || p + CAPY_VIEW_TCP_MIN > end)
             return CAPY_VIEW_OTHER;
@@ -96,23 +112,62 @@ static inline enum capy_view_kind capy_view_ip4(const uint8_t *data, const uint8
     return capy_view_l4(data, end, p[9], total - head, v);
 }
 
-/* Extension headers are not walked: such packets are no part of a migratable flow. */
+/* What lies behind the headers walked so far: offset in the frame, bytes, and what it is. */
+struct capy_view_walk {
+    uint32_t at, len;
+    uint8_t proto;
+};
+
+/* Steps over one extension header. False: it passes the end; or a packet to leave alone, for it is a
+ * piece of one (a whole one in one fragment is none, RFC 6946), or has routers still to visit. */
+static inline bool capy_view_step(const uint8_t *data, const uint8_t *end, struct capy_view_walk *w)
+{
+    if (w->at > CAPY_FRAME_MAX) /* never; says to the verifier how far data + at can be */
+        return false;
+    const uint8_t *p = data + w->at;
+    if (w->len < CAPY_VIEW_EXTENSION_MIN || p + CAPY_VIEW_EXTENSION_MIN > end)
+        return false;
+    uint32_t len = CAPY_VIEW_EXTENSION_MIN;
+    if (w->proto == CAPY_VIEW_PROTO_FRAGMENT) {
+        if (capy_load16(p + 2) & CAPY_VIEW_FRAGMENT6_BITS)
+            return false;
+    } else {
+        len += p[1] * (uint32_t)CAPY_VIEW_EXTENSION_MIN;
+    }
+    if (len > w->len || (w->proto == CAPY_VIEW_PROTO_ROUTING && p[3] != 0))
+        return false;
+    w->proto = p[0];
+    w->at += len;
+    w->len -= len;
+    return true;
+}
+
+static inline bool capy_view_is_extension(uint8_t proto)
+{
+    return proto == CAPY_VIEW_PROTO_HOP_BY_HOP || proto == CAPY_VIEW_PROTO_ROUTING ||
+           proto == CAPY_VIEW_PROTO_FRAGMENT || proto == CAPY_VIEW_PROTO_DESTINATION;
+}
+
 static inline enum capy_view_kind capy_view_ip6(const uint8_t *data, const uint8_t *end,
                                                 struct capy_view *v)
 {
     const uint8_t *p = data + CAPY_ETHER_LEN;
     if (p + CAPY_VIEW_IP6_LEN > end || p[0] >> 4 != 6)
         return CAPY_VIEW_OTHER;
-    uint32_t l4_len = capy_load16(p + 4);
-    if (p + CAPY_VIEW_IP6_LEN + l4_len > end)
+    struct capy_view_walk w = {
+        .at = CAPY_ETHER_LEN + CAPY_VIEW_IP6_LEN, .len = capy_load16(p + 4), .proto = p[6]};
+    if (p + CAPY_VIEW_IP6_LEN + w.len > end)
         return CAPY_VIEW_OTHER;
     v->version = 6;
     __builtin_memcpy(v->src.b, p + 8, sizeof v->src.b);
     __builtin_memcpy(v->dst.b, p + 24, sizeof v->dst.b);
     if (capy_ip_is_v4(&v->src) || capy_ip_is_v4(&v->dst))
         return CAPY_VIEW_MIXED;
-    v->l4_at = CAPY_ETHER_LEN + CAPY_VIEW_IP6_LEN;
-    return capy_view_l4(data, end, p[6], l4_len, v);
+    for (uint32_t n = 0; n < CAPY_VIEW_EXTENSION_MAX && capy_view_is_extension(w.proto); n++)
+        if (!capy_view_step(data, end, &w))
+            return CAPY_VIEW_OTHER;
+    v->l4_at = (uint16_t)w.at;
+    return capy_view_l4(data, end, w.proto, w.len, v);
 }
 
 static inline void capy_view_parse(const uint8_t *data, const uint8_t *end, struct capy_view *v)

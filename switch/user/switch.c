@@ -81,6 +81,7 @@ static int fill_cfg(struct program *p, char *err, size_t err_len)
     capy_switch_cfg_default(cfg);
     memcpy(cfg->mac.b, rack->switch_mac, sizeof cfg->mac.b);
     memcpy(cfg->ip.b, rack->switch_ip, sizeof cfg->ip.b);
+    memcpy(cfg->ip6.b, rack->switch_ip6, sizeof cfg->ip6.b);
     cfg->tcpmig_port = rack->tcpmig_port;
     cfg->mig_port_first = rack->mig_port_first;
     cfg->mig_port_cnt = rack->mig_port_cnt;
@@ -94,6 +95,7 @@ static int fill_cfg(struct program *p, char *err, size_t err_len)
     cfg->server_cnt = (uint16_t)rack->server_cnt;
     for (uint16_t i = 0; i < rack->server_cnt; i++) {
         memcpy(cfg->server[i].ip.b, rack->server[i].ip, sizeof cfg->server[i].ip.b);
+        memcpy(cfg->server[i].ip6.b, rack->server[i].ip6, sizeof cfg->server[i].ip6.b);
         memcpy(cfg->server[i].mac.b, rack->server[i].mac, sizeof cfg->server[i].mac.b);
         cfg->server[i].port = i;
     }

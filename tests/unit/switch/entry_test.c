@@ -369,11 +369,13 @@ static void a_herd_spreads_and_capacity_is_not_oversold(void **state)
     struct capy_server s[4] = {0};
     unsigned got[4] = {0};
     const struct capy_mig_heartbeat beat = {.load = 100, .free_cnt = 300, .conn_cnt = 100};
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 4; i++) {
+        s[i].families = CAPY_FAMILY_V4;
         capy_server_heartbeat(&s[i], &beat, 1000);
+    }
     uint16_t last = 0;
     for (unsigned i = 0; i < 900; i++) {
-        last = capy_server_choose(s, 4, 0, last, 2000, CAPY_MS(30));
+        last = capy_server_choose(s, 4, CAPY_FAMILY_V4, 0, last, 2000, CAPY_MS(30));
         assert_int_not_equal(last, CAPY_SERVER_ANY);
         got[last]++;
         capy_server_charge(&s[last]);
@@ -381,7 +383,29 @@ static void a_herd_spreads_and_capacity_is_not_oversold(void **state)
     assert_int_equal(got[0], 0);
     for (unsigned i = 1; i < 4; i++)
         assert_int_equal(got[i], 300);
-    assert_int_equal(capy_server_choose(s, 4, 0, last, 2000, CAPY_MS(30)), CAPY_SERVER_ANY);
+    assert_int_equal(capy_server_choose(s, 4, CAPY_FAMILY_V4, 0, last, 2000, CAPY_MS(30)),
+                     CAPY_SERVER_ANY);
+}
+
+static void only_servers_with_an_address_of_the_version_are_chosen(void **state)
+{
+    (void)state;
+    struct capy_server s[4] = {0};
+    const uint64_t lease = CAPY_MS(30);
+    const struct capy_mig_heartbeat beat = {.free_cnt = 1};
+    s[0].families = CAPY_FAMILY_ANY;
+    s[1].families = CAPY_FAMILY_V4;
+    s[2].families = CAPY_FAMILY_V6;
+    s[3].families = CAPY_FAMILY_V4;
+    for (unsigned i = 0; i < 4; i++)
+        capy_server_heartbeat(&s[i], &beat, 1000);
+    assert_int_equal(capy_server_choose(s, 4, CAPY_FAMILY_V6, 0, 0, 2000, lease), 2);
+    assert_int_equal(capy_server_choose(s, 4, CAPY_FAMILY_V4, 0, 1, 2000, lease), 3);
+    assert_int_equal(capy_server_choose(s, 4, CAPY_FAMILY_V6, 2, 0, 2000, lease), 0);
+    s[2].families = CAPY_FAMILY_V4; /* as if the least loaded lacked it */
+    assert_int_equal(capy_server_choose(s, 4, CAPY_FAMILY_V6, 0, 0, 2000, lease), CAPY_SERVER_ANY);
+    s[1].load = s[2].load = s[3].load = 5;
+    assert_int_equal(capy_server_choose(s, 4, CAPY_FAMILY_ANY, CAPY_SERVER_ANY, 2, 2000, lease), 0);
 }
 
 int main(void)
@@ -394,6 +418,7 @@ int main(void)
         cmocka_unit_test(silence_kills_only_after_eight_leases_and_pending_ends_in_any_case),
         cmocka_unit_test(segments_close_and_reopen_an_entry),
         cmocka_unit_test(a_herd_spreads_and_capacity_is_not_oversold),
+        cmocka_unit_test(only_servers_with_an_address_of_the_version_are_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

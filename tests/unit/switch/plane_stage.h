@@ -1,10 +1,16 @@
-/* The stage of plane_test: a booted switch, three servers, a client, and frames of every kind fed to it
- * and read back with all checksums verified. Servers 0, 1, 2 are 10.0.0.1.. on ports 0..2, the
- * client 10.0.0.200 on port 3, the switch is 10.0.0.100. */
+/* The stage of the plane's tests: a booted switch, three servers, a client, and frames of every kind
+ * fed to it and read back with all checksums verified. Servers 0, 1, 2 are .1, .2, .3 on ports 0..2,
+ * the client is .200 on port 3, the switch .100, of 10.0.0.0/24 and of fd99:1:2:3::/64.
+ *
+ * There are three racks, and what holds in one holds in all: IPv4, IPv6, and IPv4 with second
+ * addresses, where the clients' flows are IPv6 and TCPMig is IPv4. */
 #ifndef CAPY_TESTS_SWITCH_PLANE_STAGE_H
 #define CAPY_TESTS_SWITCH_PLANE_STAGE_H
 
 #include "switch/core/plane.h"
+#include "wire/addr6.h"
+#include "wire/ipv6.h"
+#include "wire/nd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,9 +35,35 @@ struct stage {
     struct capy_packet packet; /* out.frame[0], parsed: so its checksums are right */
 };
 
-static struct capy_ip ip(unsigned n)
+enum rack_kind { RACK_IPV4, RACK_IPV6, RACK_BOTH };
+static enum rack_kind rack_kind;
+
+static struct capy_ip ip4(unsigned n)
 {
     return capy_ip_from_v4(0x0a000000u + n);
+}
+
+static struct capy_ip ip6(unsigned n)
+{
+    return (struct capy_ip){
+        {0xfd, 0x99, 0, 1, 0, 2, 0, 3, 0, 0, 0, 0, 0, 0, (uint8_t)(n >> 8), (uint8_t)n}};
+}
+
+/* What clients and their flows use. */
+static struct capy_ip ip(unsigned n)
+{
+    return rack_kind == RACK_IPV4 ? ip4(n) : ip6(n);
+}
+
+/* What TCPMig uses. */
+static struct capy_ip primary(unsigned n)
+{
+    return rack_kind == RACK_IPV6 ? ip6(n) : ip4(n);
+}
+
+static size_t message_at(void)
+{
+    return rack_kind == RACK_IPV6 ? CAPY_UDP_AT6 : CAPY_UDP_AT;
 }
 
 static struct capy_mac mac(unsigned n)
@@ -69,13 +101,13 @@ static void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_m
 {
     const struct capy_frame_to to = {.dst_mac = mac(100),
                                      .src_mac = mac(from + 1),
-                                     .src = ip(from + 1),
-                                     .dst = ip(100),
+                                     .src = primary(from + 1),
+                                     .dst = primary(100),
                                      .src_port = TCPMIG,
                                      .dst_port = TCPMIG};
     if (payload)
-        memcpy(s->frame + CAPY_UDP_AT + CAPY_MIG_HEADER_LEN, payload, msg.length);
-    size_t n = capy_mig_build(s->frame + CAPY_UDP_AT, RACK_KEY, &msg);
+        memcpy(s->frame + message_at() + CAPY_MIG_HEADER_LEN, payload, msg.length);
+    size_t n = capy_mig_build(s->frame + message_at(), RACK_KEY, &msg);
     input(s, port, capy_frame_build_udp(s->frame, &to, n));
 }
 
@@ -89,7 +121,7 @@ static struct capy_mig_msg got(struct stage *s, unsigned i, unsigned to)
 {
     struct capy_packet p;
     struct capy_mig_msg m;
-    struct capy_ip dst = ip(to + 1);
+    struct capy_ip dst = primary(to + 1);
     struct capy_mac dst_mac = mac(to + 1);
     assert_true(i < s->out.cnt);
     assert_int_equal(s->out.frame[i].port, to);
@@ -122,26 +154,41 @@ static void beats(struct stage *s)
         beat(s, i, 1, 0);
 }
 
-static void boot(struct stage *s, uint32_t slots)
+static void cfg_make(struct stage *s, uint32_t slots)
 {
     memset(s, 0, sizeof *s);
     capy_switch_cfg_default(&s->cfg);
     s->cfg.mac = mac(100);
-    s->cfg.ip = ip(100);
+    s->cfg.ip = primary(100);
+    if (rack_kind == RACK_BOTH)
+        s->cfg.ip6 = ip6(100);
     s->cfg.key = RACK_KEY;
     s->cfg.slots = slots;
     s->cfg.port_cnt = CLIENT_PORT + 1;
     s->cfg.server_cnt = SERVERS;
     for (uint16_t i = 0; i < SERVERS; i++) {
         s->cfg.role[i] = CAPY_PORT_SERVER;
-        s->cfg.server[i].ip = ip(i + 1u);
+        s->cfg.server[i].ip = primary(i + 1u);
+        if (rack_kind == RACK_BOTH)
+            s->cfg.server[i].ip6 = ip6(i + 1u);
         s->cfg.server[i].mac = mac(i + 1u);
         s->cfg.server[i].port = i;
     }
+}
+
+static void start(struct stage *s)
+{
+    assert_true(capy_switch_size(&s->cfg) > 0);
     s->mem = aligned_alloc(64, (capy_switch_size(&s->cfg) + 63u) & ~(size_t)63u);
     s->sw = capy_switch_init(s->mem, &s->cfg, CAPY_SEC(1));
     s->now = CAPY_SEC(1) + s->cfg.learn_ns;
     beats(s);
+}
+
+static void boot(struct stage *s, uint32_t slots)
+{
+    cfg_make(s, slots);
+    start(s);
 }
 
 static struct capy_mig_msg message(enum capy_mig_type type, uint16_t port, uint16_t origin,
@@ -210,6 +257,45 @@ static void server_sends(struct stage *s, unsigned id, uint16_t src_port, uint16
                          uint8_t flags)
 {
     tcp(s, (uint16_t)id, id + 1, 200, id + 1, src_port, 200, port, flags);
+}
+
+/* The client asks who has an address: by ARP, or by a neighbour solicitation of its group. */
+static void ask(struct stage *s, uint16_t port, unsigned asks_for)
+{
+    if (rack_kind == RACK_IPV4) {
+        const struct capy_mac all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+        const struct capy_arp a = {.op = CAPY_ARP_REQUEST,
+                                   .sender_mac = mac(200),
+                                   .sender_ip = ip(200),
+                                   .target_ip = ip(asks_for)};
+        input(s, port, capy_arp_build(s->frame, &all, &a));
+        return;
+    }
+    const struct capy_nd nd = {
+        .type = CAPY_ND_SOLICIT, .has_mac = true, .target = ip(asks_for), .mac = mac(200)};
+    const struct capy_ip group = capy_ip_solicited_node(&nd.target);
+    const struct capy_frame_to to = {
+        .dst_mac = capy_mac_of_group(&group), .src_mac = mac(200), .src = ip(200), .dst = group};
+    input(s, port, capy_nd_build(s->frame, &to, &nd));
+}
+
+/* The MAC that the one answer to it names, which goes back to where the question came from. */
+static struct capy_mac answered(struct stage *s, uint16_t port)
+{
+    struct capy_nd nd;
+    struct capy_mac asker = mac(200);
+    assert_int_equal(s->out.cnt, 1);
+    assert_int_equal(s->out.frame[0].port, port);
+    assert_true(capy_mac_eq(&s->packet.dst_mac, &asker));
+    if (rack_kind == RACK_IPV4) {
+        assert_int_equal(s->packet.arp.op, CAPY_ARP_REPLY);
+        return s->packet.arp.sender_mac;
+    }
+    assert_int_equal(s->packet.kind, CAPY_PACKET_ICMP6);
+    assert_true(capy_nd_parse(&s->packet, &nd));
+    assert_int_equal(nd.type, CAPY_ND_ADVERT);
+    assert_true(nd.has_mac && nd.solicited && !nd.router);
+    return nd.mac;
 }
 
 static bool out_is(const struct stage *s, uint16_t egress, unsigned src, uint16_t src_port,

@@ -1,5 +1,7 @@
 /* The switch with real frames (switch/core/plane.h): rewriting checked against a recomputation of every
- * checksum, TCPMig's way through it, fencing, ageing, and what it answers itself. */
+ * checksum, TCPMig's way through it, fencing, ageing, and what it answers itself. All of it in each of
+ * the three racks of plane_stage.h; what is IPv6's alone is in plane6_test.c. */
+#include "base/checksum.h"
 #include "plane_stage.h"
 
 static void both_directions_are_rewritten_with_right_checksums(void **st)
@@ -29,7 +31,7 @@ static void checksums_are_exact_for_many_addresses_and_ports(void **st)
 {
     (void)st;
     struct stage s;
-    boot(&s, 4096);
+    boot(&s, 65536); /* so many that none of the flows finds its slots taken */
     for (unsigned port = 1; port < 65000; port += 97) {
         settle(&s, (uint16_t)port);
         client_sends(&s, (uint16_t)port, CAPY_TCP_ACK); /* input() parses, checksums and all */
@@ -123,17 +125,17 @@ static void tcpmig_comes_from_servers_with_a_tag_or_not_at_all(void **st)
     struct capy_key key = RACK_KEY;
     const struct capy_frame_to to = {.dst_mac = mac(100),
                                      .src_mac = mac(1),
-                                     .src = ip(1),
-                                     .dst = ip(100),
+                                     .src = primary(1),
+                                     .dst = primary(100),
                                      .src_port = TCPMIG,
                                      .dst_port = TCPMIG};
     key.k0++;
-    size_t n = capy_mig_build(s.frame + CAPY_UDP_AT, key, &cancel);
+    size_t n = capy_mig_build(s.frame + message_at(), key, &cancel);
     input(&s, 0, capy_frame_build_udp(s.frame, &to, n));
     assert_int_equal(counter(&s, "drop_mig_tag"), 1);
     struct capy_frame_to past = to;
-    past.dst = ip(2);
-    n = capy_mig_build(s.frame + CAPY_UDP_AT, RACK_KEY, &cancel);
+    past.dst = primary(2);
+    n = capy_mig_build(s.frame + message_at(), RACK_KEY, &cancel);
     input(&s, 0, capy_frame_build_udp(s.frame, &past, n));
     assert_int_equal(counter(&s, "drop_mig_bypass"), 1);
     assert_int_equal(s.out.cnt, 0);
@@ -333,33 +335,89 @@ static void entries_end_by_fins_by_age_and_by_flow_closed(void **st)
     shut(&s);
 }
 
-static void arp(struct stage *s, uint16_t port, unsigned asks_for)
-{
-    const struct capy_mac all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-    const struct capy_arp a = {.op = CAPY_ARP_REQUEST,
-                               .sender_mac = mac(200),
-                               .sender_ip = ip(200),
-                               .target_ip = ip(asks_for)};
-    input(s, port, capy_arp_build(s->frame, &all, &a));
-}
-
-static void arp_is_answered_for_itself_and_for_servers_that_are_down(void **st)
+static void questions_are_answered_for_itself_and_for_servers_that_are_down(void **st)
 {
     (void)st;
     struct stage s;
     boot(&s, 16);
-    arp(&s, CLIENT_PORT, 2);
+    bool arp = rack_kind == RACK_IPV4;
+    ask(&s, CLIENT_PORT, 2);
     assert_int_equal(s.out.frame[0].port, CAPY_PORT_FLOOD);
-    arp(&s, CLIENT_PORT, 100);
-    assert_int_equal(s.out.frame[0].port, CLIENT_PORT);
-    struct capy_mac m = mac(100);
-    assert_true(capy_mac_eq(&s.packet.arp.sender_mac, &m));
+    ask(&s, CLIENT_PORT, 100);
+    struct capy_mac m = mac(100), got_mac = answered(&s, CLIENT_PORT);
+    assert_true(capy_mac_eq(&got_mac, &m));
+    assert_int_equal(counter(&s, arp ? "arp_answered" : "nd_answered"), 1);
     s.now += s.cfg.lease_ns;
-    arp(&s, CLIENT_PORT, 2);
+    ask(&s, CLIENT_PORT, 2);
     m = mac(2);
-    assert_int_equal(s.out.frame[0].port, CLIENT_PORT);
-    assert_true(capy_mac_eq(&s.packet.arp.sender_mac, &m));
-    assert_int_equal(counter(&s, "arp_proxied"), 1);
+    got_mac = answered(&s, CLIENT_PORT);
+    assert_true(capy_mac_eq(&got_mac, &m));
+    assert_int_equal(counter(&s, arp ? "arp_proxied" : "nd_proxied"), 1);
+    ask(&s, 1, 2); /* on the server's own port: it may be asking whether its address is free */
+    assert_int_equal(s.out.frame[0].port, CAPY_PORT_FLOOD);
+    ask(&s, CLIENT_PORT, 77); /* nobody's that we know */
+    assert_int_equal(s.out.frame[0].port, CAPY_PORT_FLOOD);
+    shut(&s);
+}
+
+/* The client's ICMP or ICMPv6 message of this type, sixteen bytes, to an address. */
+static void echo(struct stage *s, unsigned dst, uint8_t type)
+{
+    enum { LEN = 16, PROTOCOL_AT = 8 /* the word with TTL and protocol */, CHECK_AT = 10 };
+    const struct capy_frame_to to = {
+        .dst_mac = mac(dst), .src_mac = mac(200), .src = ip(200), .dst = ip(dst), .ttl = 9};
+    const uint8_t message[LEN] = {type, 0, 0, 0, 0x12, 0x34, 0, 7, 'p', 'i', 'n', 'g'};
+    if (rack_kind != RACK_IPV4) {
+        memcpy(s->frame + CAPY_ICMP6_AT, message, LEN);
+        input(s, CLIENT_PORT, capy_frame_build_icmp6(s->frame, &to, LEN));
+        return;
+    }
+    /* There is no builder for what no host of ours sends: a UDP frame is turned into it. */
+    uint8_t *ip_at = s->frame + CAPY_ETHER_LEN, *icmp = ip_at + CAPY_IPV4_LEN;
+    size_t len = capy_frame_build_udp(s->frame, &to, LEN - CAPY_UDP_LEN);
+    memcpy(icmp, message, LEN);
+    capy_store16(icmp + 2, capy_sum_finish(capy_sum(0, icmp, LEN)));
+    uint16_t from = capy_load16(ip_at + PROTOCOL_AT), becomes = (uint16_t)((from & 0xff00u) | 1u);
+    capy_store16(ip_at + CHECK_AT,
+                 capy_checksum_update16(capy_load16(ip_at + CHECK_AT), from, becomes));
+    capy_store16(ip_at + PROTOCOL_AT, becomes);
+    input(s, CLIENT_PORT, len);
+}
+
+static void echo_is_answered_for_itself_alone(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 16);
+    bool v4 = rack_kind == RACK_IPV4;
+    echo(&s, 100, v4 ? 8 : 128);
+    assert_true(out_is(&s, CLIENT_PORT, 100, 0, 200, 0));
+    assert_int_equal(s.packet.icmp.type, v4 ? 0 : 129);
+    assert_memory_equal(s.packet.icmp.message + 4, "\x12\x34\0\x07ping", 8);
+    assert_int_equal(s.packet.ttl, 64);
+    assert_int_equal(counter(&s, "echo_answered"), 1);
+    echo(&s, 100, v4 ? 0 : 129); /* an answer, to nothing we asked */
+    assert_int_equal(s.out.cnt, 0);
+    assert_int_equal(counter(&s, "drop_to_switch"), 1);
+    echo(&s, 2, v4 ? 8 : 128);
+    assert_true(out_is(&s, 1, 200, 0, 2, 0));
+    shut(&s);
+}
+
+/* A server may send under its own address alone; only on the way to a third server, by whom it was
+ * relayed or put back, may a segment bear another's. */
+static void a_servers_address_from_another_servers_port_is_dropped(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 16);
+    tcp(&s, 1, 2, 200, 1, 80, 200, 5000, CAPY_TCP_ACK);
+    assert_int_equal(s.out.cnt, 0);
+    assert_int_equal(counter(&s, "drop_ip_spoofed"), 1);
+    tcp(&s, 1, 2, 100, 1, 80, 3, 5000, CAPY_TCP_ACK);
+    assert_true(out_is(&s, 2, 1, 80, 3, 5000));
+    tcp(&s, 0, 1, 200, 1, 80, 200, 5000, CAPY_TCP_ACK);
+    assert_int_equal(s.out.cnt, 1);
     shut(&s);
 }
 
@@ -434,10 +492,17 @@ int main(void)
         cmocka_unit_test(an_unknown_flow_is_named_and_then_given_up),
         cmocka_unit_test(death_is_eight_leases_or_a_restart),
         cmocka_unit_test(entries_end_by_fins_by_age_and_by_flow_closed),
-        cmocka_unit_test(arp_is_answered_for_itself_and_for_servers_that_are_down),
+        cmocka_unit_test(questions_are_answered_for_itself_and_for_servers_that_are_down),
+        cmocka_unit_test(echo_is_answered_for_itself_alone),
+        cmocka_unit_test(a_servers_address_from_another_servers_port_is_dropped),
         cmocka_unit_test(heartbeats_are_acknowledged_with_the_senders_clock),
         cmocka_unit_test(frames_to_the_switch_for_a_server_are_routed_to_it),
         cmocka_unit_test(broken_frames_stop_nothing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = 0;
+    const char *const names[] = {"IPv4", "IPv6", "IPv4 with second addresses"};
+    for (rack_kind = RACK_IPV4; rack_kind <= RACK_BOTH; rack_kind++) {
+        failed += cmocka_run_group_tests_name(names[rack_kind], tests, NULL, NULL);
+    }
+    return failed;
 }
