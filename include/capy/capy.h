@@ -101,7 +101,8 @@ struct capy_address {
  * CAPY_OK or CAPY_E_FORMAT. */
 int capy_address_parse(const char *text, uint16_t port, struct capy_address *out);
 /* Opens a connection from an ephemeral port (RFC 6056). The queue's number at once; one CONNECT
- * completes it. Until then only capy_set_user, capy_ask_before_migration, capy_close and capy_abort
+ * completes it. Until then only settings (capy_set_user, capy_set_option, capy_ask_before_migration),
+ * capy_close and capy_abort
  * may name it, all else is CAPY_E_STATE. CAPY_E_INVAL (port 0; no host's address, our own, or of an
  * IP version we have no address of), CAPY_E_NOMEM (conn_max, or no port free). */
 int capy_connect(struct capy *os, const struct capy_address *to);

@@ -166,8 +166,8 @@ int capy_set_option(struct capy *os, int qd, enum capy_option option, uint64_t v
     uint16_t port = listening_port(os, qd);
     if (port != 0)
         return capy_stack_listener_set(os->stack, port, option, value);
-    uint32_t idx = find_conn(os, qd);
-    if (idx == CAPY_NONE)
+    uint32_t idx;
+    if (find_conn(os, qd, &idx) == CAPY_E_BADQD) /* one that is being opened may be set up */
         return CAPY_E_BADQD;
     return capy_stack_set(os->stack, os->queues[idx].conn, option, value, os->now);
 }
@@ -177,8 +177,8 @@ int capy_get_option(struct capy *os, int qd, enum capy_option option, uint64_t *
     uint16_t port = listening_port(os, qd);
     if (port != 0)
         return capy_stack_listener_get(os->stack, port, option, value);
-    uint32_t idx = find_conn(os, qd);
-    if (idx == CAPY_NONE)
+    uint32_t idx;
+    if (find_conn(os, qd, &idx) == CAPY_E_BADQD) /* one that is being opened may be set up */
         return CAPY_E_BADQD;
     return capy_stack_get(os->stack, os->queues[idx].conn, option, value);
 }
