@@ -1,5 +1,6 @@
 /* A received segment on its way to its connection (RFC 9293 §3.10.7), and ICMP echo (RFC 792). */
 #include "stack/host.h"
+#include "tcp/position.h"
 
 /* Whether the connection should answer to where this segment came from (auto last hop): in window
  * and acknowledging something we sent (RFC 9293 §3.10.7.4 first and fifth step), so that a forged
@@ -9,7 +10,7 @@ static bool tells_next_hop(const struct capy_tcp *tcb, const struct capy_tcp_seg
     struct capy_seq rcv_nxt = capy_seq_add(tcb->rcv.irs, (uint32_t)tcb->rcv.nxt);
     struct capy_seq snd_una = capy_seq_add(tcb->snd.iss, (uint32_t)tcb->snd.una);
     uint32_t ahead = seg->seq.v - rcv_nxt.v, acked = seg->ack.v - snd_una.v;
-    return (seg->flags & CAPY_TCP_ACK) && ahead <= tcb->rcv.adv - tcb->rcv.nxt &&
+    return (seg->flags & CAPY_TCP_ACK) && ahead <= capy_tcp_rcv_edge(tcb) - tcb->rcv.nxt &&
            acked <= tcb->snd.nxt - tcb->snd.una;
 }
 

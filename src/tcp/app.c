@@ -11,7 +11,7 @@ uint32_t capy_tcp_readable(const struct capy_tcp *tcb)
 
 bool capy_tcp_at_fin(const struct capy_tcp *tcb)
 {
-    return tcb->rcv.nxt > tcb->rcv.fin_pos;
+    return tcb->rcv.nxt > capy_tcp_fin_pos(tcb);
 }
 
 const uint8_t *capy_tcp_read_span(struct capy_tcp *tcb, const struct capy_tcp_env *env,
@@ -152,7 +152,9 @@ void capy_tcp_free(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     tcb->marks = CAPY_NONE;
     tcb->rcv.ooo = tcb->snd.sacked = 0;
     tcb->snd.end = tcb->snd.queue.start; /* nothing to read, nothing unacknowledged */
-    tcb->rcv.nxt = tcb->rcv.fin_pos = tcb->rcv.queue.start;
+    tcb->rcv.nxt = tcb->rcv.queue.start;
+    tcb->rcv.adv = tcb->rcv.acked = tcb->rcv.fin = capy_tcp_near(tcb->rcv.nxt);
+    tcb->rcv.fin_seen = true;
     tcb->ack_now = false;
     tcb->probe = CAPY_TCP_PROBE_NONE;
     tcb->timer = CAPY_TCP_TIMER_NONE;
@@ -186,7 +188,7 @@ void capy_tcp_info(const struct capy_tcp *tcb, struct capy_tcp_info *out)
         .cwnd = tcb->cc.cwnd,
         .ssthresh = tcb->cc.ssthresh,
         .snd_wnd = tcb->snd.wnd,
-        .rcv_wnd = (uint32_t)(capy_max64(tcb->rcv.adv, tcb->rcv.nxt) - tcb->rcv.nxt),
+        .rcv_wnd = (uint32_t)(capy_tcp_rcv_edge(tcb) - tcb->rcv.nxt),
         .snd_queued = capy_tcp_unacked(tcb),
         .rcv_queued = capy_tcp_readable(tcb),
         .ooo_queued = tcb->rcv.ooo,

@@ -14,8 +14,8 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
-#define CHALLENGE_INTERVAL_NS CAPY_MS(500)        /* RFC 5961 §7 suggests 10 in 5 s */
-#define TS_RECENT_MAX_NS CAPY_SEC(24 * 24 * 3600) /* RFC 7323 §5.5: then it may have wrapped */
+#define CHALLENGE_INTERVAL_NS CAPY_MS(500) /* RFC 5961 §7 suggests 10 in 5 s */
+#define TS_RECENT_MAX_S (24u * 24 * 3600)  /* RFC 7323 §5.5: then it may have wrapped */
 
 void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
@@ -97,7 +97,7 @@ static bool check_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env
         return false;
     }
     bool older = (int32_t)(a->seg->ts_val - tcb->rcv.ts_recent) < 0;
-    if (!older || env->now - tcb->rcv.ts_recent_at > TS_RECENT_MAX_NS)
+    if (!older || capy_tcp_clock_s(env) - tcb->rcv.ts_recent_s > TS_RECENT_MAX_S)
         return true;
     env->count->paws_drops++;
     refuse(tcb, env, a);
@@ -108,7 +108,7 @@ static bool check_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env
  * that its ACK and RST count; its data is cut off below. */
 static bool in_window(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
 {
-    uint64_t nxt = tcb->rcv.nxt, edge = capy_max64(tcb->rcv.adv, nxt);
+    uint64_t nxt = tcb->rcv.nxt, edge = capy_tcp_rcv_edge(tcb);
     uint64_t end = a->seq + capy_tcp_segment_len(a->seg);
     if (a->seq == nxt)
         return true;
@@ -125,7 +125,7 @@ static void trim(const struct capy_tcp *tcb, struct capy_tcp_arrival *a)
         a->len -= old;
         a->seq += old;
     }
-    uint64_t edge = capy_min64(capy_max64(tcb->rcv.adv, tcb->rcv.nxt), tcb->rcv.fin_pos);
+    uint64_t edge = capy_min64(capy_tcp_rcv_edge(tcb), capy_tcp_fin_pos(tcb));
     uint64_t room = edge > a->seq ? edge - a->seq : 0;
     if (a->len > room) {
         a->len = (uint32_t)room;
@@ -162,10 +162,10 @@ static void take_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                            const struct capy_tcp_arrival *a)
 {
     uint64_t seq = capy_tcp_pos_of(tcb->rcv.irs, a->seg->seq, tcb->rcv.nxt);
-    if (!tcb->ts_ok || !(a->seg->opts & CAPY_TCP_OPT_TS) || seq > tcb->rcv.acked)
+    if (!tcb->ts_ok || !(a->seg->opts & CAPY_TCP_OPT_TS) || seq > capy_tcp_rcv_acked(tcb))
         return;
     tcb->rcv.ts_recent = a->seg->ts_val;
-    tcb->rcv.ts_recent_at = env->now;
+    tcb->rcv.ts_recent_s = capy_tcp_clock_s(env);
 }
 
 /* ---- second to fourth step ---- */
@@ -230,7 +230,7 @@ static bool check_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
  * else within delack_ns. */
 static void owe_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    if (tcb->rcv.nxt - tcb->rcv.acked > tcb->rcv.mss)
+    if (tcb->rcv.nxt - capy_tcp_rcv_acked(tcb) > tcb->rcv.mss)
         tcb->ack_now = true;
     else if (tcb->delack_at == CAPY_NEVER)
         tcb->delack_at = env->now + CAPY_MS(tcb->tune.delack_ms);
@@ -291,15 +291,17 @@ static void take_fin(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     struct capy_tcp_rcv *rcv = &tcb->rcv;
     uint64_t pos = a->seq + a->len;
     /* A FIN below data that arrived is a lie; so is a second one elsewhere. */
-    if (a->fin && may_receive(tcb) && rcv->fin_pos == CAPY_NEVER &&
-        pos >= capy_tcp_held_end(tcb, env))
-        rcv->fin_pos = pos;
+    if (a->fin && may_receive(tcb) && !rcv->fin_seen && pos >= capy_tcp_held_end(tcb, env)) {
+        rcv->fin_seen = true;
+        rcv->fin = capy_tcp_near(pos);
+    }
     if (a->fin)
         tcb->ack_now = true;
-    if (rcv->nxt != rcv->fin_pos)
+    if (rcv->nxt != capy_tcp_fin_pos(tcb))
         return;
+    uint64_t edge = capy_tcp_rcv_edge(tcb);
     rcv->nxt++;
-    rcv->adv = capy_max64(rcv->adv, rcv->nxt);
+    rcv->adv = capy_tcp_near(capy_max64(edge, rcv->nxt));
     a->events |= CAPY_TCP_FIN_ARRIVED;
     switch (capy_tcp_state_of(tcb)) {
     case CAPY_TCP_ESTABLISHED:

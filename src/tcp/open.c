@@ -43,8 +43,8 @@ void capy_tcp_blank(struct capy_tcp *tcb)
     tcb->snd.mss = MSS_DEFAULT;
     capy_stream_init(&tcb->snd.queue, CAPY_TCP_POS_DATA);
     capy_stream_init(&tcb->rcv.queue, CAPY_TCP_POS_DATA);
-    tcb->rcv.nxt = tcb->rcv.adv = tcb->rcv.acked = CAPY_TCP_POS_DATA;
-    tcb->rcv.fin_pos = CAPY_NEVER;
+    tcb->rcv.nxt = CAPY_TCP_POS_DATA;
+    tcb->rcv.adv = tcb->rcv.acked = capy_tcp_near(CAPY_TCP_POS_DATA);
     tcb->cc.epoch_at = CAPY_NEVER;
     tcb->timer_at = tcb->delack_at = tcb->give_up_at = CAPY_NEVER;
     tcb->marks = CAPY_NONE;
@@ -80,7 +80,7 @@ void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->ts_ok = tune->timestamps && syn->opts & CAPY_TCP_OPT_TS;
     if (tcb->ts_ok) {
         tcb->rcv.ts_recent = syn->ts_val;
-        tcb->rcv.ts_recent_at = env->now;
+        tcb->rcv.ts_recent_s = capy_tcp_clock_s(env);
         mss -= TS_OPTION_LEN;
     }
     /* What we may send is a good guess of the peer's full-sized segment, too. */

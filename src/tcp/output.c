@@ -189,7 +189,7 @@ static void put_ack(struct capy_tcp *tcb, struct capy_tcp_segment *seg)
     seg->flags |= CAPY_TCP_ACK;
     seg->ack = capy_tcp_seq_at(tcb->rcv.irs, tcb->rcv.nxt);
     seg->window = capy_tcp_window_offer(tcb, seg->flags & CAPY_TCP_SYN);
-    tcb->rcv.acked = tcb->rcv.nxt;
+    tcb->rcv.acked = capy_tcp_near(tcb->rcv.nxt);
     tcb->ack_now = false;
     tcb->delack_at = CAPY_NEVER;
 }

@@ -14,6 +14,12 @@ void capy_tcp_rtt_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, ui
 /* The timeout now, backed off. */
 uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
+/* The clock in whole seconds, for what need not be told more exactly. */
+static inline uint32_t capy_tcp_clock_s(const struct capy_tcp_env *env)
+{
+    return (uint32_t)(env->now / CAPY_SEC(1));
+}
+
 /* TSval now: milliseconds, from an offset that differs per connection (RFC 7323 §5.4, §7.1). */
 uint32_t capy_tcp_ts_now(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* TSval of what was sent at `at`, not after now. */

@@ -44,7 +44,7 @@ static bool state_ok(const struct capy_tcp *tcb)
     default: /* any byte may have come */
         return false;
     }
-    return tcb->fin_queued == ours && (tcb->rcv.nxt > tcb->rcv.fin_pos) == theirs &&
+    return tcb->fin_queued == ours && (tcb->rcv.nxt > capy_tcp_fin_pos(tcb)) == theirs &&
            tcb->phase <= CAPY_TCP_LOSS && tcb->probe <= CAPY_TCP_PROBE_RESET &&
            tcb->congestion < CAPY_TCP_CONGESTION_CNT &&
            (tcb->probe != CAPY_TCP_PROBE_RESET || tcb->app_gone);
@@ -116,13 +116,14 @@ static bool snd_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 static bool rcv_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     const struct capy_tcp_rcv *rcv = &tcb->rcv;
-    bool fin_done = rcv->nxt > rcv->fin_pos;
+    uint64_t fin_pos = capy_tcp_fin_pos(tcb), edge = capy_tcp_rcv_edge(tcb);
+    uint64_t acked = capy_tcp_rcv_acked(tcb);
+    bool fin_done = rcv->nxt > fin_pos;
     return rcv->nxt >= CAPY_TCP_POS_DATA + (fin_done ? 1u : 0u) &&
            rcv->queue.start >= CAPY_TCP_POS_DATA && rcv->queue.start <= capy_tcp_rcv_last(tcb) &&
-           rcv->acked >= CAPY_TCP_POS_DATA && rcv->acked <= rcv->nxt &&
-           rcv->adv - rcv->nxt <= SPAN_MAX && capy_tcp_readable(tcb) <= SPAN_MAX &&
-           (rcv->fin_pos == CAPY_NEVER || fin_done ||
-            (rcv->fin_pos > rcv->nxt && rcv->fin_pos <= rcv->adv)) &&
+           acked >= CAPY_TCP_POS_DATA && acked <= rcv->nxt && edge - rcv->nxt <= SPAN_MAX &&
+           capy_tcp_readable(tcb) <= SPAN_MAX &&
+           (fin_pos == CAPY_NEVER || fin_done || (fin_pos > rcv->nxt && fin_pos <= edge)) &&
            rcv->wscale <= (tcb->wscale_ok ? 14u : 0u) && mss_ok(tcb, env, rcv->mss);
 }
 
@@ -178,7 +179,7 @@ static bool dup_ok(const struct capy_tcp *tcb, const struct capy_tcp_range *dup)
     if (dup->left == 0)
         return dup->right == 0;
     return tcb->sack_ok && dup->left >= CAPY_TCP_POS_DATA && dup->left < dup->right &&
-           dup->right <= capy_max64(tcb->rcv.adv, tcb->rcv.nxt);
+           dup->right <= capy_tcp_rcv_edge(tcb);
 }
 
 bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
@@ -187,7 +188,8 @@ bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *en
     const struct capy_tcp_rcv *rcv = &tcb->rcv;
     return state_ok(tcb) && snd_ok(tcb, env) && rcv_ok(tcb, env) && path_ok(tcb) &&
            timers_ok(tcb, env->now) &&
-           ranges_ok(&marks->ooo, rcv->nxt, capy_min64(rcv->adv, rcv->fin_pos), false) &&
+           ranges_ok(&marks->ooo, rcv->nxt,
+                     capy_min64(capy_tcp_rcv_edge(tcb), capy_tcp_fin_pos(tcb)), false) &&
            ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) && sent_ok(tcb, marks) &&
            capy_tcp_tuning_ok(&tcb->tune) && dup_ok(tcb, &marks->dup) &&
            meta->app_len <= CAPY_APP_STATE_MAX;

@@ -130,24 +130,45 @@ static void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_u8(c, &snd->dup_acks);
 }
 
+/* A position as its lower half; bad when it is so far off that this would not name it. */
+static struct capy_tcp_near near_enough(struct capy_codec *c, uint64_t pos, uint64_t ref)
+{
+    if (capy_tcp_far(capy_tcp_near(pos), ref) != pos)
+        c->bad = true;
+    return capy_tcp_near(pos);
+}
+
+/* A time in whole seconds of the clock, as its age. */
+static void walk_age_s(struct capy_codec *c, uint32_t *at_s)
+{
+    uint32_t now_s = (uint32_t)(c->now / CAPY_SEC(1)), age_s = now_s - *at_s;
+    capy_codec_u32(c, &age_s);
+    *at_s = now_s - age_s;
+}
+
 static void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
 {
     struct capy_tcp_rcv *rcv = &tcb->rcv;
     capy_codec_fixed32(c, &rcv->irs.v);
     capy_codec_after(c, &rcv->nxt, CAPY_TCP_POS_SYN);
     /* A consumed FIN lies at nxt - 1. */
-    capy_codec_after_or(c, &rcv->fin_pos, rcv->nxt - 2, CAPY_NEVER);
+    uint64_t fin_pos = capy_tcp_fin_pos(tcb);
+    capy_codec_after_or(c, &fin_pos, rcv->nxt - 2, CAPY_NEVER);
+    rcv->fin_seen = fin_pos != CAPY_NEVER;
+    if (rcv->fin_seen)
+        rcv->fin = near_enough(c, fin_pos, rcv->nxt);
     uint64_t unread = capy_tcp_rcv_last(tcb) - rcv->queue.start;
     capy_codec_int(c, &unread);
     if (c->decoding)
         capy_stream_init(&rcv->queue, capy_tcp_rcv_last(tcb) - unread);
-    capy_codec_after(c, &rcv->adv, rcv->nxt);
-    uint64_t unacked = rcv->nxt - rcv->acked;
+    uint64_t edge = capy_tcp_rcv_edge(tcb), unacked = rcv->nxt - capy_tcp_rcv_acked(tcb);
+    capy_codec_after(c, &edge, rcv->nxt);
+    rcv->adv = near_enough(c, edge, rcv->nxt);
     capy_codec_int(c, &unacked);
-    rcv->acked = rcv->nxt - unacked;
+    rcv->acked = near_enough(c, rcv->nxt - unacked, rcv->nxt);
     capy_codec_fixed32(c, &rcv->ts_recent);
     if (tcb->ts_ok)
-        capy_codec_age(c, &rcv->ts_recent_at);
+        walk_age_s(c, &rcv->ts_recent_s);
     capy_codec_u16(c, &rcv->mss);
     capy_codec_u8(c, &rcv->wscale);
 }

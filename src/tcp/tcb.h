@@ -77,19 +77,25 @@ struct capy_tcp_snd {
     uint32_t min_rtt_ns;      /* smallest honest sample since the last RTO; 0: none */
 };
 
+/* A position that is never further than 2^31 from another one: its lower half (tcp/position.h). */
+struct capy_tcp_near {
+    uint32_t low;
+};
+
 /* The receiving half. In-order bytes are [queue.start, nxt); more may lie beyond nxt, see marks. */
 struct capy_tcp_rcv {
     struct capy_stream queue;
     uint64_t nxt;
-    uint64_t adv;     /* right edge of the window as the peer knows it: never moves left */
-    uint64_t acked;   /* what our last ACK said (RFC 7323 Last.ACK.sent) */
-    uint64_t fin_pos; /* position of the peer's FIN, CAPY_NEVER until it was seen */
-    uint64_t ts_recent_at;
+    struct capy_tcp_near adv; /* right edge of the window as the peer knows it: never moves left */
+    struct capy_tcp_near acked; /* what our last ACK said (RFC 7323 Last.ACK.sent) */
+    struct capy_tcp_near fin;   /* the peer's FIN, once it was seen */
     struct capy_seq irs;
     uint32_t ts_recent;
-    uint32_t ooo;   /* bytes held beyond nxt */
-    uint16_t mss;   /* what "full-sized" means for delayed ACKs */
-    uint8_t wscale; /* shift of windows we send */
+    uint32_t ts_recent_s; /* when that was taken, in seconds of the clock */
+    uint32_t ooo;         /* bytes held beyond nxt */
+    uint16_t mss;         /* what "full-sized" means for delayed ACKs */
+    uint8_t wscale;       /* shift of windows we send */
+    bool fin_seen;
 };
 
 /* RFC 6298 in nanoseconds. */

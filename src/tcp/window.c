@@ -16,7 +16,8 @@ static uint64_t room(const struct capy_tcp *tcb)
 {
     uint64_t sayable = (uint64_t)UINT16_MAX << tcb->rcv.wscale;
     uint64_t edge = capy_min64(tcb->rcv.queue.start + tcb->tune.rcv_buf, tcb->rcv.nxt + sayable);
-    return edge > tcb->rcv.adv ? edge - tcb->rcv.adv : 0;
+    uint64_t told = capy_tcp_rcv_edge(tcb);
+    return edge > told ? edge - told : 0;
 }
 
 static uint32_t step(const struct capy_tcp *tcb)
@@ -29,19 +30,20 @@ uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, bool syn)
 {
     struct capy_tcp_rcv *rcv = &tcb->rcv;
     uint64_t more = room(tcb);
-    uint64_t edge = more >= step(tcb) ? rcv->adv + more : rcv->adv;
+    uint64_t told = capy_tcp_rcv_edge(tcb);
+    uint64_t edge = more >= step(tcb) ? told + more : told;
     uint64_t wnd = edge > rcv->nxt ? edge - rcv->nxt : 0;
     uint8_t shift = syn ? 0 : rcv->wscale; /* RFC 7323 §2.2: never scaled on a SYN */
     uint16_t field = (uint16_t)capy_min64(wnd >> shift, UINT16_MAX);
     /* The field rounds down; what was promised before stays promised. */
-    rcv->adv = capy_max64(rcv->adv, rcv->nxt + ((uint64_t)field << shift));
+    rcv->adv = capy_tcp_near(capy_max64(told, rcv->nxt + ((uint64_t)field << shift)));
     return field;
 }
 
 bool capy_tcp_window_update_owed(const struct capy_tcp *tcb)
 {
     const struct capy_tcp_rcv *rcv = &tcb->rcv;
-    if (tcb->state < CAPY_TCP_ESTABLISHED || rcv->fin_pos != CAPY_NEVER)
+    if (tcb->state < CAPY_TCP_ESTABLISHED || rcv->fin_seen)
         return false;
     /* What a SYN-ACK could not say for want of scaling, the first ACK of data will. */
     if (rcv->nxt == CAPY_TCP_POS_DATA)
@@ -50,5 +52,5 @@ bool capy_tcp_window_update_owed(const struct capy_tcp *tcb)
     if (more < step(tcb))
         return false;
     /* An open window is widened by halves; one that blocks the peer, as soon as a segment fits. */
-    return more >= tcb->tune.rcv_buf / 2 || rcv->adv - rcv->nxt < tcb->rcv.mss;
+    return more >= tcb->tune.rcv_buf / 2 || capy_tcp_rcv_edge(tcb) - rcv->nxt < rcv->mss;
 }

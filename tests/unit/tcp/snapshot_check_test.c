@@ -40,6 +40,12 @@ static void make_sound(struct sound *s)
         s = was;                                                                                   \
     } while (0)
 
+static void fin_at(struct capy_tcp *tcb, uint64_t pos)
+{
+    tcb->rcv.fin_seen = true;
+    tcb->rcv.fin = capy_tcp_near(pos);
+}
+
 static void test_states_and_enumerations(void **state)
 {
     (void)state;
@@ -49,7 +55,7 @@ static void test_states_and_enumerations(void **state)
         if (i != CAPY_TCP_ESTABLISHED)
             REFUSED(s.tcb.state = (uint8_t)i);
     REFUSED(s.tcb.fin_queued = true);
-    REFUSED(s.tcb.rcv.fin_pos = s.tcb.rcv.nxt - 1);
+    REFUSED(fin_at(&s.tcb, s.tcb.rcv.nxt - 1));
     REFUSED(s.tcb.phase = CAPY_TCP_LOSS + 1);
     REFUSED(s.tcb.probe = CAPY_TCP_PROBE_RESET + 1);
     REFUSED(s.tcb.probe = CAPY_TCP_PROBE_RESET); /* an application still lives */
@@ -89,11 +95,11 @@ static void test_receiving_half(void **state)
     REFUSED(s.tcb.rcv.nxt = CAPY_TCP_POS_SYN);
     REFUSED(s.tcb.rcv.queue.start = CAPY_TCP_POS_SYN);
     REFUSED(s.tcb.rcv.queue.start = s.tcb.rcv.nxt + 1);
-    REFUSED(s.tcb.rcv.acked = s.tcb.rcv.nxt + 1);
-    REFUSED(s.tcb.rcv.adv = s.tcb.rcv.nxt - 1);
-    REFUSED(s.tcb.rcv.adv = s.tcb.rcv.nxt + (1u << 30) + 1);
-    REFUSED(s.tcb.rcv.fin_pos = s.tcb.rcv.nxt);     /* would have been taken */
-    REFUSED(s.tcb.rcv.fin_pos = s.tcb.rcv.nxt + 1); /* below what was received */
+    REFUSED(s.tcb.rcv.acked = capy_tcp_near(s.tcb.rcv.nxt + 1));
+    REFUSED(s.tcb.rcv.adv = capy_tcp_near(s.tcb.rcv.nxt - 1));
+    REFUSED(s.tcb.rcv.adv = capy_tcp_near(s.tcb.rcv.nxt + (1u << 30) + 1));
+    REFUSED(fin_at(&s.tcb, s.tcb.rcv.nxt));     /* would have been taken */
+    REFUSED(fin_at(&s.tcb, s.tcb.rcv.nxt + 1)); /* below what was received */
     REFUSED(s.tcb.rcv.wscale = 1);
     REFUSED(s.tcb.rcv.mss = UINT16_MAX);
     end_done(&s.e);
@@ -105,9 +111,9 @@ static void test_ranges(void **state)
     static struct sound s;
     make_sound(&s);
     struct capy_tcp_range *ooo = s.marks.ooo.r, *sacked = s.marks.sacked.r;
-    REFUSED(ooo[0].left = s.tcb.rcv.nxt);      /* would have been taken */
-    REFUSED(ooo[0].right = ooo[0].left);       /* empty */
-    REFUSED(ooo[0].right = s.tcb.rcv.adv + 1); /* beyond the window */
+    REFUSED(ooo[0].left = s.tcb.rcv.nxt);                  /* would have been taken */
+    REFUSED(ooo[0].right = ooo[0].left);                   /* empty */
+    REFUSED(ooo[0].right = capy_tcp_rcv_edge(&s.tcb) + 1); /* beyond the window */
     REFUSED((s.marks.ooo.cnt = 2, ooo[1] = ooo[0]));
     REFUSED((s.marks.ooo.cnt = 2, ooo[1].left = ooo[0].right, ooo[1].right = ooo[0].right + 1));
     REFUSED(sacked[0].left = s.tcb.snd.una);
@@ -127,7 +133,7 @@ static void test_duplicate_to_be_told(void **state)
     s.marks.dup = (struct capy_tcp_range){s.tcb.rcv.nxt - 5, s.tcb.rcv.nxt};
     assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
     REFUSED(s.marks.dup.right = s.marks.dup.left);
-    REFUSED(s.marks.dup.right = s.tcb.rcv.adv + 1);
+    REFUSED(s.marks.dup.right = capy_tcp_rcv_edge(&s.tcb) + 1);
     REFUSED(s.marks.dup.left = CAPY_TCP_POS_SYN);
     REFUSED(s.marks.dup.left = 0);
     end_done(&s.e);
