@@ -23,10 +23,11 @@ enum capy_option {
     CAPY_OPTION_KEEP_IDLE_NS, /* 1 s to 32767 s, 7200 s; grain 1 s: silence before it is asked */
     CAPY_OPTION_KEEP_INTERVAL_NS, /* 1 s to 32767 s, 75 s; grain 1 s: between unanswered probes */
     CAPY_OPTION_KEEP_COUNT,       /* 1 to 127, 9: unanswered probes, then TIMED_OUT */
-    CAPY_OPTION_USER_TIMEOUT_NS,  /* 1 ms to 49 days, 300 s; grain 1 ms: so long may sent data stay
-                                     unacknowledged (RFC 9293 §3.8.3, RFC 5482), or a closed window's
-                                     probes unanswered; with KEEPALIVE it replaces KEEP_COUNT. 0: the
-                                     configured one. TCP_USER_TIMEOUT */
+    CAPY_OPTION_USER_TIMEOUT_NS,  /* 1 ms to 49 days; grain 1 ms: so long may sent data stay
+                                     unacknowledged (RFC 9293 §3.8.3, RFC 5482) and the peer's window
+                                     closed (RFC 6429), then TIMED_OUT; with KEEPALIVE it replaces
+                                     KEEP_COUNT. 0: as configured (300 s), and a closed window may
+                                     last while its probes are answered. TCP_USER_TIMEOUT */
     CAPY_OPTION_SEND_BUFFER,      /* bytes, 2048 to the configured size (the default): queued */
     CAPY_OPTION_RECEIVE_BUFFER,   /* bytes, 2048 to the configured size (the default): unread; a
                                      window promised already stays promised. The window scale is that

@@ -51,6 +51,7 @@ static const struct row tcp_rows[] = {
     TCP(challenge_acks),
     TCP(no_block_drops),
     TCP(zero_window_probes),
+    TCP(keepalive_probes),
 };
 
 static const struct row migration_rows[] = {

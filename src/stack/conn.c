@@ -139,6 +139,15 @@ static void offer_room(struct capy_stack *s, uint32_t idx)
     }
 }
 
+/* RFC 9293 MUST-20 (b): what was learned from the peer's segments may not be the way any more; the
+ * neighbour cache says what is. */
+static void doubt_next_hop(struct capy_stack *s, struct capy_conn *c)
+{
+    struct capy_mac mac;
+    if (capy_next_hop(s, &c->remote, &mac))
+        c->next_hop = mac;
+}
+
 void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
 {
     if (tcp_events & CAPY_TCP_WAS_RESET) {
@@ -149,6 +158,8 @@ void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
         capy_conn_end(s, idx, CAPY_EV_TIMED_OUT);
         return;
     }
+    if (tcp_events & CAPY_TCP_PATH_SUSPECT)
+        doubt_next_hop(s, &s->conns[idx]);
     if (tcp_events & CAPY_TCP_ESTABLISHED_EV)
         opened(s, idx);
     if (tcp_events & (CAPY_TCP_DATA_ARRIVED | CAPY_TCP_FIN_ARRIVED))

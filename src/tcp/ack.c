@@ -107,8 +107,9 @@ bool capy_tcp_take_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         env->count->dup_acks_in++;
         capy_tcp_recovery_duplicate(tcb, env);
     }
-    /* RFC 9293 MUST-37: a peer that answers probes of its closed window is alive. */
-    if (tcb->snd.wnd == 0)
+    /* RFC 9293 MUST-37: a peer that answers probes of its closed window is alive. How long it may
+     * stay closed all the same is the application's to say (RFC 6429 §3). */
+    if (tcb->snd.wnd == 0 && tcb->tune.user_timeout_ms == 0)
         capy_tcp_timers_progress(tcb, env);
     if (tcb->fin_queued && tcb->snd.una == capy_tcp_snd_last(tcb))
         return fin_acked(tcb, env, a);

@@ -345,6 +345,7 @@ static void walk(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct ca
     if (!check_sequence(tcb, env, a) || !check_rst(tcb, env, a) || !check_syn(tcb, env, a))
         return;
     take_timestamp(tcb, env, a);
+    capy_tcp_timers_heard(tcb, env);
     if (check_ack(tcb, env, a) && take_text(tcb, env, a))
         take_fin(tcb, env, a);
 }

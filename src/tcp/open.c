@@ -25,7 +25,9 @@ void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
         .keep_idle_ns = CAPY_SEC(7200),   /* RFC 9293 MUST-28: no less than two hours */
         .keep_interval_ns = CAPY_SEC(75),
         .keep_cnt = 9,
-        .syn_retries = 5,
+        .fin_wait_2_ns = CAPY_SEC(60),
+        .syn_retries = 7, /* after 1, 3, 7, 15, 31, 63 and 123 s; given up after 183 */
+        .syn_ack_retries = 5,
         .congestion = CAPY_TCP_CUBIC,
         .initial_window = 10,
         .timestamps = true,

@@ -19,6 +19,7 @@ enum plan_kind {
     PLAN_AGAIN, /* [pos, end) goes again as a probe; nothing is known to be lost */
     PLAN_NEW,   /* [nxt, end) goes for the first time */
     PLAN_ACK,
+    PLAN_KEEPALIVE, /* an ACK below what the peer expects */
 };
 
 struct plan {
@@ -170,6 +171,8 @@ static struct plan next_plan(const struct capy_tcp *tcb, const struct capy_tcp_e
         return (struct plan){PLAN_SYN, 0, 0};
     if (!opening)
         p = plan_data(tcb, env);
+    if (p.kind == PLAN_NOTHING && tcb->probe == CAPY_TCP_PROBE_KEEPALIVE)
+        p.kind = PLAN_KEEPALIVE;
     if (p.kind == PLAN_NOTHING && (tcb->ack_now || capy_tcp_window_update_owed(tcb)))
         p.kind = PLAN_ACK;
     return p;
@@ -351,6 +354,12 @@ bool capy_tcp_output(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         break;
     case PLAN_ACK:
         emit_ack(tcb, env, seg);
+        break;
+    case PLAN_KEEPALIVE:
+        emit_ack(tcb, env, seg);
+        seg->seq = capy_seq_add(seg->seq, UINT32_MAX); /* SND.NXT - 1, no data: SHLD-12 */
+        tcb->probe = CAPY_TCP_PROBE_NONE;
+        env->count->keepalive_probes++;
         break;
     case PLAN_NOTHING:
         break;

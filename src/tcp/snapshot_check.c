@@ -2,6 +2,7 @@
  * network are authenticated but not trusted: a bug or a mistaken version at the origin must end as
  * a refused migration, not as a failed assertion here. */
 #include "tcp/congestion.h"
+#include "tcp/keepalive.h"
 #include "tcp/open.h"
 #include "tcp/position.h"
 #include "tcp/snapshot_head.h"
@@ -72,6 +73,9 @@ static bool timers_ok(const struct capy_tcp *tcb, uint64_t now)
         break;
     case CAPY_TCP_TIMER_PERSIST:
         ok = waits;
+        break;
+    case CAPY_TCP_TIMER_KEEPALIVE:
+        ok = !in_flight && capy_tcp_keepalive_wanted(tcb);
         break;
     case CAPY_TCP_TIMER_FIN_WAIT_2:
         ok = tcb->state == CAPY_TCP_FIN_WAIT_2;

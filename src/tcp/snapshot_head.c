@@ -90,6 +90,7 @@ static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct 
     gather_loss_flags(c, tcb);
     capy_codec_u8(c, &tcb->reo_mult);
     capy_codec_u8(c, &tcb->reo_persist);
+    capy_codec_u8(c, &tcb->keep_sent);
     capy_codec_deadline(c, &tcb->timer_at);
     capy_codec_deadline(c, &tcb->delack_at);
     capy_codec_deadline(c, &tcb->give_up_at);

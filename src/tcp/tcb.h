@@ -36,6 +36,7 @@ enum capy_tcp_timer {
     CAPY_TCP_TIMER_TLP,        /* tail loss probe, RFC 8985 §7 */
     CAPY_TCP_TIMER_REORDER,    /* what looks lost may be late: RACK waits, RFC 8985 §6.2 step 5 */
     CAPY_TCP_TIMER_PERSIST,    /* zero window probe, RFC 9293 §3.8.6.1 */
+    CAPY_TCP_TIMER_KEEPALIVE,  /* silence, when keep-alive is asked for, RFC 9293 §3.8.4 */
     CAPY_TCP_TIMER_FIN_WAIT_2, /* the application is gone and the peer never closes */
     CAPY_TCP_TIMER_END,        /* the block ends: 2 MSL are over, or its RST was sent */
     CAPY_TCP_TIMER_CNT
@@ -51,10 +52,11 @@ enum capy_tcp_phase {
 /* One segment that goes out regardless of windows. */
 enum capy_tcp_probe {
     CAPY_TCP_PROBE_NONE,
-    CAPY_TCP_PROBE_WINDOW,  /* a byte into a closed window */
-    CAPY_TCP_PROBE_TAIL,    /* new data or the last segment again (RFC 8985 §7.3) */
-    CAPY_TCP_PROBE_RETRANS, /* the first lost segment: on entering recovery and at an RTO */
-    CAPY_TCP_PROBE_RESET,   /* RST; the block ends with it */
+    CAPY_TCP_PROBE_WINDOW,    /* a byte into a closed window */
+    CAPY_TCP_PROBE_TAIL,      /* new data or the last segment again (RFC 8985 §7.3) */
+    CAPY_TCP_PROBE_RETRANS,   /* the first lost segment: on entering recovery and at an RTO */
+    CAPY_TCP_PROBE_KEEPALIVE, /* an ACK below what the peer expects, to be answered */
+    CAPY_TCP_PROBE_RESET,     /* RST; the block ends with it */
 };
 
 /* The sending half (RFC 9293 §3.3.1 "send sequence variables"). */
@@ -148,6 +150,7 @@ struct capy_tcp {
     uint8_t congestion;  /* enum capy_tcp_congestion */
     uint8_t reo_mult;    /* RACK.reo_wnd_mult - 1: quarters of the RTT to wait, less one */
     uint8_t reo_persist; /* recoveries until that is forgotten */
+    uint8_t keep_sent;   /* keep-alive probes since the peer was last heard */
     bool reordering : 1; /* RACK.reordering_seen */
     bool tlp_again : 1;  /* the tail loss probe was a retransmission (TLP.is_retrans) */
     bool sack_ok : 1;    /* negotiated (RFC 2018) */

@@ -23,7 +23,9 @@ struct capy_tcp_cfg {
     uint64_t user_timeout_ns;        /* give up unacknowledged data or persist (R2, RFC 9293) */
     uint64_t keep_idle_ns, keep_interval_ns; /* of keep-alive, when it is asked for */
     uint8_t keep_cnt;
-    uint8_t syn_retries;
+    uint64_t fin_wait_2_ns;              /* half-closed, application gone: the peer's time */
+    uint8_t syn_retries;                 /* R2 of a SYN: 3 minutes at least (MUST-23) */
+    uint8_t syn_ack_retries;             /* of a SYN-ACK, which anybody may call for */
     uint8_t congestion;                  /* enum capy_tcp_congestion, for connections yet to open */
     uint8_t initial_window;              /* segments (RFC 6928) */
     bool timestamps, sack, window_scale; /* offered and taken */
@@ -38,7 +40,7 @@ struct capy_tcp_counters {
     uint64_t segs_in, segs_out, bytes_in, bytes_out;
     uint64_t retrans_segs, fast_retrans, rto_fired, dup_acks_in, ooo_segs_in;
     uint64_t bad_seq, bad_ack, paws_drops, challenge_acks, resets_in, resets_out;
-    uint64_t no_block_drops, zero_window_probes;
+    uint64_t no_block_drops, zero_window_probes, keepalive_probes;
 };
 
 /* What every call is given. All borrowed for the call. */
@@ -63,6 +65,8 @@ enum capy_tcp_event {
                                     §4.2.2.13): free it and feed the segment to the listener */
     CAPY_TCP_SEGMENT_REFUSED = 256, /* during the handshake: answer the segment by
                                        capy_tcp_reset_reply; the connection goes on */
+    CAPY_TCP_PATH_SUSPECT = 512, /* retransmitted several times in vain (R1, RFC 9293 §3.8.3): the
+                                    way there may be another one by now */
 };
 
 /* Passive open: fills *tcb from a SYN that a listener accepts; state SYN_RECEIVED, SYN-ACK owed.

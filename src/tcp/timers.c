@@ -1,6 +1,7 @@
 /* Timers (tcp/timers.h): one slow timer whose meaning is tcb->timer, the delayed ACK, and the user
  * timeout. All are absolute times in the block; the stack's wheel asks only for the nearest. */
 #include "tcp/timers.h"
+#include "tcp/keepalive.h"
 #include "tcp/output.h"
 #include "tcp/position.h"
 #include "tcp/rack.h"
@@ -10,6 +11,8 @@
 
 /* A window probe waits at most this long (RFC 9293 §3.8.6.1: exponential, bounded). */
 #define PERSIST_MAX_NS CAPY_SEC(60)
+/* RFC 9293 §3.8.3, R1: at least three (SHLD-10). */
+#define R1_RETRANSMISSIONS 3u
 
 /* True when the peer owes us something. */
 static bool waits_for_peer(const struct capy_tcp *tcb)
@@ -36,6 +39,8 @@ static enum capy_tcp_timer wanted(const struct capy_tcp *tcb, const struct capy_
         return CAPY_TCP_TIMER_PERSIST;
     if (state == CAPY_TCP_FIN_WAIT_2 && tcb->app_gone)
         return CAPY_TCP_TIMER_FIN_WAIT_2;
+    if (capy_tcp_keepalive_wanted(tcb))
+        return CAPY_TCP_TIMER_KEEPALIVE;
     return CAPY_TCP_TIMER_NONE;
 }
 
@@ -53,7 +58,10 @@ static uint64_t duration(const struct capy_tcp *tcb, const struct capy_tcp_env *
         return capy_tcp_tlp_ns(tcb, env);
     case CAPY_TCP_TIMER_PERSIST:
         return capy_min64(capy_tcp_rto(tcb, env), PERSIST_MAX_NS);
+    case CAPY_TCP_TIMER_KEEPALIVE:
+        return capy_tcp_keepalive_ns(tcb);
     case CAPY_TCP_TIMER_FIN_WAIT_2:
+        return env->cfg->fin_wait_2_ns;
     case CAPY_TCP_TIMER_END:
         return env->cfg->time_wait_ns;
     case CAPY_TCP_TIMER_NONE:
@@ -65,6 +73,8 @@ static uint64_t duration(const struct capy_tcp *tcb, const struct capy_tcp_env *
 
 static void start(struct capy_tcp *tcb, const struct capy_tcp_env *env, enum capy_tcp_timer timer)
 {
+    if (timer == CAPY_TCP_TIMER_KEEPALIVE && tcb->timer != CAPY_TCP_TIMER_KEEPALIVE)
+        tcb->keep_sent = 0; /* whatever it waited for has come */
     tcb->timer = (uint8_t)timer;
     tcb->timer_at =
         timer == CAPY_TCP_TIMER_NONE ? CAPY_NEVER : env->now + duration(tcb, env, timer);
@@ -112,6 +122,26 @@ void capy_tcp_timers_end_at(struct capy_tcp *tcb, uint64_t at)
     tcb->give_up_at = CAPY_NEVER;
 }
 
+void capy_tcp_timers_patience(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                              uint32_t user_timeout_ms)
+{
+    uint64_t before = patience(tcb, env);
+    tcb->tune.user_timeout_ms = user_timeout_ms;
+    if (tcb->give_up_at == CAPY_NEVER)
+        return;
+    /* It may have begun before this host's clock did: count from now. */
+    int64_t left = (int64_t)(tcb->give_up_at - env->now - before + patience(tcb, env));
+    tcb->give_up_at = env->now + (left > 0 ? (uint64_t)left : 0);
+}
+
+void capy_tcp_timers_heard(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (tcb->timer != CAPY_TCP_TIMER_KEEPALIVE)
+        return;
+    tcb->keep_sent = 0;
+    start(tcb, env, CAPY_TCP_TIMER_KEEPALIVE);
+}
+
 uint64_t capy_tcp_next_at(const struct capy_tcp *tcb)
 {
     return capy_min64(tcb->timer_at, capy_min64(tcb->delack_at, tcb->give_up_at));
@@ -138,11 +168,13 @@ static uint32_t give_up(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 static uint32_t rto_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     bool opening = tcb->state == CAPY_TCP_SYN_SENT || tcb->state == CAPY_TCP_SYN_RECEIVED;
-    if (opening && tcb->backoff >= env->cfg->syn_retries)
+    uint8_t tries =
+        tcb->state == CAPY_TCP_SYN_SENT ? env->cfg->syn_retries : env->cfg->syn_ack_retries;
+    if (opening && tcb->backoff >= tries)
         return give_up(tcb, env);
     capy_tcp_recovery_timed_out(tcb, env);
     start(tcb, env, CAPY_TCP_TIMER_RTO);
-    return 0;
+    return tcb->backoff >= R1_RETRANSMISSIONS ? CAPY_TCP_PATH_SUSPECT : 0;
 }
 
 static uint32_t timer_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -164,6 +196,11 @@ static uint32_t timer_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env
         if (tcb->backoff < UINT8_MAX)
             tcb->backoff++;
         start(tcb, env, CAPY_TCP_TIMER_PERSIST);
+        return 0;
+    case CAPY_TCP_TIMER_KEEPALIVE:
+        if (!capy_tcp_keepalive_fired(tcb))
+            return give_up(tcb, env);
+        start(tcb, env, CAPY_TCP_TIMER_KEEPALIVE);
         return 0;
     case CAPY_TCP_TIMER_FIN_WAIT_2:
     case CAPY_TCP_TIMER_END:

@@ -13,6 +13,11 @@ void capy_tcp_timers_changed(struct capy_tcp *tcb, const struct capy_tcp_env *en
 void capy_tcp_timers_restart(struct capy_tcp *tcb);
 /* The peer showed that it makes progress: patience begins anew. */
 void capy_tcp_timers_progress(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* Patience is another one now; what is running is measured by it, from when it began. */
+void capy_tcp_timers_patience(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                              uint32_t user_timeout_ms);
+/* The peer was heard: keep-alive's silence begins anew. */
+void capy_tcp_timers_heard(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* The block ends at this time: TIME_WAIT, or CLOSED with its last segment sent. */
 void capy_tcp_timers_end_at(struct capy_tcp *tcb, uint64_t at);
 /* Both directions are closed in order. Returns FINISHED with the block freed; or 0 while there is

@@ -227,11 +227,16 @@ int capy_tcp_set(struct capy_tcp *tcb, const struct capy_tcp_env *env, enum capy
         return CAPY_E_STATE;
     if (option == CAPY_OPTION_MAX_SEGMENT && opened)
         return set_segment(tcb, value);
-    int rc = capy_tcp_tuning_set(&tcb->tune, env->cfg, option, value);
+    struct capy_tcp_tuning wish = tcb->tune;
+    int rc = capy_tcp_tuning_set(&wish, env->cfg, option, value);
     if (rc != CAPY_OK)
         return rc;
+    capy_tcp_timers_patience(tcb, env, wish.user_timeout_ms);
+    tcb->tune = wish;
     if (option == CAPY_OPTION_CONGESTION)
         tcb->congestion = tcb->tune.congestion;
+    if (option == CAPY_OPTION_KEEP_IDLE_NS || option == CAPY_OPTION_KEEP_INTERVAL_NS)
+        capy_tcp_timers_heard(tcb, env); /* the new time runs from now */
     capy_tcp_timers_changed(tcb, env);
     return CAPY_OK;
 }
