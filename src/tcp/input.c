@@ -133,6 +133,36 @@ static void trim(const struct capy_tcp *tcb, struct capy_tcp_arrival *a)
     }
 }
 
+static bool ack_syn_received(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                             struct capy_tcp_arrival *a)
+{
+    if (a->ack != tcb->snd.nxt || tcb->snd.una == tcb->snd.nxt) {
+        env->count->bad_ack++;
+        a->events |= CAPY_TCP_SEGMENT_REFUSED;
+        return false;
+    }
+    uint8_t shift = a->seg->flags & CAPY_TCP_SYN ? 0 : tcb->snd.wscale; /* RFC 7323 §2.2 */
+    tcb->snd.wnd = (uint32_t)a->seg->window << shift;
+    tcb->snd.wnd_max = capy_max32(tcb->snd.wnd_max, tcb->snd.wnd);
+    tcb->snd.wl1 = a->seg->seq;
+    tcb->snd.wl2 = a->seg->ack;
+    capy_tcp_established(tcb, env, a->seg);
+    a->events |= CAPY_TCP_ESTABLISHED_EV;
+    return true;
+}
+
+/* The peer's SYN once more, in SYN_RECEIVED. Without ACK: it did not get our SYN-ACK, and an ACK
+ * alone would not help it. With ACK: both sides opened at once (RFC 9293 Figure 8); the answer is
+ * for a peer that goes by Table 6 and so refuses our SYN-ACK. */
+static void hear_syn_again(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                           struct capy_tcp_arrival *a)
+{
+    if (!(a->seg->flags & CAPY_TCP_ACK))
+        tcb->probe = CAPY_TCP_PROBE_RETRANS;
+    else if (ack_syn_received(tcb, env, a))
+        tcb->ack_now = true;
+}
+
 static bool check_sequence(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                            struct capy_tcp_arrival *a)
 {
@@ -142,18 +172,14 @@ static bool check_sequence(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     capy_tcp_note_duplicate(tcb, env, a->seq, a->seq + a->len);
     if (!in_window(tcb, a)) {
         env->count->bad_seq++;
-        /* The peer did not get our SYN-ACK: an ACK alone would not help it. */
         if (tcb->state == CAPY_TCP_SYN_RECEIVED && a->seq == CAPY_TCP_POS_SYN &&
-            (seg->flags & (CAPY_TCP_SYN | CAPY_TCP_ACK)) == CAPY_TCP_SYN)
-            tcb->probe = CAPY_TCP_PROBE_RETRANS;
+            (seg->flags & (CAPY_TCP_SYN | CAPY_TCP_RST)) == CAPY_TCP_SYN)
+            hear_syn_again(tcb, env, a);
         else
             refuse(tcb, env, a);
         return false;
     }
-    uint32_t whole = a->len;
     trim(tcb, a);
-    if (a->len < whole)
-        tcb->ack_now = true; /* the sender should learn where we stand */
     return true;
 }
 
@@ -197,23 +223,6 @@ static bool check_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 
 /* ---- fifth step: ACK ---- */
 
-static bool ack_syn_received(struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                             struct capy_tcp_arrival *a)
-{
-    if (a->ack != tcb->snd.nxt || tcb->snd.una == tcb->snd.nxt) {
-        env->count->bad_ack++;
-        a->events |= CAPY_TCP_SEGMENT_REFUSED;
-        return false;
-    }
-    tcb->snd.wnd = (uint32_t)a->seg->window << tcb->snd.wscale;
-    tcb->snd.wnd_max = capy_max32(tcb->snd.wnd_max, tcb->snd.wnd);
-    tcb->snd.wl1 = a->seg->seq;
-    tcb->snd.wl2 = a->seg->ack;
-    capy_tcp_established(tcb, env, a->seg);
-    a->events |= CAPY_TCP_ESTABLISHED_EV;
-    return true;
-}
-
 static bool check_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                       struct capy_tcp_arrival *a)
 {
@@ -245,13 +254,15 @@ static bool may_receive(const struct capy_tcp *tcb)
 static bool take_text(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                       struct capy_tcp_arrival *a)
 {
+    if (a->len < a->seg->data_len)
+        tcb->ack_now = true; /* something was cut off: the sender should learn where we stand */
     if (a->len == 0)
         return true;
     if (!may_receive(tcb)) {
         tcb->ack_now = true;
         return false;
     }
-    if (tcb->app_gone) { /* RFC 9293 §3.6.1 MUST-2 / RFC 2525 §2.17: lost data is told by RST */
+    if (tcb->app_gone) { /* RFC 9293 SHLD-3, RFC 2525 §2.17: lost data is told by RST */
         tcb->probe = CAPY_TCP_PROBE_RESET;
         tcb->ack_now = false;
         return false;
