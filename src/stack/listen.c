@@ -134,12 +134,14 @@ static void open_passive(struct capy_stack *s, const struct capy_packet *p, stru
 
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p)
 {
-    const uint8_t opening = CAPY_TCP_SYN | CAPY_TCP_ACK | CAPY_TCP_RST | CAPY_TCP_FIN;
+    const uint8_t flags = p->tcp.flags;
     struct capy_listener *l = capy_listener_of(s, p->dst_port);
     if (!l)
         s->count.no_listener++;
-    if (!l || (p->tcp.flags & opening) != CAPY_TCP_SYN || p->src_port == 0)
+    if (!l || flags & (CAPY_TCP_ACK | CAPY_TCP_RST))
         return false;
-    open_passive(s, p, l);
+    /* Neither SYN, nor ACK, nor RST: dropped without a word; nobody means SYN with FIN. */
+    if ((flags & (CAPY_TCP_SYN | CAPY_TCP_FIN)) == CAPY_TCP_SYN && p->src_port != 0)
+        open_passive(s, p, l);
     return true;
 }
