@@ -18,7 +18,7 @@ struct capy_tcp_cfg {
     uint32_t snd_buf_max, rcv_buf_max; /* bytes per connection; default 512 KiB, 256 KiB */
     uint16_t mss_max;                /* most payload we send or take per segment, before options */
     uint64_t rto_min_ns, rto_max_ns; /* DEVIATION(RFC 6298 §2.4): minimum 200 ms as kernels do */
-    uint64_t delack_ns;              /* delayed ACK, at most 500 ms (RFC 9293 MUST-58) */
+    uint64_t delack_ns;              /* delayed ACK, less than 500 ms (RFC 9293 MUST-40) */
     uint64_t time_wait_ns;           /* 2 MSL */
     uint64_t user_timeout_ns;        /* give up unacknowledged data or persist (R2, RFC 9293) */
     uint64_t keep_idle_ns, keep_interval_ns; /* of keep-alive, when it is asked for */
@@ -125,7 +125,7 @@ uint32_t capy_tcp_unacked(const struct capy_tcp *tcb);
 
 /* CLOSE: sends FIN behind what is queued; reading goes on (half-close). */
 void capy_tcp_shutdown(struct capy_tcp *tcb, const struct capy_tcp_env *env);
-/* The application is gone: arriving data is answered with RST (RFC 9293 MAY-1 / RFC 1122 4.2.2.13)
+/* The application is gone: arriving data is answered with RST (RFC 9293 MAY-1, SHLD-3)
  * once anything was lost; otherwise an orderly close. */
 void capy_tcp_close(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* ABORT: true when *rst must be sent (a synchronized state); the block becomes CLOSED. */

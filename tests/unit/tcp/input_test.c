@@ -36,7 +36,7 @@ static void test_every_second_full_segment_is_acknowledged_at_once(void **state)
     quiet(&e);
     in(&e, data(1 + 2 * MSS, 10));
     quiet(&e);
-    pass(&e, CAPY_MS(39)); /* RFC 9293 MUST-58 says 500 ms; ours are 40 */
+    pass(&e, CAPY_MS(39)); /* RFC 9293 MUST-40 says 500 ms; ours are 40 */
     quiet(&e);
     pass(&e, CAPY_MS(1));
     out(&e, A, 1, 11 + 2 * MSS, 0);
