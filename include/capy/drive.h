@@ -44,7 +44,7 @@ extern "C" {
 #endif
 
 #define DRIVE_PACKET_MAX 1500u /* bytes of the largest packet, either way */
-#define DRIVE_SOCKET_MAX 1024  /* sockets at once, connections nobody accepted yet included */
+#define DRIVE_SOCKET_MAX 512  /* sockets at once, connections nobody accepted yet included */
 #define DRIVE_FOREVER INT64_MAX
 
 struct drive;

@@ -6,8 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
-#define CONN_MAX (4 * DRIVE_SOCKET_MAX) /* closed sockets leave TIME_WAIT behind */
+#define CONN_MAX (2 * DRIVE_SOCKET_MAX) /* closed sockets leave TIME_WAIT behind */
 #define BLOCK_CNT_MIN 16384u            /* 32 MiB of queues */
 #define BUFFERS_MIN 4u                  /* full receive buffers that the queues must hold */
 #define RECEIVE_BUFFER_MIN 4096u
@@ -121,15 +122,21 @@ static struct refusal configure(const struct drive_options *o, struct capy_stack
     return r;
 }
 
+/* Mapped rather than allocated: of the many blocks only those in use take memory. */
 bool drive_new_stack(struct drive *d, void **mem, struct capy_stack **stack)
 {
     size_t size = capy_stack_size(&d->cfg);
     CAPY_ASSERT(size > 0);
-    *mem = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
-    if (!*mem)
+    *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (*mem == MAP_FAILED)
         return false;
     *stack = capy_stack_init(*mem, &d->cfg, drive_stack_now(d));
     return true;
+}
+
+void drive_free_stack(const struct drive *d, void *mem)
+{
+    munmap(mem, capy_stack_size(&d->cfg));
 }
 
 DRIVE_EXPORT struct drive *drive_create(const struct drive_options *o, char *err, size_t err_len)
@@ -170,6 +177,6 @@ DRIVE_EXPORT void drive_destroy(struct drive *d)
     }
     pthread_cond_destroy(&d->changed);
     pthread_mutex_destroy(&d->lock);
-    free(d->mem);
+    drive_free_stack(d, d->mem);
     free(d);
 }

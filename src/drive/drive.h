@@ -73,6 +73,7 @@ struct drive {
 int drive_fail(int error);
 /* create.c: a stack as configured; false: no memory. */
 bool drive_new_stack(struct drive *d, void **mem, struct capy_stack **stack);
+void drive_free_stack(const struct drive *d, void *mem);
 
 /* ---- wire.c ---- */
 /* The time that the stack is shown. */

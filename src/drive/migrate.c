@@ -57,13 +57,13 @@ static bool migrate(struct drive *d)
     if (!drive_new_stack(d, &mem, &stack))
         return false;
     if (!carry_all(d->stack, stack, conns)) {
-        free(mem);
+        drive_free_stack(d, mem);
         return false;
     }
     for (int i = 0; i < DRIVE_SOCKET_MAX; i++)
         if (d->socks[i].state == SOCK_CONNECTING || d->socks[i].state == SOCK_CONNECTED)
             d->socks[i].conn = conns[i];
-    free(d->mem);
+    drive_free_stack(d, d->mem);
     d->mem = mem;
     d->stack = stack;
     drive_settle(d);
