@@ -40,6 +40,14 @@ struct tool {
     uint64_t at;              /* of the last packet that was sniffed */
     uint8_t *log;
     size_t log_len;
+
+    /* What packets as text need beside (script.h). */
+    struct drive_options options;
+    bool v6;
+    uint32_t iss, ts_base;  /* the stack's */
+    uint32_t written, read; /* bytes of either stream */
+    uint8_t frame[CAPY_FRAME_MAX];
+    struct capy_packet last; /* points into frame */
 };
 
 /* The handle for the next step; the step begins with a migration when they are wanted. */
@@ -202,8 +210,8 @@ static inline void tool_run(struct tool *t, tool_scenario *scenario, const struc
                             bool migrating)
 {
     char err[128] = "";
-    *t = (struct tool){.migrating = migrating, .peer_port = PEER_PORT};
-    t->log = malloc(TOOL_LOG_MAX);
+    *t = (struct tool){.migrating = migrating, .peer_port = PEER_PORT, .options = *o};
+    t->log = calloc(1, TOOL_LOG_MAX);
     t->d = drive_create(o, err, sizeof err);
     assert_string_equal(err, "");
     assert_non_null(t->d);
