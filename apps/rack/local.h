@@ -28,6 +28,7 @@ struct capy_rack_local_options {
     const char *capture;    /* directory, made if absent, for what the switch sees; NULL: none */
     unsigned threshold;     /* load over which servers move connections by themselves; 0: never */
     bool encrypt;           /* TCPMig payload */
+    bool offload;           /* large segments */
     char **command;         /* runs in c1 once the rack is up, which ends with it; NULL: none */
 };
 

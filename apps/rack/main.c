@@ -34,6 +34,7 @@ static const char usage[] =
     "never)\n"
     "         --capture DIR    every frame at the switch, into DIR/PORT.pcapng\n"
     "         --encrypt        encrypt the state of connections on their way\n"
+    "         --offload        devices cut and join TCP segments (TAP; else in software)\n"
     "         --httpd-args S   more arguments for each server; {} is its name\n";
 
 /* Prints what is wrong with the command line. */
@@ -59,12 +60,17 @@ static int parse_cnt(const char *text, unsigned *out)
 /* Options up to the first word that is none; its index, or -1 after a message. */
 static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
 {
-    static const struct option known[] = {
-        {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
-        {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
-        {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
-        {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
-        {"encrypt", no_argument, NULL, 'e'},         {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"servers", required_argument, NULL, 's'},
+                                          {"clients", required_argument, NULL, 'c'},
+                                          {"dir", required_argument, NULL, 'd'},
+                                          {"root", required_argument, NULL, 'r'},
+                                          {"driver", required_argument, NULL, 'D'},
+                                          {"httpd-args", required_argument, NULL, 'a'},
+                                          {"threshold", required_argument, NULL, 't'},
+                                          {"capture", required_argument, NULL, 'C'},
+                                          {"encrypt", no_argument, NULL, 'e'},
+                                          {"offload", no_argument, NULL, 'o'},
+                                          {NULL, 0, NULL, 0}};
     opterr = 0;
     optind = 1;
     for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
@@ -99,6 +105,9 @@ static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
             break;
         case 'e':
             opt->encrypt = true;
+            break;
+        case 'o':
+            opt->offload = true;
             break;
         default:
             wrong("unknown option or missing value", argv[at]);

@@ -151,6 +151,7 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
     }
     snprintf(plan->conf, sizeof plan->conf, "%s/rack.conf", rack->run_dir);
     rack->encrypt = opt->encrypt;
+    rack->offload = opt->offload;
     rack->load_threshold = opt->threshold;
     if (opt->driver) {
         snprintf(rack->driver, sizeof rack->driver, "%s", opt->driver);

@@ -36,6 +36,7 @@ struct capy_rack {
     char run_dir[256]; /* control sockets: <run_dir>/<name>.sock */
     uint64_t key[2];
     bool encrypt;
+    bool offload; /* large segments: the device cuts and joins them, or the driver in software */
     uint16_t tcpmig_port;
     uint16_t mig_port_first, mig_port_cnt;
     char driver[16];     /* auto, af_xdp, tap */

@@ -29,7 +29,8 @@ static unsigned xdp_receive(struct capy_drv *d, struct capy_frame *frames, unsig
     unsigned cnt = 0;
     for (unsigned i = 0; i < n; i++) {
         const struct xdp_desc *desc = xsk_ring_cons__rx_desc(&x->rx, at + i);
-        struct capy_frame f = {x->umem_area + desc->addr, desc->len, desc->addr};
+        struct capy_frame f = {
+            .data = x->umem_area + desc->addr, .len = desc->len, .cookie = desc->addr};
         if (desc->len > CAPY_FRAME_MAX || desc->len == 0) {
             d->ops->release(d, &f, 1);
             d->rx_drops++;
@@ -81,7 +82,7 @@ static unsigned xdp_reserve(struct capy_drv *d, struct capy_frame *frames, unsig
         if (frame == CAPY_NONE)
             break;
         uint64_t addr = (uint64_t)frame * AF_XDP_FRAME_ROOM;
-        frames[cnt++] = (struct capy_frame){x->umem_area + addr, 0, addr};
+        frames[cnt++] = (struct capy_frame){.data = x->umem_area + addr, .cookie = addr};
     }
     return cnt;
 }

@@ -167,6 +167,7 @@ static struct af_xdp *allocate(void)
             return NULL;
     }
     x->drv.ops = &capy_af_xdp_ops;
+    x->drv.frame_max = CAPY_FRAME_MAX;
     x->redirect = (struct capy_redirect){.map_fd = -1, .prog_fd = -1, .link_fd = -1};
     void *area = mmap(NULL, UMEM_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     x->umem_area = area == MAP_FAILED ? NULL : area;

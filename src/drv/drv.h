@@ -4,7 +4,7 @@
 #define CAPY_DRV_DRV_H
 
 #include "capy/error.h"
-#include "wire/ether.h"
+#include "wire/offload.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,8 @@
 struct capy_frame {
     uint8_t *data;
     uint32_t len;
-    uint64_t cookie; /* the driver's own; give it back untouched */
+    uint64_t cookie;             /* the driver's own; give it back untouched */
+    struct capy_offload offload; /* what the device did; or, submitted, what it must do */
 };
 
 struct capy_drv;
@@ -25,7 +26,7 @@ struct capy_drv_ops {
     /* Up to max received frames (0: none now). The frames stay lent until release. */
     unsigned (*receive)(struct capy_drv *d, struct capy_frame *frames, unsigned max);
     void (*release)(struct capy_drv *d, const struct capy_frame *frames, unsigned cnt);
-    /* Lends up to max empty frames of CAPY_FRAME_MAX bytes; 0 when all are in flight. */
+    /* Lends up to max empty frames of frame_max bytes; 0 when all are in flight. */
     unsigned (*reserve)(struct capy_drv *d, struct capy_frame *frames, unsigned max);
     /* Sends reserved frames (len set); len 0 gives one back unsent. */
     void (*submit)(struct capy_drv *d, const struct capy_frame *frames, unsigned cnt);
@@ -36,6 +37,9 @@ struct capy_drv_ops {
     /* Brings the counters below up to date with the kernel's own; costs a system call. NULL when
      * there is nothing to ask. */
     void (*count)(struct capy_drv *d);
+    /* From now on the device takes over what `can` then says, and hands over large frames. False,
+     * nothing has changed: it cannot now. NULL: such a device never does. */
+    bool (*offload)(struct capy_drv *d);
 };
 
 /* Every driver begins with this. */
@@ -43,7 +47,9 @@ struct capy_drv {
     const struct capy_drv_ops *ops;
     struct capy_mac mac; /* of the device */
     char ifname[16];
-    char detail[96]; /* for people: "AF_XDP copy mode, native XDP, queue 0" */
+    struct capy_offload can; /* partial, segment: as capy_stack_output_offloaded wants it */
+    uint32_t frame_max;      /* bytes of a frame that it lends */
+    char detail[96];         /* for people: "AF_XDP copy mode, native XDP, queue 0" */
     uint64_t rx_frames, tx_frames, rx_drops, tx_drops;
 };
 
@@ -60,6 +66,11 @@ struct capy_drv *capy_drv_tap_open(const char *ifname, char *err, size_t err_len
 /* Opens by a rack file's driver name: "af_xdp", "tap", or "auto": AF_XDP on a device that exists,
  * TAP when it is one or is absent; the choice is left in detail. */
 struct capy_drv *capy_drv_open(const char *driver, const char *ifname, char *err, size_t err_len);
+
+/* Lets the device take over checksums and the cutting and joining of segments; where it cannot, a
+ * wrapper cuts and completes in software, so that the stack has one turn for many packets all the
+ * same. The result owns d. NULL, d untouched and the caller's: no memory. */
+struct capy_drv *capy_drv_offload(struct capy_drv *d);
 
 #define CAPY_DRV_LINK_DEPTH_MAX 65536u
 

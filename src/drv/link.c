@@ -44,8 +44,8 @@ static unsigned link_receive(struct capy_drv *d, struct capy_frame *frames, unsi
     unsigned cnt = 0;
     while (cnt < max && e->tail != e->head) {
         const struct link_slot *slot = &e->rx[e->tail++ & (e->link->depth - 1)];
-        frames[cnt++] =
-            (struct capy_frame){frame_data(e->link, slot->frame), slot->len, slot->frame};
+        frames[cnt++] = (struct capy_frame){
+            .data = frame_data(e->link, slot->frame), .len = slot->len, .cookie = slot->frame};
     }
     d->rx_frames += cnt;
     return cnt;
@@ -66,7 +66,7 @@ static unsigned link_reserve(struct capy_drv *d, struct capy_frame *frames, unsi
         uint32_t frame = capy_pool_take(&e->link->pool);
         if (frame == CAPY_NONE)
             break;
-        frames[cnt++] = (struct capy_frame){frame_data(e->link, frame), 0, frame};
+        frames[cnt++] = (struct capy_frame){.data = frame_data(e->link, frame), .cookie = frame};
     }
     return cnt;
 }
@@ -139,6 +139,7 @@ static struct link *carve(struct capy_arena *a, uint32_t depth)
         struct link_end *e = &l->end[i];
         *e = (struct link_end){.link = l, .peer = &l->end[1 - i], .rx = rx[i], .open = true};
         e->drv.ops = &link_ops;
+        e->drv.frame_max = CAPY_FRAME_MAX;
         /* Locally administered; the last byte tells the ends apart. */
         e->drv.mac = (struct capy_mac){{0x02, 0xca, 0, 0, 0, (uint8_t)(i + 1)}};
         snprintf(e->drv.ifname, sizeof e->drv.ifname, "link%c", 'a' + (int)i);

@@ -8,6 +8,7 @@ void capy_rack_default(struct capy_rack *rack)
     *rack = (struct capy_rack){
         .run_dir = "/run/capy",
         .encrypt = false,
+        .offload = false,
         .tcpmig_port = 7777,
         .mig_port_first = 61440, /* above Linux's ephemeral ports (32768..60999) */
         .mig_port_cnt = 4096,

@@ -15,6 +15,7 @@ static const struct rack_field rack_fields[] = {
      "write the absolute path of a directory, as \"/run/capy\""},
     {"driver", RACK_TEXT, AT(driver), 1, 15, false, "write \"auto\", \"af_xdp\" or \"tap\""},
     {"encrypt", RACK_BOOL, AT(encrypt), 0, 1, false, "write true or false"},
+    {"offload", RACK_BOOL, AT(offload), 0, 1, false, "write true or false"},
     {"tcpmig_port", RACK_U16, AT(tcpmig_port), 1, 65535, false, "write a UDP port, 1 to 65535"},
     {"mig_port_first", RACK_U16, AT(mig_port_first), 1024, 65535, false,
      "write a TCP port, 1024 to 65535"},

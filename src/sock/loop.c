@@ -15,7 +15,8 @@ static unsigned receive(struct capy *os)
     struct capy_frame frames[CAPY_DRV_BURST];
     unsigned cnt = os->drv->ops->receive(os->drv, frames, CAPY_DRV_BURST);
     for (unsigned i = 0; i < cnt; i++)
-        capy_stack_input(os->stack, frames[i].data, frames[i].len, os->now);
+        capy_stack_input_offloaded(os->stack, frames[i].data, frames[i].len, &frames[i].offload,
+                                   os->now);
     if (cnt)
         os->drv->ops->release(os->drv, frames, cnt);
     return cnt;
@@ -39,7 +40,8 @@ static unsigned send_burst(struct capy *os)
     unsigned left = os->spare_cnt;
     while (left > 0) {
         struct capy_frame *f = &os->spare[left - 1];
-        f->len = (uint32_t)capy_stack_output(os->stack, f->data, os->now);
+        f->offload = os->drv->can;
+        f->len = (uint32_t)capy_stack_output_offloaded(os->stack, f->data, &f->offload, os->now);
         if (f->len == 0)
             break;
         left--;

@@ -193,13 +193,22 @@ static bool mac_fits(const struct capy_rack *rack, int self, const struct capy_d
     return false;
 }
 
-/* Captures, or not; the driver is closed when that fails. */
-static struct capy_drv *wrap_driver(struct capy_drv *drv, const char *capture, char *err,
-                                    size_t err_len)
+/* Captures, offloads, or neither; the driver is closed when that fails. Offloads go around a capture,
+ * which so sees the packets of the wire. */
+static struct capy_drv *wrap_driver(struct capy_drv *drv, const char *capture, bool offload,
+                                    char *err, size_t err_len)
 {
     struct capy_drv *outer = capture ? capy_drv_capture(drv, capture, err, err_len) : drv;
-    if (!outer)
+    if (!outer) {
         drv->ops->close(drv);
+        return NULL;
+    }
+    drv = outer;
+    outer = offload ? capy_drv_offload(drv) : drv;
+    if (!outer) {
+        snprintf(err, err_len, "offload: out of memory; write offload = false");
+        drv->ops->close(drv);
+    }
     return outer;
 }
 
@@ -214,7 +223,7 @@ static struct capy_drv *open_driver(const struct capy_options *opt, const struct
         drv->ops->close(drv);
         return NULL;
     }
-    return wrap_driver(drv, opt->capture, err, err_len);
+    return wrap_driver(drv, opt->capture, rack->offload, err, err_len);
 }
 
 /* A host in no rack. */
@@ -227,7 +236,7 @@ static struct capy *open_alone(const struct capy_options *opt, struct capy_rack 
     if (!drv)
         return NULL;
     capy_alone_take_mac(rack, drv);
-    drv = wrap_driver(drv, opt->capture, err, err_len);
+    drv = wrap_driver(drv, opt->capture, rack->offload, err, err_len);
     return drv ? capy_open_with(drv, rack, NULL, NULL, NULL, err, err_len) : NULL;
 }
 

@@ -131,13 +131,21 @@ struct capy_stack {
     capy_probe_fn *probe;
     void *probe_ctx;
     struct capy_stack_counters count;
-    uint8_t scratch[CAPY_FRAME_MAX]; /* a held frame on its way back in */
+    struct capy_offload device;      /* what it could do about the present output */
+    struct capy_offload todo;        /* what is left for it to do */
+    uint8_t scratch[CAPY_FRAME_MAX]; /* a held frame on its way back in; a piece of a large one */
 };
+
+/* Payload of a large segment: with any headers it fits the 16 bits of IP's length. */
+#define CAPY_BURST_MAX 64000u
 
 static inline struct capy_tcp_env capy_env(struct capy_stack *s)
 {
-    return (struct capy_tcp_env){
-        .cfg = &s->cfg.tcp, .blocks = &s->blocks, .count = &s->count.tcp, .now = s->now};
+    return (struct capy_tcp_env){.cfg = &s->cfg.tcp,
+                                 .blocks = &s->blocks,
+                                 .count = &s->count.tcp,
+                                 .now = s->now,
+                                 .burst_max = s->device.segment ? CAPY_BURST_MAX : 0};
 }
 
 static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
@@ -220,6 +228,8 @@ void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const ui
                      size_t len);
 /* Nobody is at these: unspecified, broadcast, multicast; nor, for us, at our own address. */
 bool capy_is_martian(const struct capy_stack *s, const struct capy_ip *ip);
+/* A connection that runs takes the segment: nobody keeps the frame, or sends it on. */
+bool capy_runs_here(const struct capy_stack *s, const struct capy_packet *p);
 /* A TCP segment to our address. */
 void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                       size_t len);

@@ -50,6 +50,12 @@ static void to_connection(struct capy_stack *s, uint32_t idx, const struct capy_
     capy_conn_happened(s, idx, events);
 }
 
+bool capy_runs_here(const struct capy_stack *s, const struct capy_packet *p)
+{
+    uint32_t idx = capy_demux_find(s, &p->src, p->src_port, p->dst_port);
+    return idx != CAPY_NONE && s->conns[idx].mode == CAPY_CONN_RUNNING;
+}
+
 void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                       size_t len)
 {

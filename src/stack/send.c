@@ -28,10 +28,13 @@ size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame)
                                .src = s->cfg.ip,
                                .dst = c->remote,
                                .src_port = c->local_port,
-                               .dst_port = c->remote_port};
+                               .dst_port = c->remote_port,
+                               .partial = s->device.partial};
     if (seg.data_len > 0)
         capy_stream_read(&c->tcb.snd.queue, &s->blocks, data_offset,
                          frame + capy_frame_tcp_data_at(&to, &seg), seg.data_len);
+    s->todo = (struct capy_offload){.partial = to.partial,
+                                    .segment = seg.data_len > c->tcb.snd.mss ? c->tcb.snd.mss : 0};
     return capy_frame_build_tcp(frame, &to, &seg);
 }
 
@@ -84,5 +87,16 @@ size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
             len = capy_neigh_output(s, frame);
     }
     s->count.frames_out += len > 0;
+    return len;
+}
+
+size_t capy_stack_output_offloaded(struct capy_stack *s, uint8_t *frame, struct capy_offload *how,
+                                   uint64_t now)
+{
+    s->device = *how;
+    s->todo = (struct capy_offload){0};
+    size_t len = capy_stack_output(s, frame, now);
+    s->device = (struct capy_offload){0};
+    *how = s->todo;
     return len;
 }

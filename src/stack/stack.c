@@ -141,22 +141,60 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     return s;
 }
 
+static void take(struct capy_stack *s, enum capy_drop why, const struct capy_packet *p,
+                 const uint8_t *frame, size_t len)
+{
+    if (why != CAPY_DROP_NONE)
+        s->count.drop[why]++;
+    else if (p->kind == CAPY_PACKET_ARP)
+        capy_arp_input(s, &p->arp);
+    else
+        capy_receive_ip(s, p, frame, len);
+}
+
 void capy_stack_input(struct capy_stack *s, const uint8_t *frame, size_t len, uint64_t now)
 {
     struct capy_packet p;
     capy_now_is(s, now);
     s->count.frames_in++;
-    if (len > CAPY_FRAME_MAX) {
+    if (len <= CAPY_FRAME_MAX)
+        take(s, capy_frame_parse(frame, len, &p), &p, frame, len);
+    else
+        s->count.oversize++;
+}
+
+/* As it came over the wire, packet by packet: for whoever keeps frames or sends them on. */
+static void input_pieces(struct capy_stack *s, const uint8_t *frame, size_t len,
+                         const struct capy_offload *done)
+{
+    struct capy_cutter c;
+    struct capy_packet p;
+    size_t n;
+    if (!capy_cutter_begin(&c, frame, len, done) || c.data_at + c.piece_max > sizeof s->scratch) {
         s->count.oversize++;
         return;
     }
-    enum capy_drop why = capy_frame_parse(frame, len, &p);
-    if (why != CAPY_DROP_NONE)
-        s->count.drop[why]++;
-    else if (p.kind == CAPY_PACKET_ARP)
-        capy_arp_input(s, &p.arp);
+    while ((n = capy_cutter_next(&c, s->scratch)) > 0)
+        take(s, capy_frame_parse(s->scratch, n, &p), &p, s->scratch, n);
+}
+
+void capy_stack_input_offloaded(struct capy_stack *s, const uint8_t *frame, size_t len,
+                                const struct capy_offload *done, uint64_t now)
+{
+    struct capy_packet p;
+    capy_now_is(s, now);
+    s->count.frames_in++;
+    bool whole = done->segment == 0 && !done->partial;
+    if (len > CAPY_FRAME_MAX && (done->segment == 0 || len > CAPY_LARGE_FRAME_MAX)) {
+        s->count.oversize++;
+        return;
+    }
+    enum capy_drop why = done->checked || done->partial ? capy_frame_parse_checked(frame, len, &p)
+                                                        : capy_frame_parse(frame, len, &p);
+    if (why == CAPY_DROP_NONE && p.kind == CAPY_PACKET_TCP && !whole && !capy_runs_here(s, &p))
+        input_pieces(s, frame, len, done);
     else
-        capy_receive_ip(s, &p, frame, len);
+        take(s, why, &p, frame, len);
 }
 
 uint64_t capy_stack_next_at(const struct capy_stack *s)

@@ -11,6 +11,7 @@
 #include "mig/mig.h"
 #include "tcp/tcp.h"
 #include "wire/frame.h"
+#include "wire/offload.h"
 
 struct capy_stack;
 
@@ -67,6 +68,14 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
 void capy_stack_input(struct capy_stack *s, const uint8_t *frame, size_t len, uint64_t now);
 /* Writes the next frame to send (room: CAPY_FRAME_MAX); its length, 0 when there is none. */
 size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now);
+/* The same with a device that takes work over. Received: `done` says what it did, and a frame that
+ * stands for several packets may have up to CAPY_LARGE_FRAME_MAX bytes. Sent: *how says what it
+ * could do (partial: complete a checksum; segment not 0: cut a frame, and then frame has room for
+ * CAPY_LARGE_FRAME_MAX), and on return what it must. The peer sees the same packets as without. */
+void capy_stack_input_offloaded(struct capy_stack *s, const uint8_t *frame, size_t len,
+                                const struct capy_offload *done, uint64_t now);
+size_t capy_stack_output_offloaded(struct capy_stack *s, uint8_t *frame, struct capy_offload *how,
+                                   uint64_t now);
 /* When capy_stack_expire must be called next; CAPY_NEVER for never. */
 uint64_t capy_stack_next_at(const struct capy_stack *s);
 void capy_stack_expire(struct capy_stack *s, uint64_t now);

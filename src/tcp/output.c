@@ -93,6 +93,20 @@ uint32_t capy_tcp_may_send_new(const struct capy_tcp *tcb, const struct capy_tcp
     return with_fin(tcb, n);
 }
 
+/* n bytes may go; behind a full segment more of them, for a device that cuts segments: just those
+ * that would go one after the other now. */
+static uint32_t with_burst(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t n)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    if (n != snd->mss || env->burst_max < 2u * n)
+        return n;
+    uint32_t pipe = capy_tcp_pipe(tcb, env);
+    uint64_t room = capy_min64(snd->end, snd->una + snd->wnd) - snd->nxt;
+    room = capy_min64(room, tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0);
+    uint32_t whole = (uint32_t)capy_min64(room, env->burst_max) / snd->mss * snd->mss;
+    return with_fin(tcb, capy_max32(n, whole));
+}
+
 static struct plan plan_again(const struct capy_tcp *tcb, uint64_t pos, uint32_t max)
 {
     return (struct plan){PLAN_AGAIN, pos, capy_min64(pos + max, tcb->snd.nxt)};
@@ -153,7 +167,7 @@ static struct plan plan_data(const struct capy_tcp *tcb, const struct capy_tcp_e
     if (p.kind == PLAN_NOTHING) {
         uint32_t n = capy_tcp_may_send_new(tcb, env);
         if (n > 0)
-            p = (struct plan){PLAN_NEW, tcb->snd.nxt, tcb->snd.nxt + n};
+            p = (struct plan){PLAN_NEW, tcb->snd.nxt, tcb->snd.nxt + with_burst(tcb, env, n)};
     }
     return p;
 }
@@ -311,7 +325,9 @@ static void emit_data(struct capy_tcp *tcb, const struct capy_tcp_env *env, cons
 
     seg->seq = capy_tcp_seq_at(snd->iss, p->pos);
     put_ack(tcb, seg);
-    uint32_t room = snd->mss - put_sack(tcb, env, seg);
+    uint32_t sack_len = put_sack(tcb, env, seg), room = snd->mss - sack_len;
+    if (sack_len == 0) /* else every segment would carry them */
+        room = capy_max32(room, env->burst_max);
     if (tcb->ts_ok)
         put_timestamps(tcb, env, seg);
     uint64_t data_end = capy_min64(p->end, snd->end);
@@ -329,6 +345,8 @@ static void emit_data(struct capy_tcp *tcb, const struct capy_tcp_env *env, cons
         }
     }
     env->count->bytes_out += seg->data_len;
+    if (seg->data_len > snd->mss)
+        env->count->segs_out += (seg->data_len - 1) / snd->mss; /* and one as any other */
     account(tcb, env, p, end);
 }
 

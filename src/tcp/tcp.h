@@ -50,6 +50,8 @@ struct capy_tcp_env {
     struct capy_tcp_counters *count;
     uint64_t now;                         /* monotonic ns, not before any earlier now */
     const struct capy_tcp_tuning *tuning; /* of connections opened by the call; NULL: cfg's */
+    uint32_t burst_max; /* payload bytes of one large segment, which the device cuts into full-sized
+                           ones (TSO); 0: it does not */
 };
 
 /* Events, named in past tense; a call returns the bits that became true in it. */
@@ -85,7 +87,8 @@ void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env, 
 uint32_t capy_tcp_input(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                         const struct capy_tcp_segment *seg, uint8_t ecn);
 
-/* The next segment to send, if any is owed and allowed now. seg->data is NULL: the payload is
+/* The next segment to send, if any is owed and allowed now; with burst_max, as many full-sized ones
+ * of new data as would leave one after the other now, as one. seg->data is NULL: the payload is
  * seg->data_len bytes of tcb->snd.queue at stream offset *data_offset, to be copied by the caller
  * before the next call. Call until false. */
 bool capy_tcp_output(struct capy_tcp *tcb, const struct capy_tcp_env *env,

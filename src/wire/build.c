@@ -58,7 +58,9 @@ size_t capy_frame_build_tcp(uint8_t *frame, const struct capy_frame_to *to,
     if (seg->data && seg->data_len)
         memcpy(p + header_len, seg->data, seg->data_len);
     uint64_t pseudo = build_ip(frame, to, CAPY_PROTOCOL_TCP, tcp_len);
-    capy_store16(p + CAPY_TCP_AT_CHECK, capy_sum_finish(capy_sum(pseudo, p, tcp_len)));
+    capy_store16(p + CAPY_TCP_AT_CHECK, to->partial
+                                            ? capy_sum_fold(pseudo)
+                                            : capy_sum_finish(capy_sum(pseudo, p, tcp_len)));
     return at + tcp_len;
 }
 

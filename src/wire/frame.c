@@ -60,9 +60,15 @@ static enum capy_drop parse_icmp(const uint8_t *p, size_t len, enum capy_packet_
     return CAPY_DROP_NONE;
 }
 
-/* must_check: a checksum of zero is no excuse (IPv6, RFC 8200 §8.1). */
-static enum capy_drop parse_udp(const uint8_t *p, size_t len, uint64_t pseudo, bool must_check,
-                                struct capy_packet *out)
+/* What becomes of TCP's and UDP's checksum. */
+enum checking {
+    CHECK_IF_THERE, /* UDP over IPv4 may go without */
+    CHECK_ALWAYS,   /* a checksum of zero is no excuse (IPv6, RFC 8200 §8.1) */
+    CHECKED,        /* by the device */
+};
+
+static enum capy_drop parse_udp(const uint8_t *p, size_t len, uint64_t pseudo,
+                                enum checking checking, struct capy_packet *out)
 {
     if (len < CAPY_UDP_LEN)
         return CAPY_DROP_UDP_HEADER;
@@ -71,7 +77,8 @@ static enum capy_drop parse_udp(const uint8_t *p, size_t len, uint64_t pseudo, b
         return CAPY_DROP_UDP_HEADER;
     /* The pseudo-header counts the UDP length, which may be shorter than what IP carried. */
     bool has_check = capy_load16(p + CAPY_UDP_AT_CHECK) != 0;
-    if ((has_check || must_check) && !sum_is_good(pseudo - len + udp_len, p, udp_len))
+    if (checking != CHECKED && (has_check || checking == CHECK_ALWAYS) &&
+        !sum_is_good(pseudo - len + udp_len, p, udp_len))
         return CAPY_DROP_UDP_CHECKSUM;
     out->kind = CAPY_PACKET_UDP;
     out->src_port = capy_load16(p);
@@ -81,11 +88,11 @@ static enum capy_drop parse_udp(const uint8_t *p, size_t len, uint64_t pseudo, b
 }
 
 static enum capy_drop parse_tcp(const uint8_t *p, size_t len, uint64_t pseudo,
-                                struct capy_packet *out)
+                                enum checking checking, struct capy_packet *out)
 {
     if (len < CAPY_TCP_LEN_MIN)
         return CAPY_DROP_TCP_HEADER;
-    if (!sum_is_good(pseudo, p, len))
+    if (checking != CHECKED && !sum_is_good(pseudo, p, len))
         return CAPY_DROP_TCP_CHECKSUM;
     if (!capy_tcp_parse(p, len, &out->tcp))
         return CAPY_DROP_TCP_HEADER;
@@ -95,7 +102,8 @@ static enum capy_drop parse_tcp(const uint8_t *p, size_t len, uint64_t pseudo,
     return CAPY_DROP_NONE;
 }
 
-static enum capy_drop parse_ipv4(const uint8_t *p, size_t len, struct capy_packet *out)
+static enum capy_drop parse_ipv4(const uint8_t *p, size_t len, bool checked,
+                                 struct capy_packet *out)
 {
     if (len < CAPY_IPV4_LEN)
         return CAPY_DROP_SHORT;
@@ -117,19 +125,21 @@ static enum capy_drop parse_ipv4(const uint8_t *p, size_t len, struct capy_packe
     out->ecn = p[CAPY_IPV4_AT_TOS] & CAPY_ECN_MASK;
     const uint8_t *upper = p + header_len;
     size_t upper_len = total - header_len;
+    enum checking checking = checked ? CHECKED : CHECK_IF_THERE;
     uint64_t pseudo = capy_pseudo_sum4(src, dst, p[CAPY_IPV4_AT_PROTOCOL], upper_len);
     switch (p[CAPY_IPV4_AT_PROTOCOL]) {
     case CAPY_PROTOCOL_TCP:
-        return parse_tcp(upper, upper_len, pseudo, out);
+        return parse_tcp(upper, upper_len, pseudo, checking, out);
     case CAPY_PROTOCOL_UDP:
-        return parse_udp(upper, upper_len, pseudo, false, out);
+        return parse_udp(upper, upper_len, pseudo, checking, out);
     case CAPY_PROTOCOL_ICMP:
         return parse_icmp(upper, upper_len, CAPY_PACKET_ICMP, 0, out);
     }
     return CAPY_DROP_PROTOCOL;
 }
 
-static enum capy_drop parse_ipv6(const uint8_t *p, size_t len, struct capy_packet *out)
+static enum capy_drop parse_ipv6(const uint8_t *p, size_t len, bool checked,
+                                 struct capy_packet *out)
 {
     struct capy_ipv6 ip;
     enum capy_drop why = capy_ipv6_walk(p, len, &ip);
@@ -141,11 +151,12 @@ static enum capy_drop parse_ipv6(const uint8_t *p, size_t len, struct capy_packe
         return CAPY_DROP_IP_ADDRESS;
     out->ttl = p[CAPY_IPV6_AT_HOPS];
     out->ecn = p[1] >> 4 & CAPY_ECN_MASK; /* the traffic class lies across bytes 0 and 1 */
+    enum checking checking = checked ? CHECKED : CHECK_ALWAYS;
     uint64_t pseudo = capy_pseudo_sum6(p + CAPY_IPV6_AT_SRC, ip.protocol, ip.len);
     if (ip.protocol == CAPY_PROTOCOL_TCP)
-        return parse_tcp(p + ip.at, ip.len, pseudo, out);
+        return parse_tcp(p + ip.at, ip.len, pseudo, checking, out);
     if (ip.protocol == CAPY_PROTOCOL_UDP)
-        return parse_udp(p + ip.at, ip.len, pseudo, true, out);
+        return parse_udp(p + ip.at, ip.len, pseudo, checking, out);
     return parse_icmp(p + ip.at, ip.len, CAPY_PACKET_ICMP6, pseudo, out);
 }
 
@@ -159,7 +170,8 @@ static enum capy_drop parse_arp(const uint8_t *p, size_t len, struct capy_packet
     return CAPY_DROP_NONE;
 }
 
-enum capy_drop capy_frame_parse(const uint8_t *frame, size_t len, struct capy_packet *out)
+static inline enum capy_drop parse(const uint8_t *frame, size_t len, bool checked,
+                                   struct capy_packet *out)
 {
     if (len < CAPY_ETHER_LEN)
         return CAPY_DROP_SHORT;
@@ -168,11 +180,21 @@ enum capy_drop capy_frame_parse(const uint8_t *frame, size_t len, struct capy_pa
     const uint8_t *p = frame + CAPY_ETHER_LEN;
     switch (capy_load16(frame + 12)) {
     case CAPY_ETHERTYPE_IPV4:
-        return parse_ipv4(p, len - CAPY_ETHER_LEN, out);
+        return parse_ipv4(p, len - CAPY_ETHER_LEN, checked, out);
     case CAPY_ETHERTYPE_ARP:
         return parse_arp(p, len - CAPY_ETHER_LEN, out);
     case CAPY_ETHERTYPE_IPV6:
-        return parse_ipv6(p, len - CAPY_ETHER_LEN, out);
+        return parse_ipv6(p, len - CAPY_ETHER_LEN, checked, out);
     }
     return CAPY_DROP_ETHERTYPE;
+}
+
+enum capy_drop capy_frame_parse(const uint8_t *frame, size_t len, struct capy_packet *out)
+{
+    return parse(frame, len, false, out);
+}
+
+enum capy_drop capy_frame_parse_checked(const uint8_t *frame, size_t len, struct capy_packet *out)
+{
+    return parse(frame, len, true, out);
 }

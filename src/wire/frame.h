@@ -68,6 +68,8 @@ struct capy_packet {
 
 /* frame: borrowed; *out points into it. Trailing padding behind the IP length is ignored. */
 enum capy_drop capy_frame_parse(const uint8_t *frame, size_t len, struct capy_packet *out);
+/* The same of a frame whose TCP or UDP checksum a device checked, or will fill in. */
+enum capy_drop capy_frame_parse_checked(const uint8_t *frame, size_t len, struct capy_packet *out);
 
 /* The parts of an outgoing IP packet that are not its payload. */
 struct capy_frame_to {
@@ -76,6 +78,7 @@ struct capy_frame_to {
     uint16_t src_port, dst_port;
     uint8_t ttl; /* 0: 64 */
     uint8_t ecn;
+    bool partial;        /* the device completes TCP's checksum (wire/offload.h) */
     uint32_t flow_label; /* of IPv6, 20 bits (RFC 6437); 0: none */
 };
 
@@ -87,7 +90,7 @@ struct capy_frame_to {
 #define CAPY_UDP_AT (CAPY_ETHER_LEN + CAPY_IPV4_LEN + CAPY_UDP_LEN)
 #define CAPY_UDP_AT6 (CAPY_ETHER_LEN + CAPY_IPV6_LEN + CAPY_UDP_LEN)
 
-/* Builds a TCP frame at frame (room: CAPY_FRAME_MAX) with payload copied from seg->data, which may
+/* Builds a TCP frame at frame (room: for all of it) with payload copied from seg->data, which may
  * be NULL when the caller has already put seg->data_len bytes at capy_frame_tcp_data_at(). Returns
  * the frame's length. */
 size_t capy_frame_build_tcp(uint8_t *frame, const struct capy_frame_to *to,

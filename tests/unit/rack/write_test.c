@@ -42,6 +42,7 @@ static void every_key_round_trips_away_from_its_default(void **state)
     char err[512];
     assert_int_equal(read_spoiled(0, NULL, &rack, err, sizeof err), CAPY_OK);
     rack.encrypt = true;
+    rack.offload = true;
     rack.tcpmig_port = 9999;
     rack.mig_port_first = 50000;
     rack.mig_port_cnt = 1000;

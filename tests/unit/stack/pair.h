@@ -24,6 +24,9 @@ struct pair {
     uint32_t first, cnt;
     bool (*pass)(struct pair *p, unsigned from, const uint8_t *frame, size_t len); /* NULL: all */
     uint32_t seen; /* for filters: frames so far */
+    /* The hosts' devices take large segments; between them is the wire, where these are cut. */
+    bool offload;
+    uint32_t large; /* that were */
 };
 
 static inline struct capy_ip pair_ip(unsigned host)
@@ -63,20 +66,36 @@ static inline void pair_close(struct pair *p)
     free(p->wire);
 }
 
+static inline void pair_carry(struct pair *p, unsigned from, const uint8_t *frame, size_t len)
+{
+    p->seen++;
+    if (p->pass && !p->pass(p, from, frame, len))
+        return;
+    CAPY_ASSERT(p->cnt < PAIR_FRAMES);
+    struct pair_frame *f = &p->wire[(p->first + p->cnt++) % PAIR_FRAMES];
+    f->at = p->now + PAIR_DELAY_NS;
+    f->to = 1 - from;
+    f->len = len;
+    memcpy(f->data, frame, len);
+}
+
 static inline void pair_send(struct pair *p, unsigned from)
 {
+    static uint8_t large[CAPY_LARGE_FRAME_MAX];
     uint8_t frame[CAPY_FRAME_MAX];
     size_t len;
-    while ((len = capy_stack_output(p->host[from], frame, p->now)) > 0) {
-        p->seen++;
-        if (p->pass && !p->pass(p, from, frame, len))
-            continue;
-        CAPY_ASSERT(p->cnt < PAIR_FRAMES);
-        struct pair_frame *f = &p->wire[(p->first + p->cnt++) % PAIR_FRAMES];
-        f->at = p->now + PAIR_DELAY_NS;
-        f->to = 1 - from;
-        f->len = len;
-        memcpy(f->data, frame, len);
+    for (;;) {
+        struct capy_offload how = {.partial = p->offload, .segment = p->offload};
+        struct capy_cutter c;
+        len = capy_stack_output_offloaded(p->host[from], large, &how, p->now);
+        if (len == 0)
+            return;
+        p->large += how.segment > 0;
+        if (how.partial && capy_cutter_begin(&c, large, len, &how))
+            while ((len = capy_cutter_next(&c, frame)) > 0)
+                pair_carry(p, from, frame, len);
+        else
+            pair_carry(p, from, large, len);
     }
 }
 
