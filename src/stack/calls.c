@@ -164,10 +164,6 @@ int capy_stack_abort(struct capy_stack *s, capy_handle h, uint64_t now)
     if (rc != CAPY_OK)
         return rc;
     capy_conn_forget(s, idx);
-    struct capy_tcp_env env = capy_env(s);
-    struct capy_tcp_segment rst;
-    if (capy_tcp_abort(&c->tcb, &env, &rst))
-        capy_conn_send_reset(s, c, &rst);
-    capy_conn_end(s, idx, 0);
+    capy_conn_reset(s, idx, 0);
     return CAPY_OK;
 }

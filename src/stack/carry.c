@@ -208,7 +208,8 @@ void capy_stack_carry_host(const struct capy_stack *from, struct capy_stack *to)
         to->listeners[i] = from->listeners[i];
         to->listeners[i].syn_cnt = 0; /* counted again as they come in */
     }
-    to->port_counter = from->port_counter;
+    memcpy(to->port_counters, from->port_counters, sizeof to->port_counters);
+    capy_rate_carry(from, to);
 }
 
 /* ---- what a socket layer asks beside the calls of calls.c ---- */

@@ -15,6 +15,8 @@ _Static_assert(CAPY_STACK_CONN_MAX == 1u << INDEX_BITS, "a handle holds any inde
 uint32_t capy_conn_take(struct capy_stack *s)
 {
     uint32_t idx = capy_pool_take(&s->conn_pool);
+    if (idx == CAPY_NONE && capy_age_recycle(s))
+        idx = capy_pool_take(&s->conn_pool);
     if (idx == CAPY_NONE)
         return idx;
     uint16_t gen = s->conns[idx].gen;
@@ -105,6 +107,8 @@ void capy_conn_settle(struct capy_stack *s, uint32_t idx)
     struct capy_conn *c = &s->conns[idx];
     if (c->mode != CAPY_CONN_RUNNING)
         return;
+    if (!c->known)
+        capy_age_place(s, idx);
     /* Whether it has anything to send is asked once, when its turn comes (send.c), not after each
      * of the several things that happen to it before. */
     if (c->out_list == CAPY_OUT_NONE) {
@@ -121,6 +125,7 @@ static void opened(struct capy_stack *s, uint32_t idx)
         capy_post(s, idx, CAPY_EV_CONNECTED);
         return;
     }
+    capy_age_leave(s, idx);
     c->half_open = false;
     s->listeners[c->listener].syn_cnt--;
     c->user = s->listeners[c->listener].user;
@@ -176,6 +181,7 @@ void capy_conn_strip(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
     struct capy_tcp_env env = capy_env(s);
+    capy_age_leave(s, idx);
     if (c->half_open)
         s->listeners[c->listener].syn_cnt--;
     c->half_open = false;
@@ -233,6 +239,15 @@ void capy_conn_timer(struct capy_stack *s, uint32_t idx)
     struct capy_tcp_env env = capy_env(s);
     uint32_t events = capy_tcp_next_at(&c->tcb) <= s->now ? capy_tcp_expire(&c->tcb, &env) : 0;
     capy_conn_happened(s, idx, events);
+}
+
+void capy_conn_reset(struct capy_stack *s, uint32_t idx, uint32_t bits)
+{
+    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_segment rst;
+    if (capy_tcp_abort(&s->conns[idx].tcb, &env, &rst))
+        capy_conn_send_reset(s, &s->conns[idx], &rst);
+    capy_conn_end(s, idx, bits);
 }
 
 void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,

@@ -33,6 +33,15 @@ enum capy_conn_mode {
 /* Which list holds `out`. */
 enum capy_conn_out { CAPY_OUT_NONE, CAPY_OUT_READY, CAPY_OUT_WAITING };
 
+/* Which list of age.c holds `event`, while the application does not know the connection. */
+enum capy_age {
+    CAPY_AGE_NONE,
+    CAPY_AGE_HALF_OPEN,
+    CAPY_AGE_ORPHAN, /* the application let go of it; it still closes */
+    CAPY_AGE_TIME_WAIT,
+    CAPY_AGE_CNT
+};
+
 enum { CAPY_INDEX_TUPLE, CAPY_INDEX_AWAY, CAPY_INDEX_CNT };
 
 struct capy_conn {
@@ -41,9 +50,9 @@ struct capy_conn {
     uint16_t remote_port, local_port;
     uint16_t home, home_port; /* home: server id; key.home = that server's address */
     uint64_t user, user_flags;
-    struct capy_stream app; /* the application's bytes that move or moved with it */
-    struct capy_link out;   /* ready to send, or waiting for a neighbour */
-    struct capy_link event;
+    struct capy_stream app;      /* the application's bytes that move or moved with it */
+    struct capy_link out;        /* ready to send, or waiting for a neighbour */
+    struct capy_link event;      /* in the event queue while known, else in a list of age.c */
     struct capy_link epoch_link; /* all with epoch > 0: announced, or still to be */
     uint32_t chain[CAPY_INDEX_CNT];
     uint32_t slot;  /* of the migration under way (origin's, or target's while ARRIVING) */
@@ -63,6 +72,7 @@ struct capy_conn {
     bool asked : 1;      /* MIGRATE_ASK is open */
     bool half_open : 1;  /* counts against its listener's backlog */
     bool opened : 1;     /* its home opened it: no listener is meant by home_port */
+    uint8_t age : 2;     /* enum capy_age */
 };
 
 /* The bytes of an idle connection in every other table: wheel entry, pool link, hash buckets. */

@@ -1,5 +1,7 @@
-/* Active open (RFC 9293 §3.10.1), with a local port of our choosing (RFC 6056 §3.3.3: an offset
- * hashed from the tuple, and a counter). */
+/* Active open (RFC 9293 §3.10.1), with a local port of our choosing: the double-hash algorithm of
+ * RFC 6056 §3.3.4. Toward one remote service ports are taken in turn from a secret offset, so that
+ * none is used again soon; and a peer that watches its own sees nothing of what we open elsewhere,
+ * since the turn is counted apart for each of many groups of services. */
 #include "stack/host.h"
 
 /* RFC 6335 §6 dynamic ports, below the range of migrated-in flows where there is one. */
@@ -30,9 +32,11 @@ static uint16_t choose_port(struct capy_stack *s, const struct capy_ip *remote,
 {
     struct capy_tuple t = {*remote, s->cfg.ip, remote_port, 0};
     uint32_t range = ephemeral_end(s) - EPHEMERAL_FIRST;
-    uint32_t offset = (uint32_t)capy_siphash13(s->isn_key, (const uint8_t *)&t, sizeof t);
+    uint64_t hash = capy_siphash24(s->port_key, (const uint8_t *)&t, sizeof t);
+    uint32_t offset = (uint32_t)hash; /* F and G of the algorithm: halves of one keyed hash */
+    uint32_t *counter = &s->port_counters[(hash >> 32) % CAPY_PORT_COUNTERS];
     for (uint32_t i = 0; i < range; i++) {
-        uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (offset + s->port_counter++) % range);
+        uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (offset + (*counter)++) % range);
         if (!is_taken(s, remote, remote_port, port) && !capy_listener_of(s, port))
             return port;
     }

@@ -1,13 +1,15 @@
 /* The inside of struct capy_stack, shared by the files of this folder and by nobody else. One file
  * per story:
- *   stack.c    configuration, memory, the entry points that feed and drain it
- *   conn.c     life of a connection: taken, ran, ended, freed; its timers and its place in the
- * queue demux.c    from a segment, or a flow key, to a connection receive.c  TCP and ICMP in;
- * listen.c  passive open;  connect.c  active open send.c     whose turn it is to send;  control.c
- * frames that belong to no connection neigh.c    ARP;  event.c  what the application is told;
- * calls.c  what it asks for rack.c     TCPMig in and out, heartbeats;  announce.c  flows told to
- * the switch migrate_out.c, migrate_in.c  the two sides of a move;  away.c  frames of flows not run
- * here inspect.c  for people and tools */
+ * - stack.c: configuration, memory, the entry points that feed and drain it
+ * - conn.c: life of a connection: taken, ran, ended, freed; its timers, its place in the queue
+ * - demux.c: from a segment, or a flow key, to a connection; receive.c: TCP and ICMP in
+ * - listen.c: passive open; cookie.c: the same without memory; connect.c: active open
+ * - age.c: who gives way when the table is full; rate.c: how often a peer is answered
+ * - send.c: whose turn it is to send; control.c: frames that belong to no connection
+ * - neigh.c: ARP; event.c: what the application is told; calls.c: what it asks for
+ * - rack.c: TCPMig in and out, heartbeats; announce.c: flows told to the switch
+ * - migrate_out.c, migrate_in.c: the two sides of a move; away.c: frames of flows not run here
+ * - carry.c: all connections into another stack; inspect.c: for people and tools */
 #ifndef CAPY_STACK_HOST_H
 #define CAPY_STACK_HOST_H
 
@@ -20,8 +22,10 @@
 struct capy_listener {
     uint64_t user;
     struct capy_tcp_tuning tuning; /* of the connections that it opens */
+    uint64_t cookies_until;        /* a cookie of this listener may come back before this */
     uint32_t syn_cnt;              /* connections in SYN_RECEIVED */
     uint16_t port;                 /* 0: free */
+    bool paused;
 };
 
 /* Frames that belong to no connection and are ready to go: RST, ARP, ICMP, TCPMig, put-back ones.
@@ -72,6 +76,9 @@ struct capy_closed_flow {
 
 enum { CAPY_MIG_TYPE_AT = 1, CAPY_MIG_ID_AT = 8 }; /* in a message: wire/tcpmig.h */
 
+/* Of active opens, by group of remote services: table[] of RFC 6056 §3.3.4. */
+#define CAPY_PORT_COUNTERS 64u
+
 /* Indices of the timer wheel behind those of connections and slots. */
 enum capy_clock { CAPY_CLOCK_HEARTBEAT, CAPY_CLOCK_ANNOUNCE, CAPY_CLOCK_NEIGH, CAPY_CLOCK_CNT };
 
@@ -99,12 +106,14 @@ struct capy_stack {
     struct capy_pool conn_pool;
     struct capy_blocks blocks;
     uint32_t *buckets[CAPY_INDEX_CNT], bucket_mask[CAPY_INDEX_CNT];
-    struct capy_key index_key, isn_key;
+    struct capy_key index_key, isn_key, rate_key, cookie_key, port_key;
+    uint64_t *rates[CAPY_RATE_CNT]; /* buckets by peer: rate.c */
     struct capy_list ready, waiting, events;
+    struct capy_list aged[CAPY_AGE_CNT];     /* age.c */
     struct capy_list announced, unannounced; /* all with epoch > 0: known to the switch, or not */
-    uint32_t turn;         /* segments the head of `ready` may still send in its turn */
-    uint32_t port_counter; /* RFC 6056: of active opens */
-    bool conn_turn;        /* connections and migration slots alternate */
+    uint32_t turn; /* segments the head of `ready` may still send in its turn */
+    uint32_t port_counters[CAPY_PORT_COUNTERS];
+    bool conn_turn; /* connections and migration slots alternate */
     struct capy_wheel wheel;
     uint32_t origin_clocks, target_clocks, closed_clocks, clocks; /* first wheel index of each */
     struct capy_listener *listeners;
@@ -148,6 +157,15 @@ static inline struct capy_tcp_env capy_env(struct capy_stack *s)
                                  .burst_max = s->device.segment ? CAPY_BURST_MAX : 0};
 }
 
+/* For opening what comes to a listener. */
+static inline struct capy_tcp_env capy_listener_env(struct capy_stack *s,
+                                                    const struct capy_listener *l)
+{
+    struct capy_tcp_env env = capy_env(s);
+    env.tuning = &l->tuning;
+    return env;
+}
+
 static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
 {
     return (struct capy_mig_env){&s->cfg.mig, &s->blocks, s->cfg.rack_key, s->cfg.seal,
@@ -180,7 +198,8 @@ static inline void capy_probe(struct capy_stack *s, enum capy_mig_step step, uin
 }
 
 /* ---- conn.c ---- */
-/* A fresh connection, mode FREE, all links empty; CAPY_NONE when all are taken. */
+/* A fresh connection, mode FREE, all links empty; a full table gives up its oldest TIME_WAIT.
+ * CAPY_NONE when there is none either. */
 uint32_t capy_conn_take(struct capy_stack *s);
 capy_handle capy_conn_handle(const struct capy_stack *s, uint32_t idx);
 /* The connection of a live handle, or NULL. */
@@ -205,9 +224,26 @@ void capy_conn_reap(struct capy_stack *s, uint32_t idx);
 void capy_conn_forget(struct capy_stack *s, uint32_t idx);
 void capy_conn_unready(struct capy_stack *s, uint32_t idx);
 void capy_conn_timer(struct capy_stack *s, uint32_t idx);
+/* Ends it with a RST to the peer where the state has one (ABORT); bits as for capy_conn_end. */
+void capy_conn_reset(struct capy_stack *s, uint32_t idx, uint32_t bits);
 /* Sends rst for it, as a control frame. */
 void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
                           const struct capy_tcp_segment *rst);
+
+/* ---- age.c ---- */
+void capy_age_init(struct capy_stack *s);
+/* Anything happened to a connection that the application does not know: to the list it belongs. */
+void capy_age_place(struct capy_stack *s, uint32_t idx);
+void capy_age_leave(struct capy_stack *s, uint32_t idx);
+/* Ends the oldest TIME_WAIT. False: there is none. */
+bool capy_age_recycle(struct capy_stack *s);
+/* Ends the oldest half-open one. False: there is none. */
+bool capy_age_evict_half_open(struct capy_stack *s);
+/* Connections that a full table would give up for a new one. */
+static inline uint32_t capy_age_spare(const struct capy_stack *s)
+{
+    return s->conn_pool.free_cnt + s->aged[CAPY_AGE_TIME_WAIT].cnt;
+}
 
 /* ---- demux.c ---- */
 void capy_demux_init(struct capy_stack *s, struct capy_arena *a);
@@ -237,14 +273,35 @@ struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port);
 /* Who gets a connection that arrives by migration; NULL: nobody here. */
 struct capy_listener *capy_listener_of_arrival(struct capy_stack *s, bool opened,
                                                uint16_t home_port);
-/* A SYN for no connection: makes one when somebody listens. False: nobody does. */
+/* A running connection's segment. The connection may be ENDED or gone after it. */
+void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packet *p);
+/* A segment for no connection: one that opens it when somebody listens. False: it does not. */
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p);
+/* True: c is half-open at a paused listener, and this segment must not open it further. */
+bool capy_listen_holds_back(struct capy_stack *s, const struct capy_conn *c,
+                            const struct capy_packet *p);
 /* Auto last hop: the connection answers to where this came from. */
 void capy_learn_next_hop(struct capy_stack *s, struct capy_conn *c, const struct capy_packet *p);
 void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p);
 /* RFC 6528 initial sequence number, and the offset of the timestamp clock (RFC 7323 §7.1). */
 struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
                          uint32_t *ts_offset);
+
+/* ---- cookie.c ---- */
+/* Answers a SYN with a cookie, as a control frame. */
+void capy_cookie_answer(struct capy_stack *s, struct capy_listener *l, const struct capy_packet *p);
+/* True when the segment acknowledges a cookie: *syn is the SYN it was made for, as far as a cookie
+ * holds it; the cookie itself is the sequence number before seg.ack. */
+bool capy_cookie_check(struct capy_stack *s, const struct capy_listener *l,
+                       const struct capy_packet *p, struct capy_tcp_segment *syn);
+
+/* ---- rate.c ---- */
+#define CAPY_RATE_BUCKETS 4096u /* so that a flood from made-up addresses spreads thinly over all */
+void capy_rate_init(struct capy_stack *s, struct capy_arena *a);
+/* True when peer may have one more answer of this kind now; else it is counted. */
+bool capy_rate_take(struct capy_stack *s, enum capy_rate kind, const struct capy_ip *peer);
+/* The same buckets for a stack of the same configuration. */
+void capy_rate_carry(const struct capy_stack *from, struct capy_stack *to);
 
 /* ---- event.c ---- */
 void capy_post(struct capy_stack *s, uint32_t idx, uint32_t bits);

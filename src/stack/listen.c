@@ -1,6 +1,7 @@
 /* Listeners and the passive open (RFC 9293 §3.10.7.2). A listener is a port and a bound on
- * half-open connections; when that is reached further SYNs are dropped and counted, and clients
- * repeat them. */
+ * half-open connections; beyond it SYNs are answered with cookies (cookie.c), which keep nothing.
+ * A paused listener, whose application has not accepted what it has, opens nothing: SYNs and the ACKs
+ * that would complete a handshake are dropped, and clients repeat them. */
 #include "stack/host.h"
 #include "tcp/tuning.h"
 
@@ -32,7 +33,10 @@ int capy_stack_listener_set(struct capy_stack *s, uint16_t port, enum capy_optio
                             uint64_t value)
 {
     struct capy_listener *l = capy_listener_of(s, port);
-    return l ? capy_tcp_tuning_set(&l->tuning, &s->cfg.tcp, option, value) : CAPY_E_BADQD;
+    if (!l)
+        return CAPY_E_BADQD;
+    l->cookies_until = 0; /* those that are out promised what was set before */
+    return capy_tcp_tuning_set(&l->tuning, &s->cfg.tcp, option, value);
 }
 
 int capy_stack_listener_get(const struct capy_stack *s, uint16_t port, enum capy_option option,
@@ -98,21 +102,11 @@ struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
     return (struct capy_seq){(uint32_t)(s->now / ISN_TICK_NS) + f};
 }
 
-static void open_passive(struct capy_stack *s, const struct capy_packet *p, struct capy_listener *l)
+/* The host's part of a connection that a client opens. */
+static void begin(struct capy_stack *s, uint32_t idx, struct capy_listener *l,
+                  const struct capy_packet *p)
 {
-    if (l->syn_cnt >= s->cfg.syn_backlog_max) {
-        s->count.backlog_full++;
-        return;
-    }
-    uint32_t idx = capy_conn_take(s);
-    if (idx == CAPY_NONE) {
-        s->count.no_slot++;
-        return;
-    }
     struct capy_conn *c = &s->conns[idx];
-    struct capy_tcp_env env = capy_env(s);
-    uint32_t ts_offset;
-    env.tuning = &l->tuning;
     c->mode = CAPY_CONN_RUNNING;
     c->remote = p->src;
     c->remote_port = p->src_port;
@@ -121,15 +115,76 @@ static void open_passive(struct capy_stack *s, const struct capy_packet *p, stru
     c->half_open = true;
     c->listener = (uint16_t)(l - s->listeners);
     l->syn_cnt++;
-    struct capy_tuple tuple = capy_conn_tuple(s, c);
-    struct capy_seq iss = capy_isn(s, &tuple, &ts_offset);
-    capy_tcp_open_passive(&c->tcb, &env, &p->tcp, iss, ts_offset);
     if (s->cfg.peer_cnt > 0) {
         struct capy_flow_key key = capy_conn_key(s, c);
         capy_closed_forget(s, &key);
     }
+}
+
+/* The connection in SYN_RECEIVED that this SYN opens. iss: NULL for a sequence number of RFC 6528's.
+ */
+static void open_passive(struct capy_stack *s, uint32_t idx, const struct capy_tcp_segment *syn,
+                         const struct capy_seq *iss)
+{
+    struct capy_conn *c = &s->conns[idx];
+    struct capy_tcp_env env = capy_listener_env(s, &s->listeners[c->listener]);
+    struct capy_tuple tuple = capy_conn_tuple(s, c);
+    uint32_t ts_offset;
+    struct capy_seq fresh = capy_isn(s, &tuple, &ts_offset);
+    capy_tcp_open_passive(&c->tcb, &env, syn, iss ? *iss : fresh, ts_offset);
     capy_demux_insert(s, idx);
+}
+
+static void syn_input(struct capy_stack *s, struct capy_listener *l, const struct capy_packet *p)
+{
+    if (!capy_rate_take(s, CAPY_RATE_SYN, &p->src))
+        return;
+    if (l->paused) {
+        s->count.accept_full++;
+        return;
+    }
+    if (l->syn_cnt >= s->cfg.syn_backlog_max) {
+        s->count.backlog_full++;
+        capy_cookie_answer(s, l, p);
+        return;
+    }
+    uint32_t idx = capy_conn_take(s);
+    if (idx == CAPY_NONE) {
+        s->count.no_slot++;
+        if (s->aged[CAPY_AGE_HALF_OPEN].cnt > 0) /* they will make room; what is open will not */
+            capy_cookie_answer(s, l, p);
+        return;
+    }
+    begin(s, idx, l, p);
+    open_passive(s, idx, &p->tcp, NULL);
     capy_conn_settle(s, idx);
+}
+
+/* A segment that may bring a cookie back. False: it does not. */
+static bool cookie_input(struct capy_stack *s, struct capy_listener *l, const struct capy_packet *p)
+{
+    struct capy_tcp_segment syn;
+    if (!capy_cookie_check(s, l, p, &syn))
+        return false;
+    if (l->paused) { /* the client's next segment tries again */
+        s->count.accept_full++;
+        return true;
+    }
+    uint32_t idx = capy_conn_take(s);
+    if (idx == CAPY_NONE && capy_age_evict_half_open(s))
+        idx = capy_conn_take(s);
+    if (idx == CAPY_NONE) {
+        s->count.no_slot++;
+        return true;
+    }
+    struct capy_tcp_env env = capy_env(s);
+    struct capy_seq iss = capy_seq_add(p->tcp.ack, UINT32_MAX);
+    s->count.syn_cookies_ok++;
+    begin(s, idx, l, p);
+    open_passive(s, idx, &syn, &iss);
+    capy_tcp_syn_ack_left(&s->conns[idx].tcb, &env);
+    capy_conn_input(s, idx, p);
+    return true;
 }
 
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p)
@@ -138,10 +193,31 @@ bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p)
     struct capy_listener *l = capy_listener_of(s, p->dst_port);
     if (!l)
         s->count.no_listener++;
-    if (!l || flags & (CAPY_TCP_ACK | CAPY_TCP_RST))
+    if (!l || flags & CAPY_TCP_RST)
         return false;
+    if (flags & CAPY_TCP_ACK)
+        return cookie_input(s, l, p);
     /* Neither SYN, nor ACK, nor RST: dropped without a word; nobody means SYN with FIN. */
     if ((flags & (CAPY_TCP_SYN | CAPY_TCP_FIN)) == CAPY_TCP_SYN && p->src_port != 0)
-        open_passive(s, p, l);
+        syn_input(s, l, p);
+    return true;
+}
+
+int capy_stack_listen_pause(struct capy_stack *s, uint16_t port, bool paused)
+{
+    struct capy_listener *l = capy_listener_of(s, port);
+    if (!l)
+        return CAPY_E_INVAL;
+    l->paused = paused;
+    return CAPY_OK;
+}
+
+bool capy_listen_holds_back(struct capy_stack *s, const struct capy_conn *c,
+                            const struct capy_packet *p)
+{
+    if (!c->half_open || !s->listeners[c->listener].paused ||
+        (p->tcp.flags & (CAPY_TCP_SYN | CAPY_TCP_RST)))
+        return false;
+    s->count.accept_full++;
     return true;
 }

@@ -217,12 +217,13 @@ static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mi
     if (capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
         !capy_listener_of_arrival(s, msg->flags & CAPY_MIG_FLAG_OPENED, msg->key.home_port))
         return CAPY_REASON_NO_SERVICE;
-    if (s->conn_pool.free_cnt == 0 || s->target_pool.free_cnt == 0 ||
-        s->blocks.pool.free_cnt < ADMIT_BLOCKS)
+    if (s->target_pool.free_cnt == 0 || s->blocks.pool.free_cnt < ADMIT_BLOCKS)
         return CAPY_REASON_FULL;
     *port = choose_port(s, &msg->key);
     if (*port == 0 || (r && r->refused_epoch >= msg->epoch))
         return CAPY_REASON_CLASH;
+    if (s->conn_pool.free_cnt == 0 && !capy_age_recycle(s))
+        return CAPY_REASON_FULL;
     return CAPY_REASON_NONE;
 }
 

@@ -42,12 +42,12 @@ void capy_heartbeat_timer(struct capy_stack *s)
 static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
 {
     struct capy_mig_env env = capy_mig_env(s);
-    uint32_t conn_free = s->conn_pool.free_cnt;
+    uint32_t conn_free = capy_age_spare(s);
     struct capy_mig_heartbeat beat = {
         .load = s->load,
         .free_cnt = conn_free, /* slots come back within a round trip; none left is a NACK, FULL */
         .draining = s->draining || s->now < s->tor.quiet_until,
-        .conn_cnt = s->cfg.conn_max - conn_free,
+        .conn_cnt = s->cfg.conn_max - s->conn_pool.free_cnt,
         .incarnation = s->cfg.incarnation,
         .switch_boot = s->tor.boot,
     };

@@ -32,10 +32,12 @@ void capy_learn_next_hop(struct capy_stack *s, struct capy_conn *c, const struct
     c->has_next_hop = true;
 }
 
-static void to_connection(struct capy_stack *s, uint32_t idx, const struct capy_packet *p)
+void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packet *p)
 {
     struct capy_conn *c = &s->conns[idx];
     struct capy_tcp_env env = capy_env(s);
+    if (capy_listen_holds_back(s, c, p))
+        return;
     if (tells_next_hop(&c->tcb, &p->tcp))
         capy_learn_next_hop(s, c, p);
     uint32_t events = capy_tcp_input(&c->tcb, &env, &p->tcp, p->ecn);
@@ -69,7 +71,7 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
     }
     const struct capy_conn *c = &s->conns[idx];
     if (c->mode == CAPY_CONN_RUNNING)
-        to_connection(s, idx, p);
+        capy_conn_input(s, idx, p);
     else if (c->mode == CAPY_CONN_ARRIVING)
         capy_target_hold(s, idx, frame, len);
     else if (c->mode == CAPY_CONN_FROZEN) /* the switch sends it on to the target */
@@ -82,7 +84,9 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
 void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p)
 {
     struct capy_tcp_segment rst;
-    uint8_t *frame = capy_tcp_reset_reply(&p->tcp, &rst) ? capy_control_reserve(s) : NULL;
+    if (!capy_tcp_reset_reply(&p->tcp, &rst) || !capy_rate_take(s, CAPY_RATE_RST, &p->src))
+        return;
+    uint8_t *frame = capy_control_reserve(s);
     if (!frame)
         return;
     struct capy_frame_to to = {.dst_mac = p->src_mac,
@@ -103,7 +107,7 @@ static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, cons
     bool v4 = capy_ip_is_v4(&p->src);
     if (p->icmp.type != (v4 ? ECHO_REQUEST : ECHO_REQUEST_V6) || p->icmp.code != 0)
         return; /* errors are advice (RFC 5927); TCP's own timers decide */
-    uint8_t *reply = capy_control_reserve(s);
+    uint8_t *reply = capy_rate_take(s, CAPY_RATE_ICMP, &p->src) ? capy_control_reserve(s) : NULL;
     if (!reply)
         return;
     memcpy(reply, frame, len);

@@ -2,6 +2,10 @@
  * (send.c), next_at, expire. One block of memory, carved once by the same code that measured it. */
 #include "stack/host.h"
 
+/* Of the connection table, for connections whose application is gone. A server that closes first has
+ * one per close for a round trip; only peers that never answer a FIN gather more. */
+#define ORPHAN_SHARE 4u
+
 #define DEFAULT_LEASE_BEATS 3u /* as the switch's default */
 
 void capy_stack_cfg_default(struct capy_stack_cfg *cfg)
@@ -14,6 +18,10 @@ void capy_stack_cfg_default(struct capy_stack_cfg *cfg)
         .migrate_max = 1024,
         .memory_max = 65536,
         .syn_backlog_max = 1024,
+        .syn_cookies = true,
+        .syn_rate = 20000, /* a busy proxy's, and a fraction of what one core answers */
+        .rst_rate = 1000,
+        .icmp_rate = 1000,
         .mig_port_first = 61440,
         .mig_port_cnt = 4096,
         .tcpmig_port = 10000,
@@ -47,6 +55,7 @@ static void carve(struct capy_stack *s, struct capy_arena *a, uint64_t now)
     s->conns = capy_arena_take(a, cfg->conn_max, sizeof *s->conns);
     capy_pool_init(&s->conn_pool, a, cfg->conn_max);
     capy_demux_init(s, a);
+    capy_rate_init(s, a);
     s->origin_clocks = cfg->conn_max;
     s->target_clocks = s->origin_clocks + migrations;
     s->closed_clocks = s->target_clocks + migrations;
@@ -92,6 +101,7 @@ static void init_lists(struct capy_stack *s)
     capy_list_init(&s->ready, &s->conns[0].out, sizeof s->conns[0]);
     capy_list_init(&s->waiting, &s->conns[0].out, sizeof s->conns[0]);
     capy_list_init(&s->events, &s->conns[0].event, sizeof s->conns[0]);
+    capy_age_init(s);
     capy_list_init(&s->announced, &s->conns[0].epoch_link, sizeof s->conns[0]);
     capy_list_init(&s->unannounced, &s->conns[0].epoch_link, sizeof s->conns[0]);
     if (s->cfg.peer_cnt > 0) {
@@ -124,10 +134,15 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     s->now = now;
     s->tor.lease_until = CAPY_NEVER;
     fit_mtu(&s->cfg);
+    if (s->cfg.orphan_max == 0)
+        s->cfg.orphan_max = capy_max32(s->cfg.conn_max / ORPHAN_SHARE, 1);
     if (s->cfg.lease_ns == 0)
         s->cfg.lease_ns = DEFAULT_LEASE_BEATS * s->cfg.heartbeat_ns;
     s->index_key = derive(cfg->hash_key, 'i');
     s->isn_key = derive(cfg->hash_key, 's');
+    s->port_key = derive(cfg->hash_key, 'p');
+    s->cookie_key = derive(cfg->hash_key, 'c');
+    s->rate_key = derive(cfg->hash_key, 'r');
     carve(s, &a, now);
     memset(s->conns, 0, sizeof *s->conns * s->cfg.conn_max);
     memset(s->listeners, 0, sizeof *s->listeners * s->cfg.listener_max);

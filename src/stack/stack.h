@@ -34,9 +34,16 @@ struct capy_stack_cfg {
     uint32_t conn_max;                   /* connections, TIME_WAIT included */
     uint32_t block_cnt;                  /* blocks of CAPY_BLOCK_LEN shared by all queues */
     uint32_t listener_max;
-    uint32_t migrate_max;                  /* migrations in flight, each direction */
-    uint32_t memory_max;                   /* records of finished migrations */
-    uint32_t syn_backlog_max;              /* connections in SYN_RECEIVED, per listener */
+    uint32_t migrate_max;     /* migrations in flight, each direction */
+    uint32_t memory_max;      /* records of finished migrations */
+    uint32_t syn_backlog_max; /* connections in SYN_RECEIVED, per listener */
+    bool syn_cookies;         /* beyond that bound; default true */
+    uint32_t orphan_max;      /* closing connections without an application; 0: conn_max / 4 */
+    /* Per second and peer (IPv4 address, IPv6 /64); 0: no limit. A second's worth may come at
+     * once. */
+    uint32_t syn_rate;  /* SYNs heard; those above are dropped, and repeated by honest clients */
+    uint32_t rst_rate;  /* RSTs in answer to segments of no connection */
+    uint32_t icmp_rate; /* ICMP replies (RFC 4443 §2.4(f), RFC 1812 §4.3.2.8) */
     uint16_t mig_port_first, mig_port_cnt; /* local ports of migrated-in flows only */
     struct capy_tcp_cfg tcp;
     struct capy_mig_cfg mig;
@@ -118,6 +125,9 @@ int capy_stack_unlisten(struct capy_stack *s, uint16_t port);
  * ACCEPTED. Without it they are refused, NO_SERVICE. CAPY_OK or CAPY_E_INUSE. */
 int capy_stack_take_opened(struct capy_stack *s, uint64_t user);
 void capy_stack_refuse_opened(struct capy_stack *s);
+/* While paused a listener opens no connection: for an application that does not accept what it has.
+ * Clients repeat themselves and get in when it ends. CAPY_OK or CAPY_E_INVAL (nobody listens). */
+int capy_stack_listen_pause(struct capy_stack *s, uint16_t port, bool paused);
 /* Opens a connection to ip:port from local_port (0: one is chosen). CONNECTED follows, or RESET
  * (refused), or TIMED_OUT (no answer, no neighbour). CAPY_OK with the handle in *out;
  * CAPY_E_INVAL (port 0, an address that is nobody's or our own or of an IP version we have no
@@ -190,7 +200,7 @@ void capy_stack_set_draining(struct capy_stack *s, bool draining);
  * behind it: the record's length; when that is more than cap nothing has moved: come again with
  * more room. 0: there is no further one. Events and frames must have been taken before. */
 uint32_t capy_stack_carry_out(struct capy_stack *s, uint32_t *cursor, uint8_t *out, uint32_t cap);
-/* Listeners and the port counter; before the first record. */
+/* Listeners, port counters and rates; before the first record. */
 void capy_stack_carry_host(const struct capy_stack *from, struct capy_stack *to);
 /* Takes a record in: *user its value; *out its handle, CAPY_HANDLE_NONE when the application had
  * let go of it, or nobody accepted it yet. CAPY_OK, CAPY_E_NOMEM, CAPY_E_FORMAT. */
@@ -228,10 +238,18 @@ bool capy_stack_next_conn(struct capy_stack *s, uint32_t *cursor, struct capy_st
 int capy_stack_find(struct capy_stack *s, const struct capy_ip *client, uint16_t client_port,
                     capy_handle *out);
 
+/* What is limited per peer (rate.c). */
+enum capy_rate { CAPY_RATE_SYN, CAPY_RATE_RST, CAPY_RATE_ICMP, CAPY_RATE_CNT };
+const char *capy_rate_name(enum capy_rate kind); /* "syn" */
+
 struct capy_stack_counters {
     uint64_t frames_in, frames_out, drop[CAPY_DROP_CNT];
     uint64_t arp_in, icmp_in, udp_in, tcp_in, no_listener, no_slot, backlog_full, neighbour_full;
     uint64_t not_ours, oversize;
+    uint64_t syn_cookies_sent, syn_cookies_ok, syn_cookies_bad;
+    uint64_t accept_full; /* SYNs and completing ACKs dropped because a listener was paused */
+    uint64_t time_wait_recycled, half_open_evicted, orphans_reset; /* age.c */
+    uint64_t rate_limited[CAPY_RATE_CNT];
     uint64_t control_full; /* frames of no connection that found no room: lost, or said later */
     uint64_t mig_bad[CAPY_MIG_BAD_CNT], mig_in[CAPY_MIG_TYPE_END], mig_out[CAPY_MIG_TYPE_END];
     uint64_t mig_from_stranger; /* valid bytes, but not from the switch or a peer of the rack */

@@ -133,6 +133,18 @@ void capy_tcp_open_passive(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     capy_tcp_timers_changed(tcb, env);
 }
 
+void capy_tcp_syn_ack_left(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    struct capy_tcp_counters counted_then = {0};
+    struct capy_tcp_env then = *env;
+    struct capy_tcp_segment syn_ack;
+    uint64_t unused;
+    then.count = &counted_then;
+    bool any = capy_tcp_output(tcb, &then, &syn_ack, &unused);
+    CAPY_ASSERT(any && (syn_ack.flags & CAPY_TCP_SYN));
+    capy_tcp_rtt_cancel(tcb); /* it began when, nobody knows */
+}
+
 void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_seq iss,
                           uint32_t ts_offset)
 {

@@ -77,6 +77,10 @@ void capy_tcp_open_passive(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                            const struct capy_tcp_segment *syn, struct capy_seq iss,
                            uint32_t ts_offset);
 
+/* Right after capy_tcp_open_passive: its SYN-ACK left long ago, and nobody kept the block since (SYN
+ * cookies). Nothing is owed; round trips are measured from now on. */
+void capy_tcp_syn_ack_left(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+
 /* Active open: state SYN_SENT, SYN owed. */
 void capy_tcp_open_active(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_seq iss,
                           uint32_t ts_offset);
