@@ -49,6 +49,7 @@ static int listen_on(struct capy *os, uint16_t port)
     os->listener[slot].queue = idx;
     os->listener[slot].port = port;
     os->listener[slot].accepts = 0;
+    os->listener[slot].paused = false;
     return qd;
 }
 
@@ -241,6 +242,7 @@ static void hide(struct capy *os, uint32_t idx, unsigned flag)
     struct capy_queue *q = &os->queues[idx];
     if (q->flags & CAPY_QUEUE_BACKLOG) {
         capy_list_remove(&os->listener[q->listener].backlog, idx);
+        capy_listener_weigh(os, &os->listener[q->listener]);
         q->flags &= (uint32_t)~CAPY_QUEUE_BACKLOG;
     } else {
         capy_queue_unready(os, idx, CAPY_READY_ALL);

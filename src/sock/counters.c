@@ -27,10 +27,13 @@ static const struct row driver_rows[] = {DRIVER(rx_frames), DRIVER(tx_frames), D
                                          DRIVER(tx_drops)};
 
 static const struct row frame_rows[] = {
-    FRAME(frames_in),    FRAME(frames_out), FRAME(arp_in),       FRAME(icmp_in),
-    FRAME(udp_in),       FRAME(tcp_in),     FRAME(not_ours),     FRAME(oversize),
-    FRAME(no_listener),  FRAME(no_slot),    FRAME(backlog_full), FRAME(neighbour_full),
-    FRAME(control_full),
+    FRAME(frames_in),         FRAME(frames_out),       FRAME(arp_in),
+    FRAME(icmp_in),           FRAME(udp_in),           FRAME(tcp_in),
+    FRAME(not_ours),          FRAME(oversize),         FRAME(no_listener),
+    FRAME(no_slot),           FRAME(backlog_full),     FRAME(neighbour_full),
+    FRAME(control_full),      FRAME(syn_cookies_sent), FRAME(syn_cookies_ok),
+    FRAME(syn_cookies_bad),   FRAME(accept_full),      FRAME(time_wait_recycled),
+    FRAME(half_open_evicted), FRAME(orphans_reset),
 };
 
 static const struct row tcp_rows[] = {
@@ -88,6 +91,11 @@ static const char *drop_name(unsigned i)
     return capy_drop_name((enum capy_drop)i);
 }
 
+static const char *rate_name(unsigned i)
+{
+    return capy_rate_name((enum capy_rate)i);
+}
+
 static const char *bad_name(unsigned i)
 {
     return capy_mig_bad_name((enum capy_mig_bad)i);
@@ -100,6 +108,7 @@ json_t *capy_counters_json(struct capy *os)
         os->drv->ops->count(os->drv);
     json_t *drops = json_object();
     add_named(drops, "", n->drop, CAPY_DROP_CNT, drop_name);
+    add_named(drops, "rate_", n->rate_limited, CAPY_RATE_CNT, rate_name);
     json_t *mig = rows_json(migration_rows, CNT(migration_rows), n);
     add_named(mig, "in_", n->mig_in, CAPY_MIG_TYPE_END, capy_mig_type_name);
     add_named(mig, "out_", n->mig_out, CAPY_MIG_TYPE_END, capy_mig_type_name);

@@ -21,6 +21,7 @@ static bool deliver_accept(struct capy *os, uint32_t idx, struct capy_done *done
     if (child == CAPY_NONE)
         return false;
     l->accepts--;
+    capy_listener_weigh(os, l);
     struct capy_queue *q = &os->queues[child];
     q->flags &= (uint32_t)~CAPY_QUEUE_BACKLOG;
     *done = done_of(os, idx, CAPY_OP_ACCEPT);

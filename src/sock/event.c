@@ -36,6 +36,7 @@ static uint32_t on_accepted(struct capy *os, const struct capy_stack_event *ev)
     }
     (void)capy_stack_set_user(os->stack, ev->conn, (uint64_t)capy_queue_number(os, idx));
     capy_list_push_tail(&l->backlog, idx);
+    capy_listener_weigh(os, l);
     capy_queue_weigh(os, idx);
     if (l->accepts)
         capy_queue_make_ready(os, lidx, CAPY_READY_ACCEPT);

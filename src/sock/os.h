@@ -25,6 +25,9 @@
 #include "stack/stack.h"
 
 #define CAPY_LISTENER_MAX 16u
+/* Of conn_max: how many connections may wait for an accept at one listener. More would only wait
+ * longer, in slots that those being served need. */
+#define CAPY_ACCEPT_SHARE 8u
 #define CAPY_BURST_OUT_MAX 4u /* bursts sent per turn: receiving must not starve */
 
 /* Reasons for a queue to be on the ready list. */
@@ -82,6 +85,7 @@ struct capy_listener {
     uint16_t port;            /* 0: of connections that other servers opened (capy_arrivals) */
     uint32_t accepts;         /* outstanding */
     struct capy_list backlog; /* connections without an accept, oldest first */
+    bool paused;              /* no more of them: the backlog is as long as it gets */
 };
 
 struct capy_control; /* control.h */
@@ -159,6 +163,9 @@ void capy_queue_leave_kept(struct capy *os, uint32_t idx);
 void capy_queue_end(struct capy *os, uint32_t idx, unsigned ready, int status);
 /* Counts the queue as load or not, after anything that may change it. */
 void capy_queue_weigh(struct capy *os, uint32_t idx);
+
+/* Its backlog changed: pauses it in the stack while that is full. */
+void capy_listener_weigh(struct capy *os, struct capy_listener *l);
 
 /* ---- call.c ---- */
 /* The slot of the listener on port (0: capy_arrivals), or CAPY_LISTENER_MAX. */

@@ -70,6 +70,14 @@ uint32_t capy_queue_take(struct capy *os, unsigned flags)
     return idx;
 }
 
+void capy_listener_weigh(struct capy *os, struct capy_listener *l)
+{
+    bool full = l->backlog.cnt >= capy_max32(os->rack.conn_max / CAPY_ACCEPT_SHARE, 1);
+    if (full != l->paused)
+        (void)capy_stack_listen_pause(os->stack, l->port, full);
+    l->paused = full;
+}
+
 /* Ends what others count of a queue: load, live connections, moves in flight. */
 static void uncount(struct capy *os, uint32_t idx)
 {
@@ -86,10 +94,12 @@ static void uncount(struct capy *os, uint32_t idx)
 static void leave_lists(struct capy *os, uint32_t idx)
 {
     struct capy_queue *q = &os->queues[idx];
-    if (q->flags & CAPY_QUEUE_BACKLOG)
+    if (q->flags & CAPY_QUEUE_BACKLOG) {
         capy_list_remove(&os->listener[q->listener].backlog, idx);
-    else if (q->ready)
+        capy_listener_weigh(os, &os->listener[q->listener]);
+    } else if (q->ready) {
         capy_list_remove(&os->ready, idx);
+    }
     q->flags &= (uint32_t)~CAPY_QUEUE_BACKLOG;
     q->ready = 0;
 }

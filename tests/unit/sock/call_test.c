@@ -133,6 +133,37 @@ static void connections_wait_for_an_accept(void **state)
     (void)rig_expect(&rig, 0, CAPY_OP_ACCEPT);
 }
 
+/* An application that does not accept: an eighth of the table waits for it and no more; who comes
+ * later gets in when it goes on. */
+static void a_backlog_that_nobody_accepts_is_bounded(void **state)
+{
+    (void)state;
+    int qd;
+    capy_handle c;
+    struct capy_ip ip;
+    unsigned most = rig.rack.conn_max / CAPY_ACCEPT_SHARE, more = 4;
+    (void)rig_connect(&rig, 0, &qd); /* takes the outstanding accept, and makes another */
+    memcpy(ip.b, rig.rack.server[0].ip, sizeof ip.b);
+    assert_int_equal(capy_stack_connect(rig.client, &ip, RIG_PORT, 0, 0, &c, rig.now), CAPY_OK);
+    (void)rig_expect(&rig, 0, CAPY_OP_ACCEPT);
+    for (unsigned i = 0; i < most + more; i++) {
+        assert_int_equal(capy_stack_connect(rig.client, &ip, RIG_PORT, 0, 0, &c, rig.now), CAPY_OK);
+        rig_turns(&rig, 5);
+    }
+    const struct capy_stack_counters *n = capy_stack_counters(rig.os[0]->stack);
+    assert_int_equal(rig.os[0]->live_cnt, 2 + most);
+    assert_int_equal(n->accept_full, more);
+    assert_int_equal(n->syn_cookies_sent + n->no_slot, 0);
+    for (unsigned i = 0; i < most + more; i++)
+        assert_int_equal(capy_accept(rig.os[0], rig.lqd[0]), CAPY_OK);
+    for (unsigned i = 0; i < most; i++)
+        (void)rig_expect(&rig, 0, CAPY_OP_ACCEPT);
+    rig.now += CAPY_SEC(1); /* the rest repeat their SYNs */
+    for (unsigned i = 0; i < more; i++)
+        (void)rig_expect(&rig, 0, CAPY_OP_ACCEPT);
+    assert_int_equal(n->accept_full, more);
+}
+
 static void a_closed_listener_resets_whom_nobody_accepted(void **state)
 {
     (void)state;
@@ -251,6 +282,7 @@ int main(void)
         IN_RIG(a_reset_closes_the_queue_once_it_was_told),
         IN_RIG(an_abort_resets_the_peer),
         IN_RIG(connections_wait_for_an_accept),
+        IN_RIG(a_backlog_that_nobody_accepts_is_bounded),
         IN_RIG(a_closed_listener_resets_whom_nobody_accepted),
         IN_RIG(numbers_of_ended_queues_name_nothing),
         IN_RIG(wrong_arguments_are_refused),

@@ -162,15 +162,17 @@ static void migrated_in_ports_are_left_alone(void **state)
     (void)state;
     capy_handle c;
     struct capy_ip to = capy_ip_from_v4(SERVER);
-    f.s->cfg.peer_cnt = 1; /* all that choosing looks at */
-    f.s->cfg.peers[0].ip = f.s->cfg.ip;
-    f.s->cfg.mig_port_first = 32800;
-    f.s->cfg.mig_port_cnt = 100;
+    struct capy_stack_cfg cfg = forge_cfg();
+    cfg.peer_cnt = 1;
+    cfg.peers[0] = (struct capy_stack_peer){.ip = cfg.ip, .mac = cfg.mac};
+    cfg.mig_port_first = 32800;
+    cfg.mig_port_cnt = 100;
+    forge_close(&f);
+    forge_open(&f, &cfg);
     for (unsigned i = 0; i < 32; i++)
         assert_in_range(chosen(SERVER, PORT), FIRST, 32799);
     assert_int_equal(chosen(SERVER, PORT), 0);
     assert_int_equal(capy_stack_connect(f.s, &to, PORT, 32850, 0, &c, f.now), CAPY_E_INVAL);
-    f.s->cfg.peer_cnt = 0;
 }
 
 static void a_named_port_must_be_free(void **state)
