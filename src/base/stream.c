@@ -33,6 +33,7 @@ void capy_blocks_init(struct capy_blocks *b, struct capy_arena *a, uint32_t cnt)
     capy_pool_init(&b->pool, a, cnt);
     b->heads = capy_arena_take(a, cnt, sizeof *b->heads);
     b->data = capy_arena_take(a, cnt, CAPY_BLOCK_LEN);
+    b->tick = 0;
 }
 
 void capy_stream_init(struct capy_stream *s, uint64_t start)
@@ -76,7 +77,7 @@ static uint32_t need_block(struct capy_stream *s, struct capy_blocks *b, uint32_
     uint32_t idx = capy_pool_take(&b->pool);
     CAPY_ASSERT(idx != CAPY_NONE);
     uint32_t *link = before == CAPY_NONE ? &s->head : &b->heads[before].next;
-    b->heads[idx] = (struct capy_block_head){.next = *link, .no = no};
+    b->heads[idx] = (struct capy_block_head){.next = *link, .no = no, .at = b->tick};
     *link = idx;
     if (b->heads[idx].next == CAPY_NONE)
         s->tail = idx;

@@ -18,13 +18,25 @@
 struct capy_block_head {
     uint32_t next; /* index of the next block of the chain */
     uint32_t no;   /* offset / CAPY_BLOCK_LEN, low 32 bits (chains span far less than 2^31) */
+    uint32_t at;   /* ticks when it was taken */
 };
 
 struct capy_blocks {
     struct capy_pool pool;
     struct capy_block_head *heads;
     uint8_t *data; /* cnt * CAPY_BLOCK_LEN */
+    uint32_t tick; /* the present, from capy_blocks_now */
 };
+
+/* Ticks of about a millisecond are told apart well enough for how long bytes lie in a queue, and 32
+ * bits of them last for 52 days. */
+#define CAPY_BLOCK_TICK_BITS 20u
+
+/* The owner says what time it is (ns), as often as it likes. */
+static inline void capy_blocks_now(struct capy_blocks *b, uint64_t now)
+{
+    b->tick = (uint32_t)(now >> CAPY_BLOCK_TICK_BITS);
+}
 
 void capy_blocks_init(struct capy_blocks *b, struct capy_arena *a, uint32_t cnt);
 
@@ -63,6 +75,14 @@ void capy_stream_trim(struct capy_stream *s, struct capy_blocks *b, uint64_t off
 /* Gives back the blocks at the front or the tail that hold nothing any more: called when the
  * owner knows that the stream is empty from offset on (no byte at or after it was kept). */
 void capy_stream_truncate(struct capy_stream *s, struct capy_blocks *b, uint64_t offset);
+
+/* For how long its first block has held bytes; 0 when there is none. */
+static inline uint64_t capy_stream_age_ns(const struct capy_stream *s, const struct capy_blocks *b)
+{
+    if (s->head == CAPY_NONE)
+        return 0;
+    return (uint64_t)(b->tick - b->heads[s->head].at) << CAPY_BLOCK_TICK_BITS;
+}
 
 /* Gives every block back; the stream is empty at its start offset. */
 void capy_stream_clear(struct capy_stream *s, struct capy_blocks *b);

@@ -109,6 +109,8 @@ void capy_conn_settle(struct capy_stack *s, uint32_t idx)
         return;
     if (!c->known)
         capy_age_place(s, idx);
+    if (s->blocks.pool.free_cnt < s->tight)
+        capy_pressure_begin(s);
     /* Whether it has anything to send is asked once, when its turn comes (send.c), not after each
      * of the several things that happen to it before. */
     if (c->out_list == CAPY_OUT_NONE) {

@@ -4,7 +4,8 @@
  * - conn.c: life of a connection: taken, ran, ended, freed; its timers, its place in the queue
  * - demux.c: from a segment, or a flow key, to a connection; receive.c: TCP and ICMP in
  * - listen.c: passive open; cookie.c: the same without memory; connect.c: active open
- * - age.c: who gives way when the table is full; rate.c: how often a peer is answered
+ * - age.c: who gives way when the table is full, pressure.c: when the blocks run short
+ * - rate.c: how often a peer is answered
  * - send.c: whose turn it is to send; control.c: frames that belong to no connection
  * - neigh.c: ARP; event.c: what the application is told; calls.c: what it asks for
  * - rack.c: TCPMig in and out, heartbeats; announce.c: flows told to the switch
@@ -80,7 +81,13 @@ enum { CAPY_MIG_TYPE_AT = 1, CAPY_MIG_ID_AT = 8 }; /* in a message: wire/tcpmig.
 #define CAPY_PORT_COUNTERS 64u
 
 /* Indices of the timer wheel behind those of connections and slots. */
-enum capy_clock { CAPY_CLOCK_HEARTBEAT, CAPY_CLOCK_ANNOUNCE, CAPY_CLOCK_NEIGH, CAPY_CLOCK_CNT };
+enum capy_clock {
+    CAPY_CLOCK_HEARTBEAT,
+    CAPY_CLOCK_ANNOUNCE,
+    CAPY_CLOCK_NEIGH,
+    CAPY_CLOCK_PRESSURE,
+    CAPY_CLOCK_CNT
+};
 
 /* What we know of the switch. */
 struct capy_tor {
@@ -116,6 +123,8 @@ struct capy_stack {
     bool conn_turn; /* connections and migration slots alternate */
     struct capy_wheel wheel;
     uint32_t origin_clocks, target_clocks, closed_clocks, clocks; /* first wheel index of each */
+    uint32_t tight;           /* fewer free blocks than this are pressure; 0: never */
+    uint32_t pressure_cursor; /* the connection looked at last: pressure.c */
     struct capy_listener *listeners;
     struct capy_listener opened; /* for connections that other servers opened */
     bool takes_opened;
@@ -181,6 +190,7 @@ static inline void capy_now_is(struct capy_stack *s, uint64_t now)
 {
     CAPY_ASSERT(now >= s->now);
     s->now = now;
+    capy_blocks_now(&s->blocks, now);
     if (now >= s->tor.lease_until)
         capy_lease_lost(s);
 }
@@ -244,6 +254,12 @@ static inline uint32_t capy_age_spare(const struct capy_stack *s)
 {
     return s->conn_pool.free_cnt + s->aged[CAPY_AGE_TIME_WAIT].cnt;
 }
+
+/* ---- pressure.c ---- */
+void capy_pressure_start(struct capy_stack *s);
+/* Fewer than s->tight blocks are free. */
+void capy_pressure_begin(struct capy_stack *s);
+void capy_pressure_timer(struct capy_stack *s);
 
 /* ---- demux.c ---- */
 void capy_demux_init(struct capy_stack *s, struct capy_arena *a);

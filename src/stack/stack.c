@@ -18,6 +18,7 @@ void capy_stack_cfg_default(struct capy_stack_cfg *cfg)
         .migrate_max = 1024,
         .memory_max = 65536,
         .syn_backlog_max = 1024,
+        .sit_ns = CAPY_SEC(10), /* longer than any client that reads at all takes for a queue */
         .syn_cookies = true,
         .syn_rate = 20000, /* a busy proxy's, and a fraction of what one core answers */
         .rst_rate = 1000,
@@ -147,6 +148,7 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     memset(s->conns, 0, sizeof *s->conns * s->cfg.conn_max);
     memset(s->listeners, 0, sizeof *s->listeners * s->cfg.listener_max);
     init_lists(s);
+    capy_pressure_start(s);
     if (cfg->peer_cnt > 0) {
         memset(s->seen_at, 0, sizeof *s->seen_at * s->cfg.memory_max);
         for (uint32_t i = 0; i < CAPY_CLOSED_MAX; i++)
@@ -228,6 +230,9 @@ static void clock_fired(struct capy_stack *s, enum capy_clock clock)
         break;
     case CAPY_CLOCK_NEIGH:
         capy_neigh_timer(s);
+        break;
+    case CAPY_CLOCK_PRESSURE:
+        capy_pressure_timer(s);
         break;
     case CAPY_CLOCK_CNT:
         break;

@@ -37,6 +37,7 @@ struct capy_stack_cfg {
     uint32_t migrate_max;     /* migrations in flight, each direction */
     uint32_t memory_max;      /* records of finished migrations */
     uint32_t syn_backlog_max; /* connections in SYN_RECEIVED, per listener */
+    uint64_t sit_ns;          /* bytes that sit this long when blocks are short: reset; 0: never */
     bool syn_cookies;         /* beyond that bound; default true */
     uint32_t orphan_max;      /* closing connections without an application; 0: conn_max / 4 */
     /* Per second and peer (IPv4 address, IPv6 /64); 0: no limit. A second's worth may come at
@@ -247,6 +248,7 @@ struct capy_stack_counters {
     uint64_t arp_in, icmp_in, udp_in, tcp_in, no_listener, no_slot, backlog_full, neighbour_full;
     uint64_t not_ours, oversize;
     uint64_t syn_cookies_sent, syn_cookies_ok, syn_cookies_bad;
+    uint64_t pressure_resets;
     uint64_t accept_full; /* SYNs and completing ACKs dropped because a listener was paused */
     uint64_t time_wait_recycled, half_open_evicted, orphans_reset; /* age.c */
     uint64_t rate_limited[CAPY_RATE_CNT];

@@ -44,6 +44,8 @@ static uint32_t quota(const struct capy_tcp *tcb, const struct capy_tcp_env *env
     if (tcb->state == CAPY_TCP_CLOSED || tcb->fin_queued || used >= tcb->tune.snd_buf)
         return 0;
     uint64_t spare = (uint64_t)capy_tcp_blocks_to_send(env->blocks) * CAPY_BLOCK_LEN;
+    if (spare == 0)
+        spare = capy_tcp_share_left(env->blocks, used);
     return (uint32_t)capy_min64(spare, tcb->tune.snd_buf - used);
 }
 

@@ -71,7 +71,8 @@ enum capy_tcp_placed capy_tcp_place(struct capy_tcp *tcb, const struct capy_tcp_
     CAPY_ASSERT(len > 0 && pos >= tcb->rcv.nxt);
     if (pos > tcb->rcv.nxt)
         return place_ahead(tcb, env, pos, data, len);
-    if (capy_stream_write(&tcb->rcv.queue, env->blocks, pos, data, len) != CAPY_OK) {
+    if (!capy_tcp_may_pile_up(env->blocks, capy_tcp_readable(tcb)) ||
+        capy_stream_write(&tcb->rcv.queue, env->blocks, pos, data, len) != CAPY_OK) {
         env->count->no_block_drops++;
         return CAPY_TCP_PLACED_NOTHING;
     }
