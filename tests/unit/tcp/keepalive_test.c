@@ -139,6 +139,13 @@ static void test_a_user_timeout_replaces_the_count(void **state)
     pass(&e, CAPY_SEC(INTERVAL_S));
     assert_int_equal(e.events, CAPY_TCP_TIMED_OUT);
     end_done(&e);
+    /* One that ends before the first probe leaves that probe its time. */
+    start(&e);
+    set(&e, CAPY_OPTION_USER_TIMEOUT_NS, CAPY_SEC(1));
+    probe_comes_after(&e, IDLE_S);
+    pass(&e, CAPY_SEC(INTERVAL_S));
+    assert_int_equal(e.events, CAPY_TCP_TIMED_OUT);
+    end_done(&e);
 }
 
 /* A peer's probe is answered, whether or not we ask ourselves. */
