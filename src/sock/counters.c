@@ -58,6 +58,7 @@ static const struct row tcp_rows[] = {
     TCP(retrans_segs),
     TCP(fast_retrans),
     TCP(rto_fired),
+    TCP(spurious_losses),
     TCP(dup_acks_in),
     TCP(ooo_segs_in),
     TCP(bad_seq),

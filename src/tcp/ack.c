@@ -54,7 +54,7 @@ static void advance_una(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     if (tcb->probe == CAPY_TCP_PROBE_TAIL || snd->una == snd->nxt)
         tcb->probe = CAPY_TCP_PROBE_NONE;
     capy_tcp_rtt_acked(tcb, env, a->ack, a->seg);
-    capy_tcp_recovery_advanced(tcb, env, acked, flight);
+    capy_tcp_recovery_advanced(tcb, env, a, acked, flight);
     capy_tcp_timers_progress(tcb, env);
 }
 
@@ -105,7 +105,7 @@ bool capy_tcp_take_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         capy_tcp_timers_restart(tcb);
     } else if (is_duplicate(tcb, a, window_changed)) {
         env->count->dup_acks_in++;
-        capy_tcp_recovery_duplicate(tcb, env);
+        capy_tcp_recovery_duplicate(tcb, env, a);
     }
     /* RFC 9293 MUST-37: a peer that answers probes of its closed window is alive. How long it may
      * stay closed all the same is the application's to say (RFC 6429 §3). */

@@ -10,10 +10,11 @@ struct capy_tcp_arrival {
     uint64_t seq, ack;   /* positions: in the peer's stream, in ours */
     const uint8_t *data; /* what is left after trimming, at seq */
     uint32_t len;
-    bool fin;           /* the FIN is behind data, within the window */
-    uint32_t sacked;    /* bytes that it newly reports to hold out of order */
-    uint64_t dsack_end; /* it reports a duplicate that ended here (RFC 2883); 0: none */
-    uint32_t events;    /* to be returned */
+    bool fin;                         /* the FIN is behind data, within the window */
+    uint32_t sacked;                  /* bytes that it newly reports to hold out of order */
+    uint32_t sacked_was;              /* snd.sacked before it */
+    uint64_t dsack_left, dsack_right; /* the duplicate that it reports (RFC 2883); 0: none */
+    uint32_t events;                  /* to be returned */
 };
 
 /* An ACK in answer to something suspect, at most one per interval (RFC 5961 §7). */

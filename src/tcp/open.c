@@ -110,7 +110,8 @@ void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     struct capy_tcp_snd *snd = &tcb->snd;
     snd->una = CAPY_TCP_POS_DATA;
     tcb->tune.mss_max = agreed_mss(tcb);
-    snd->rtx_nxt = snd->lost_end = snd->recover = snd->una;
+    snd->rtx_nxt = snd->lost_end = snd->una;
+    snd->recover = snd->una - 1;
     tcb->phase = CAPY_TCP_OPEN;
     tcb->probe = CAPY_TCP_PROBE_NONE;
     capy_tcp_cc_start(tcb);

@@ -4,6 +4,7 @@
 #include "tcp/congestion.h"
 #include "tcp/position.h"
 #include "tcp/reassembly.h"
+#include "tcp/recovery.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/sent.h"
@@ -142,7 +143,7 @@ static struct plan plan_lost(const struct capy_tcp *tcb, const struct capy_tcp_e
     const struct capy_tcp_snd *snd = &tcb->snd;
     uint64_t pos, end;
     bool at_once = tcb->probe == CAPY_TCP_PROBE_RETRANS;
-    if (!at_once && capy_tcp_undisturbed(tcb))
+    if (tcb->phase == CAPY_TCP_FRTO || (!at_once && capy_tcp_undisturbed(tcb)))
         return (struct plan){PLAN_NOTHING, 0, 0};
     if (!capy_tcp_next_lost(tcb, env, &pos, &end)) {
         if (at_once && snd->una < snd->nxt)
@@ -309,6 +310,8 @@ static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const 
         snd->tlp_end = snd->nxt;
         tcb->tlp_again = p->kind != PLAN_NEW;
     }
+    if (tcb->phase != CAPY_TCP_OPEN)
+        capy_tcp_recovery_sent(tcb, env, p->pos, end, p->kind != PLAN_NEW);
     tcb->sent_at = env->now;
     if (p->kind == PLAN_NEW && tcb->timer == CAPY_TCP_TIMER_TLP)
         capy_tcp_timers_restart(tcb);

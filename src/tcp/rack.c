@@ -95,7 +95,7 @@ static uint64_t reo_wnd(const struct capy_tcp *tcb, const struct capy_tcp_marks 
                   tcb->snd.sacked > (CAPY_TCP_DUP_THRESH - 1u) * tcb->snd.mss;
     if (!tcb->reordering && (tcb->phase != CAPY_TCP_OPEN || proven))
         return 0;
-    return capy_min64((tcb->reo_mult + UINT64_C(1)) * tcb->snd.min_rtt_ns / 4, tcb->rtt.srtt_ns);
+    return capy_min64((tcb->reo_mult + UINT64_C(1)) * shortest_rtt(tcb) / 4, tcb->rtt.srtt_ns);
 }
 
 /* ---- step 5 ---- */

@@ -1,6 +1,7 @@
 /* Range lists (tcp/ranges.h). The lists are short and mostly empty: linear walks are the fast way.
  */
 #include "tcp/ranges.h"
+#include "tcp/reserve.h"
 #include <string.h>
 
 static bool touches(const struct capy_tcp_range *r, uint64_t left, uint64_t right)
@@ -122,13 +123,21 @@ struct capy_tcp_marks *capy_tcp_marks_need(struct capy_tcp *tcb, const struct ca
         m->sacked.cnt = 0;
         m->sent.cnt = 0;
         m->dup = (struct capy_tcp_range){0};
+        m->episode = (struct capy_tcp_episode){0};
     }
     return marks_at(env->blocks, tcb->marks);
 }
 
+struct capy_tcp_marks *capy_tcp_marks_to_send(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    bool spare = tcb->marks != CAPY_NONE || capy_tcp_blocks_to_send(env->blocks) > 0;
+    return spare ? capy_tcp_marks_need(tcb, env) : NULL;
+}
+
 bool capy_tcp_marks_used(const struct capy_tcp_marks *m)
 {
-    return m->ooo.cnt + m->sacked.cnt + m->sent.cnt > 0 || m->dup.right != 0;
+    return m->ooo.cnt + m->sacked.cnt + m->sent.cnt > 0 || m->dup.right != 0 ||
+           m->episode.doubt != CAPY_TCP_DOUBT_NONE;
 }
 
 void capy_tcp_marks_settle(struct capy_tcp *tcb, const struct capy_tcp_env *env)

@@ -1,7 +1,8 @@
 /* Bounded lists of disjoint position ranges: what arrived out of order, and what the peer reports
  * to hold (SACK). Both lists of a connection share one block of the stack's pool with its send
- * records (tcp/sent.h), taken when the first of them appears and given back when all are empty, so
- * that an idle connection pays 4 bytes. */
+ * records (tcp/sent.h) and with what it remembers during recovery (tcp/episode.h), taken when the
+ * first of them appears and given back when all are empty, so that an idle connection pays 4 bytes.
+ */
 #ifndef CAPY_TCP_RANGES_H
 #define CAPY_TCP_RANGES_H
 
@@ -30,7 +31,7 @@ struct capy_tcp_run {
 };
 
 /* A flight in a steady state has no more than a run per 1/32 of a round trip. */
-#define CAPY_TCP_RUN_MAX 39u
+#define CAPY_TCP_RUN_MAX 34u
 
 /* Send records and the RACK variables that mean something only with them (RFC 8985 §5.2). */
 struct capy_tcp_sent {
@@ -43,11 +44,41 @@ struct capy_tcp_sent {
     struct capy_tcp_run r[CAPY_TCP_RUN_MAX]; /* ends ascend; the last one is snd.nxt */
 };
 
+/* What may still show that the loss of an episode was none. */
+enum capy_tcp_doubt {
+    CAPY_TCP_DOUBT_NONE,   /* there is no episode */
+    CAPY_TCP_DOUBT_UNSENT, /* nothing has gone again yet */
+    CAPY_TCP_DOUBT_ACK,    /* the ACK of what went again first, or F-RTO's next one */
+    CAPY_TCP_DOUBT_DSACK,  /* reports of duplicates */
+    CAPY_TCP_DOUBT_LATE,   /* the same, after recovery has ended */
+};
+
+/* Proportional rate reduction (tcp/prr.h), in bytes. */
+struct capy_tcp_prr {
+    uint32_t flight;         /* RecoverFS; 0: not in use */
+    uint32_t delivered, out; /* prr_delivered, prr_out */
+};
+
+/* An episode of recovery (tcp/episode.h). */
+struct capy_tcp_episode {
+    uint64_t first_at;    /* when its first retransmission left (RFC 3522's RetransmitTS) */
+    uint64_t original_at; /* and when that had left before, at the latest */
+    uint64_t start, end;  /* snd.una and snd.nxt as it began */
+    uint64_t turn;        /* una here: DOUBT_ACK gets its answer, DOUBT_LATE ends */
+    uint64_t told;        /* duplicates are counted up to here */
+    struct capy_tcp_cc before;
+    uint32_t again; /* bytes that went again and were not reported as duplicates */
+    struct capy_tcp_prr prr;
+    uint8_t doubt;  /* enum capy_tcp_doubt */
+    bool sent_once; /* just one segment has gone again, which F-RTO asks for */
+};
+
 struct capy_tcp_marks {
     struct capy_tcp_ranges ooo;    /* most recently changed first: RFC 2018 §4's order */
     struct capy_tcp_ranges sacked; /* ascending; never without send records */
     struct capy_tcp_range dup;     /* arrived twice and is not reported yet; 0, 0: nothing */
     struct capy_tcp_sent sent;
+    struct capy_tcp_episode episode;
 };
 
 _Static_assert(sizeof(struct capy_tcp_marks) <= CAPY_BLOCK_LEN, "the lists live in one block");
@@ -77,6 +108,9 @@ const struct capy_tcp_marks *capy_tcp_marks_in(const struct capy_tcp *tcb,
                                                const struct capy_blocks *blocks);
 /* The connection's lists to write to, taking a block if need be; NULL when the pool is empty. */
 struct capy_tcp_marks *capy_tcp_marks_need(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* The same for what only the sender needs, which leaves blocks that reading needs (tcp/reserve.h).
+ */
+struct capy_tcp_marks *capy_tcp_marks_to_send(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* True when there is anything to remember. */
 bool capy_tcp_marks_used(const struct capy_tcp_marks *m);
 /* Gives the block back when all lists are empty. */

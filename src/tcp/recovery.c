@@ -1,21 +1,31 @@
-/* Loss recovery (tcp/recovery.h). Three phases:
+/* Loss recovery (tcp/recovery.h). Four phases; "undone" is the finding of tcp/episode.h that nothing
+ * was lost:
  *
- *            loss proven                        una >= recover
- *   OPEN ------------------> RECOVERY ------------------------------> OPEN
- *     | RTO                     | RTO                                   ^
- *     +-------------------------+------> LOSS --------------------------+
+ *            loss proven                    una >= recover, or undone
+ *   OPEN ------------------> RECOVERY ---------------------------------> OPEN
+ *     | RTO                     | RTO                                      ^
+ *     +-------------------------+------> LOSS -----------------------------+
+ *                                        |  ^  one ACK, and there is new   |
+ *                                        v  |  data to send (RFC 5682)     |
+ *                                        FRTO -----------------------------+
  *
  * Retransmission itself is not here: output sends lost pieces as the pipe allows, the first of a
- * phase (probe RETRANS) without asking the pipe. Limited transmit (RFC 3042) needs no code: SACKed
- * bytes and duplicate ACKs leave the pipe and so make room for new data. With SACK, RACK proves loss
- * (RFC 8985), that of retransmissions as well, also after a timeout.
+ * phase (probe RETRANS) without asking the pipe. In RECOVERY the window is what proportional rate
+ * reduction makes it (tcp/prr.h), and ssthresh in the end; after an RTO it grows from one segment.
+ * Limited transmit (RFC 3042) needs no code: SACKed bytes and duplicate ACKs leave the pipe and so
+ * make room for new data. With SACK, RACK proves loss (RFC 8985), that of retransmissions as well,
+ * also after a timeout.
  *
  * DEVIATION(RFC 6675 §4 NextSeg): rules 3 and 4 (retransmitting what is not known to be lost,
- * rescue retransmission) are left out; the tail loss probe does their work.
+ * rescue retransmission) are left out. What they are for is a tail lost together with the hole
+ * before it: as soon as the hole's retransmission arrives RACK knows that the tail, which left
+ * earlier, is lost.
  * DEVIATION(RFC 8985 §6.3): an RTO takes everything for lost, not only what RACK would. */
 #include "tcp/recovery.h"
 #include "tcp/congestion.h"
+#include "tcp/episode.h"
 #include "tcp/position.h"
+#include "tcp/prr.h"
 #include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
@@ -23,9 +33,24 @@
 /* RFC 8985 §7.2: a lone segment's ACK may be delayed; kernels delay by at least 40 ms. */
 #define PEER_DELACK_NS CAPY_MS(40)
 
+/* Phases of slow start after an RTO. */
+static bool timed_out(const struct capy_tcp *tcb)
+{
+    return tcb->phase == CAPY_TCP_LOSS || tcb->phase == CAPY_TCP_FRTO;
+}
+
+/* During recovery the window is PRR's; what it reduces toward is the congestion control's. */
+static void settle_window(struct capy_tcp *tcb)
+{
+    if (tcb->phase == CAPY_TCP_RECOVERY)
+        tcb->cc.cwnd = tcb->cc.ssthresh;
+}
+
 static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
+    settle_window(tcb);
+    capy_tcp_episode_begin(tcb, env);
     tcb->phase = CAPY_TCP_RECOVERY;
     snd->recover = snd->nxt;
     snd->tlp_end = 0;
@@ -35,41 +60,59 @@ static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     /* RFC 5681 §3.2 step 2: without what limited transmit added; in a second cut, without what left
      * before the first. */
     capy_tcp_cc_lost(tcb, capy_min32(capy_tcp_flight(tcb), tcb->cc.cwnd));
+    capy_tcp_prr_begin(tcb, env);
     env->count->fast_retrans++;
 }
 
 /* What RACK finds by now. */
-static void look_by_time(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+static enum capy_tcp_rack_found look_by_time(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     if (tcb->marks == CAPY_NONE)
-        return;
+        return CAPY_TCP_RACK_NOTHING;
     enum capy_tcp_rack_found found = capy_tcp_rack_detect(tcb, env);
-    if (found == CAPY_TCP_RACK_NOTHING || tcb->phase == CAPY_TCP_LOSS)
-        return;
+    if (found == CAPY_TCP_RACK_NOTHING || timed_out(tcb))
+        return found;
     /* RFC 5681 §4.3: a lost retransmission is a second sign of congestion. */
     if (tcb->phase == CAPY_TCP_OPEN || found == CAPY_TCP_RACK_LOST_AGAIN) {
-        capy_tcp_sent_need(tcb, env)->cut_at = env->now;
+        struct capy_tcp_sent *l = capy_tcp_sent_need(tcb, env);
         enter_recovery(tcb, env);
+        l->cut_at = env->now;
     }
+    return found;
 }
 
-/* An ACK said that something arrived: what does that prove about the rest? */
-static void look_for_loss(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+/* RFC 6582 §3.2 step 2, the "careful" variant: duplicates of what was retransmitted needlessly are
+ * no sign of another loss, so the ACK must be beyond the last recovery. */
+static bool three_duplicates(const struct capy_tcp *tcb)
 {
+    return tcb->phase == CAPY_TCP_OPEN && tcb->snd.dup_acks >= CAPY_TCP_DUP_THRESH &&
+           tcb->snd.una > tcb->snd.recover;
+}
+
+/* An ACK said that something arrived, delivered bytes in all: what does that prove about the rest?
+ */
+static void look_for_loss(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t delivered,
+                          bool advanced)
+{
+    bool safe = false;
     if (tcb->sack_ok)
-        look_by_time(tcb, env);
-    else if (tcb->phase == CAPY_TCP_OPEN && tcb->snd.dup_acks >= CAPY_TCP_DUP_THRESH)
+        safe = look_by_time(tcb, env) == CAPY_TCP_RACK_NOTHING && advanced;
+    else if (three_duplicates(tcb))
         enter_recovery(tcb, env);
+    if (tcb->phase == CAPY_TCP_RECOVERY)
+        capy_tcp_prr_acked(tcb, env, delivered, safe);
 }
 
 /* RFC 6582 §3.2 step 3, a partial acknowledgment: the next segment is lost as well, and goes out
  * now. Of what was acknowledged all but the retransmitted segment had left the pipe by duplicate
- * ACKs. */
+ * ACKs. The RTO timer starts over each time ("slow but steady", §4). */
 static void advance_without_sack(struct capy_tcp *tcb, uint32_t acked)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
     uint32_t counted = acked > snd->mss ? acked - snd->mss : 0;
     snd->sacked -= capy_min32(snd->sacked, counted);
+    if (tcb->phase != CAPY_TCP_RECOVERY)
+        return;
     snd->lost_end = capy_min64(snd->una + snd->mss, snd->nxt);
     tcb->probe = CAPY_TCP_PROBE_RETRANS;
 }
@@ -80,7 +123,7 @@ static void judge_tlp(struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
     struct capy_tcp_snd *snd = &tcb->snd;
     if (snd->tlp_end == 0 || a->ack < snd->tlp_end)
         return;
-    bool twice = a->dsack_end == snd->tlp_end;
+    bool twice = a->dsack_right == snd->tlp_end;
     bool repaired = tcb->tlp_again && !twice && a->ack > snd->tlp_end;
     bool told = a->ack == snd->una && a->seg->sack_cnt == 0 && capy_tcp_segment_len(a->seg) == 0;
     if (!tcb->tlp_again || twice || told || repaired)
@@ -92,63 +135,82 @@ static void judge_tlp(struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
 void capy_tcp_recovery_told(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                             const struct capy_tcp_arrival *a)
 {
-    if (a->dsack_end != 0)
-        capy_tcp_rack_dsack(tcb, env);
     judge_tlp(tcb, a);
+    if (a->dsack_right == 0)
+        return;
+    capy_tcp_rack_dsack(tcb, env);
+    capy_tcp_episode_dsack(tcb, env, a);
 }
 
-/* RECOVERY or LOSS ends when all is acknowledged that was out when it began. */
-static void leave_if_recovered(struct capy_tcp *tcb)
+/* All phases end when all is acknowledged that was out when they began. */
+static void leave_if_recovered(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     if (tcb->phase == CAPY_TCP_OPEN || tcb->snd.una < tcb->snd.recover)
         return;
+    settle_window(tcb);
     tcb->phase = CAPY_TCP_OPEN;
     tcb->probe = CAPY_TCP_PROBE_NONE;
     capy_tcp_rack_recovered(tcb);
+    capy_tcp_episode_over(tcb, env);
 }
 
 void capy_tcp_recovery_advanced(struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                                uint32_t acked, uint32_t flight)
+                                const struct capy_tcp_arrival *a, uint32_t acked, uint32_t flight)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
     snd->dup_acks = 0;
     snd->rtx_nxt = capy_max64(snd->rtx_nxt, snd->una);
     snd->lost_end = capy_max64(snd->lost_end, snd->una);
-    snd->recover = capy_max64(snd->recover, snd->una);
+    snd->recover = capy_max64(snd->recover, snd->una - 1);
     enum capy_tcp_phase phase = (enum capy_tcp_phase)tcb->phase;
-    leave_if_recovered(tcb);
+    if (tcb->marks != CAPY_NONE)
+        capy_tcp_episode_acked(tcb, env, a);
+    leave_if_recovered(tcb, env);
     capy_tcp_scoreboard_trim(tcb, env);
     /* The window grows outside of fast recovery; the ACK that ends one leaves it at ssthresh. */
-    if (phase != CAPY_TCP_RECOVERY)
+    if (phase != CAPY_TCP_RECOVERY && tcb->phase != CAPY_TCP_FRTO)
         capy_tcp_cc_acked(tcb, env, acked, flight);
     if (!tcb->sack_ok && tcb->phase == CAPY_TCP_OPEN)
         snd->sacked = 0;
-    if (!tcb->sack_ok && tcb->phase == CAPY_TCP_RECOVERY)
+    else if (!tcb->sack_ok)
         advance_without_sack(tcb, acked);
-    else
-        look_for_loss(tcb, env);
+    look_for_loss(tcb, env, acked + snd->sacked - a->sacked_was, true);
 }
 
-void capy_tcp_recovery_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+void capy_tcp_recovery_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                                 const struct capy_tcp_arrival *a)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
     if (snd->dup_acks < UINT8_MAX)
         snd->dup_acks++;
-    look_for_loss(tcb, env);
+    if (tcb->phase == CAPY_TCP_FRTO)
+        capy_tcp_episode_duplicate(tcb, env);
     if (!tcb->sack_ok && tcb->phase != CAPY_TCP_LOSS) {
         uint32_t flight = capy_tcp_flight(tcb);
         snd->sacked = capy_min32(snd->sacked + snd->mss, flight > snd->mss ? flight - snd->mss : 0);
     }
+    look_for_loss(tcb, env, snd->sacked - a->sacked_was, false);
+}
+
+void capy_tcp_recovery_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t pos,
+                            uint64_t end, bool again)
+{
+    if (again)
+        capy_tcp_episode_sent(tcb, env, pos, end);
+    capy_tcp_prr_sent(tcb, env, (uint32_t)(end - pos));
 }
 
 void capy_tcp_recovery_waited(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    look_by_time(tcb, env);
+    if (look_by_time(tcb, env) != CAPY_TCP_RACK_NOTHING)
+        capy_tcp_prr_acked(tcb, env, 0, false);
 }
 
 void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
+    settle_window(tcb);
+    capy_tcp_episode_begin(tcb, env);
     capy_tcp_cc_timed_out(tcb, tcb->backoff > 0);
     capy_tcp_scoreboard_clear(tcb, env);
     capy_tcp_rtt_cancel(tcb);

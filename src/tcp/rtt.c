@@ -64,6 +64,13 @@ void capy_tcp_rtt_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, ui
         sample(tcb, ms * TS_TICK_NS);
 }
 
+void capy_tcp_rtt_spurious(struct capy_tcp *tcb, uint64_t r)
+{
+    struct capy_tcp_rtt *t = &tcb->rtt;
+    t->srtt_ns = capy_max64(t->srtt_ns, r);
+    t->rttvar_ns = capy_max64(t->rttvar_ns, r / 2);
+}
+
 uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     const struct capy_tcp_rtt *t = &tcb->rtt;

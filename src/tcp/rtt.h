@@ -11,6 +11,8 @@ void capy_tcp_rtt_cancel(struct capy_tcp *tcb);
 /* New data was acknowledged up to ack; seg may carry an echoed timestamp. */
 void capy_tcp_rtt_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t ack,
                         const struct capy_tcp_segment *seg);
+/* A timeout was spurious: an ACK of what timed out came after r ns (RFC 4015 §3.2). */
+void capy_tcp_rtt_spurious(struct capy_tcp *tcb, uint64_t r);
 /* The timeout now, backed off. */
 uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
 

@@ -5,8 +5,8 @@
 #include "tcp/rack.h"
 
 /* RFC 2883 §4: the first block reports a duplicate when it lies below the ACK, or within the second
- * block. The end of the duplicate; 0 when there is none. */
-static uint64_t dsack_end(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
+ * block. */
+static void take_dsack(const struct capy_tcp *tcb, struct capy_tcp_arrival *a)
 {
     const struct capy_tcp_segment *seg = a->seg;
     struct capy_seq iss = tcb->snd.iss;
@@ -14,18 +14,19 @@ static uint64_t dsack_end(const struct capy_tcp *tcb, const struct capy_tcp_arri
     uint64_t left = capy_tcp_pos_of(iss, seg->sack[0].left, una);
     uint64_t right = capy_tcp_pos_of(iss, seg->sack[0].right, una);
     if (left >= right || left < CAPY_TCP_POS_DATA || left + tcb->snd.wnd_max < una)
-        return 0; /* RFC 8985 §6.2 step 4 trusts it, so it must be something that we sent */
-    if (right <= a->ack)
-        return right;
-    if (seg->sack_cnt < 2 || left < capy_tcp_pos_of(iss, seg->sack[1].left, una) ||
-        right > capy_tcp_pos_of(iss, seg->sack[1].right, una))
-        return 0;
-    return right;
+        return; /* RFC 8985 §6.2 step 4 trusts it, so it must be something that we sent */
+    bool within = seg->sack_cnt >= 2 && left >= capy_tcp_pos_of(iss, seg->sack[1].left, una) &&
+                  right <= capy_tcp_pos_of(iss, seg->sack[1].right, una);
+    if (right > a->ack && !within)
+        return;
+    a->dsack_left = left;
+    a->dsack_right = right;
 }
 
 void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                              struct capy_tcp_arrival *a)
 {
+    a->sacked_was = tcb->snd.sacked;
     if (!tcb->sack_ok || (a->seg->sack_cnt == 0 && tcb->marks == CAPY_NONE))
         return;
     struct capy_tcp_snd *snd = &tcb->snd;
@@ -36,7 +37,7 @@ void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *en
         capy_tcp_rack_delivered(tcb, env, seg, snd->una, a->ack, fack);
     if (seg->sack_cnt == 0)
         return;
-    a->dsack_end = dsack_end(tcb, a);
+    take_dsack(tcb, a);
     for (uint32_t i = 0; i < seg->sack_cnt; i++) {
         uint64_t left = capy_tcp_pos_of(snd->iss, seg->sack[i].left, snd->una);
         uint64_t right = capy_tcp_pos_of(snd->iss, seg->sack[i].right, snd->una);
@@ -50,9 +51,8 @@ void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *en
         (void)capy_tcp_ranges_add(&capy_tcp_marks_need(tcb, env)->sacked, left, right,
                                   CAPY_TCP_ASCENDING);
     }
-    uint32_t before = snd->sacked;
     snd->sacked = capy_tcp_ranges_total(&capy_tcp_marks(tcb, env)->sacked);
-    a->sacked = snd->sacked - before;
+    a->sacked = snd->sacked - a->sacked_was;
 }
 
 void capy_tcp_scoreboard_trim(struct capy_tcp *tcb, const struct capy_tcp_env *env)

@@ -1,7 +1,6 @@
 /* Send records (tcp/sent.h). Lists are short; all walks are linear. Times are compared by their
  * difference, because ages may exceed the clock of a host that a connection moved to. */
 #include "tcp/sent.h"
-#include "tcp/reserve.h"
 #include <string.h>
 
 /* Bytes that leave within this part of a round trip share a run. Its time is that of the first of
@@ -79,9 +78,7 @@ static void from_block(struct capy_tcp *tcb, struct capy_tcp_sent *l)
 
 struct capy_tcp_sent *capy_tcp_sent_need(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    if (tcb->marks == CAPY_NONE && capy_tcp_blocks_to_send(env->blocks) == 0)
-        return NULL;
-    struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
+    struct capy_tcp_marks *m = capy_tcp_marks_to_send(tcb, env);
     if (!m)
         return NULL;
     if (m->sent.cnt == 0)
@@ -132,6 +129,17 @@ bool capy_tcp_sent_went(struct capy_tcp *tcb, const struct capy_tcp_env *env, ui
     const struct capy_tcp_ranges *sacked = &capy_tcp_marks(tcb, env)->sacked;
     replace(l, snd->una, capy_tcp_ranges_gap_end(sacked, snd->una, pos), run, share_ns);
     return true;
+}
+
+void capy_tcp_sent_nothing_lost(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    struct capy_tcp_snd *snd = &tcb->snd;
+    snd->rtx_nxt = snd->lost_end = snd->una;
+    if (tcb->marks == CAPY_NONE)
+        return;
+    struct capy_tcp_sent *l = &capy_tcp_marks_need(tcb, env)->sent;
+    for (uint32_t i = 0; i < l->cnt; i++)
+        l->r[i].lost = false;
 }
 
 void capy_tcp_sent_trim(struct capy_tcp *tcb, struct capy_tcp_marks *m)

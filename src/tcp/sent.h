@@ -14,6 +14,8 @@ struct capy_tcp_sent *capy_tcp_sent_need(struct capy_tcp *tcb, const struct capy
 /* [pos, end) leaves now; before snd.nxt and sent_at say so. True when the records know. */
 bool capy_tcp_sent_went(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t pos,
                         uint64_t end, bool again);
+/* What was taken for lost is in flight after all. */
+void capy_tcp_sent_nothing_lost(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* snd.una advanced; forgets the records when the block itself says the same. */
 void capy_tcp_sent_trim(struct capy_tcp *tcb, struct capy_tcp_marks *m);
 /* Ends run i at pos, within it; what is behind becomes a run of its own. False: no room. */

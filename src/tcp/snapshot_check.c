@@ -46,7 +46,7 @@ static bool state_ok(const struct capy_tcp *tcb)
         return false;
     }
     return tcb->fin_queued == ours && (tcb->rcv.nxt > capy_tcp_fin_pos(tcb)) == theirs &&
-           tcb->phase <= CAPY_TCP_LOSS && tcb->probe <= CAPY_TCP_PROBE_RESET &&
+           tcb->phase <= CAPY_TCP_FRTO && tcb->probe <= CAPY_TCP_PROBE_RESET &&
            tcb->congestion < CAPY_TCP_CONGESTION_CNT &&
            (tcb->probe != CAPY_TCP_PROBE_RESET || tcb->app_gone);
 }
@@ -131,16 +131,20 @@ static bool rcv_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
            rcv->wscale <= (tcb->wscale_ok ? 14u : 0u) && mss_ok(tcb, env, rcv->mss);
 }
 
+static bool cc_ok(const struct capy_tcp_cc *cc)
+{
+    uint32_t cwnd_limit = CAPY_TCP_CWND_MAX + 2u * UINT16_MAX; /* one step beyond the cap */
+    return cc->cwnd > 0 && cc->cwnd <= cwnd_limit && cc->ssthresh <= cwnd_limit &&
+           cc->acked <= 2 * cwnd_limit && cc->w_max <= cwnd_limit && cc->w_est <= cwnd_limit &&
+           cc->k_ms <= K_MAX_MS;
+}
+
 static bool path_ok(const struct capy_tcp *tcb)
 {
     const struct capy_tcp_rtt *rtt = &tcb->rtt;
-    const struct capy_tcp_cc *cc = &tcb->cc;
-    uint32_t cwnd_limit = CAPY_TCP_CWND_MAX + 2u * UINT16_MAX; /* one step beyond the cap */
     return rtt->srtt_ns <= RTT_MAX_NS && rtt->rttvar_ns <= RTT_MAX_NS &&
            (rtt->srtt_ns > 0 || rtt->rttvar_ns == 0) && rtt->timed_pos <= tcb->snd.nxt &&
-           cc->cwnd > 0 && cc->cwnd <= cwnd_limit && cc->ssthresh <= cwnd_limit &&
-           cc->acked <= 2 * cwnd_limit && cc->w_max <= cwnd_limit && cc->w_est <= cwnd_limit &&
-           cc->k_ms <= K_MAX_MS;
+           cc_ok(&tcb->cc);
 }
 
 /* Disjoint, not touching, within (low, high]. */
@@ -177,6 +181,20 @@ static bool sent_ok(const struct capy_tcp *tcb, const struct capy_tcp_marks *mar
            snd->lost_end == snd->una && snd->rtx_nxt == snd->una;
 }
 
+/* An episode needs something in flight; F-RTO needs an episode, and has an ACK to wait for. */
+static bool episode_ok(const struct capy_tcp *tcb, const struct capy_tcp_episode *ep)
+{
+    if (ep->doubt == CAPY_TCP_DOUBT_NONE)
+        return tcb->phase != CAPY_TCP_FRTO;
+    uint64_t nxt = tcb->snd.nxt;
+    bool late = ep->doubt == CAPY_TCP_DOUBT_LATE;
+    return ep->doubt <= CAPY_TCP_DOUBT_LATE && late == (tcb->phase == CAPY_TCP_OPEN) &&
+           (tcb->phase != CAPY_TCP_FRTO || ep->doubt == CAPY_TCP_DOUBT_ACK) && tcb->snd.una < nxt &&
+           ep->turn <= nxt && ep->told <= nxt && ep->end <= nxt &&
+           (!late || ep->turn > tcb->snd.una) && ep->prr.flight <= SPAN_MAX &&
+           (tcb->phase == CAPY_TCP_RECOVERY || ep->prr.flight == 0) && cc_ok(&ep->before);
+}
+
 /* A duplicate to be told of: among what we hold, in order or not. */
 static bool dup_ok(const struct capy_tcp *tcb, const struct capy_tcp_range *dup)
 {
@@ -195,6 +213,6 @@ bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *en
            ranges_ok(&marks->ooo, rcv->nxt,
                      capy_min64(capy_tcp_rcv_edge(tcb), capy_tcp_fin_pos(tcb)), false) &&
            ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) && sent_ok(tcb, marks) &&
-           capy_tcp_tuning_ok(&tcb->tune) && dup_ok(tcb, &marks->dup) &&
-           meta->app_len <= CAPY_APP_STATE_MAX;
+           capy_tcp_tuning_ok(&tcb->tune) && episode_ok(tcb, &marks->episode) &&
+           dup_ok(tcb, &marks->dup) && meta->app_len <= CAPY_APP_STATE_MAX;
 }

@@ -118,7 +118,7 @@ static void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_after(c, &snd->end, snd->queue.start);
     capy_codec_after(c, &snd->rtx_nxt, snd->una);
     capy_codec_after(c, &snd->lost_end, snd->una);
-    capy_codec_after(c, &snd->recover, snd->una);
+    capy_codec_after(c, &snd->recover, snd->una - 1);
     capy_codec_after_or(c, &snd->tlp_end, snd->una - 1, 0); /* may be una: its fate is open */
     capy_codec_u32(c, &snd->wnd);
     capy_codec_u32(c, &snd->wnd_max);
@@ -174,16 +174,8 @@ static void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_u8(c, &rcv->wscale);
 }
 
-static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
+static void walk_cc(struct capy_codec *c, struct capy_tcp_cc *cc)
 {
-    struct capy_tcp_rtt *rtt = &tcb->rtt;
-    capy_codec_int(c, &rtt->srtt_ns);
-    capy_codec_int(c, &rtt->rttvar_ns);
-    capy_codec_after_or(c, &rtt->timed_pos, tcb->snd.una, 0);
-    if (rtt->timed_pos != 0)
-        capy_codec_age(c, &rtt->timed_at);
-    capy_codec_u32(c, &tcb->snd.min_rtt_ns);
-    struct capy_tcp_cc *cc = &tcb->cc;
     capy_codec_u32(c, &cc->cwnd);
     capy_codec_u32(c, &cc->ssthresh);
     capy_codec_u32(c, &cc->acked);
@@ -198,6 +190,18 @@ static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
         capy_codec_age(c, &cc->epoch_at);
     else
         cc->epoch_at = CAPY_NEVER;
+}
+
+static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    struct capy_tcp_rtt *rtt = &tcb->rtt;
+    capy_codec_int(c, &rtt->srtt_ns);
+    capy_codec_int(c, &rtt->rttvar_ns);
+    capy_codec_after_or(c, &rtt->timed_pos, tcb->snd.una, 0);
+    if (rtt->timed_pos != 0)
+        capy_codec_age(c, &rtt->timed_at);
+    capy_codec_u32(c, &tcb->snd.min_rtt_ns);
+    walk_cc(c, &tcb->cc);
 }
 
 static void walk_ranges(struct capy_codec *c, struct capy_tcp_ranges *l, uint64_t base)
@@ -243,6 +247,30 @@ static void walk_sent(struct capy_codec *c, struct capy_tcp_sent *l, uint64_t un
     }
 }
 
+static void walk_episode(struct capy_codec *c, struct capy_tcp_episode *ep)
+{
+    capy_codec_u8(c, &ep->doubt);
+    if (ep->doubt == CAPY_TCP_DOUBT_NONE)
+        return;
+    capy_codec_age(c, &ep->original_at);
+    if (ep->doubt != CAPY_TCP_DOUBT_UNSENT) {
+        capy_codec_age(c, &ep->first_at);
+        capy_codec_after(c, &ep->turn, CAPY_TCP_POS_DATA);
+    }
+    capy_codec_after(c, &ep->told, CAPY_TCP_POS_DATA);
+    capy_codec_after(c, &ep->end, CAPY_TCP_POS_DATA);
+    capy_codec_u32(c, &ep->again);
+    uint8_t sent_once = ep->sent_once;
+    capy_codec_u8(c, &sent_once);
+    ep->sent_once = sent_once == 1;
+    if (sent_once > 1)
+        c->bad = true;
+    walk_cc(c, &ep->before);
+    capy_codec_u32(c, &ep->prr.flight);
+    capy_codec_u32(c, &ep->prr.delivered);
+    capy_codec_u32(c, &ep->prr.out);
+}
+
 void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          struct capy_tcp_marks *marks, struct capy_snap_meta *meta)
 {
@@ -258,6 +286,7 @@ void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
     walk_ranges(c, &marks->ooo, tcb->rcv.nxt);
     walk_ranges(c, &marks->sacked, tcb->snd.una);
     walk_sent(c, &marks->sent, tcb->snd.una);
+    walk_episode(c, &marks->episode);
     capy_codec_after_or(c, &marks->dup.left, CAPY_TCP_POS_SYN, 0);
     if (marks->dup.left != 0)
         capy_codec_after(c, &marks->dup.right, marks->dup.left);

@@ -47,6 +47,8 @@ enum capy_tcp_phase {
     CAPY_TCP_OPEN,     /* nothing known to be lost */
     CAPY_TCP_RECOVERY, /* fast recovery until snd.una reaches snd.recover (RFC 6675, RFC 6582) */
     CAPY_TCP_LOSS,     /* after an RTO, until snd.una reaches snd.recover (RFC 6675 §5.1) */
+    CAPY_TCP_FRTO,     /* after an RTO that may have been spurious: new data goes instead of lost
+                          data until the next ACK tells (RFC 5682 step 3) */
 };
 
 /* One segment that goes out regardless of windows. */
@@ -163,7 +165,7 @@ struct capy_tcp {
 
     /* ---- what stays ------------------------------------------------------------------------- */
     uint32_t
-        marks; /* block of the pool that holds the range lists, CAPY_NONE when both are empty */
+        marks; /* block of the pool that holds tcp/ranges.h's lists, CAPY_NONE when all are empty */
     uint32_t retrans_segs;
 };
 

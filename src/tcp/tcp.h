@@ -39,6 +39,7 @@ void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg);
 struct capy_tcp_counters {
     uint64_t segs_in, segs_out, bytes_in, bytes_out;
     uint64_t retrans_segs, fast_retrans, rto_fired, dup_acks_in, ooo_segs_in;
+    uint64_t spurious_losses; /* recoveries that were undone: nothing was lost */
     uint64_t bad_seq, bad_ack, paws_drops, challenge_acks, resets_in, resets_out;
     uint64_t no_block_drops, zero_window_probes, keepalive_probes;
 };

@@ -159,6 +159,7 @@ uint32_t in(struct end *e, struct in s)
         .flags = s.flags,
         .opts = e->in_opts,
         .ts_val = e->in_ts,
+        .ts_ecr = e->in_ecr,
         .data = data,
         .data_len = s.len,
     };

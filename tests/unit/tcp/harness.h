@@ -40,7 +40,7 @@ struct end {
     struct end *twin;             /* must behave alike from now on, see end_twin */
     uint64_t ahead_ns;            /* a twin's clock less the other's */
     uint8_t in_opts;              /* options that `in` adds: timestamps */
-    uint32_t in_ts;
+    uint32_t in_ts, in_ecr;
 };
 
 /* A fresh endpoint with default configuration but for mss_max = MSS. Time starts at one second. */

@@ -158,6 +158,45 @@ static void test_send_records(void **state)
     end_done(&s.e);
 }
 
+static void test_episode(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    struct capy_tcp_episode *ep = &s.marks.episode;
+    REFUSED((s.tcb.phase = CAPY_TCP_FRTO, s.tcb.snd.recover = s.tcb.snd.nxt)); /* without one */
+    *ep = (struct capy_tcp_episode){
+        .doubt = CAPY_TCP_DOUBT_ACK,
+        .turn = s.tcb.snd.una + 1,
+        .told = s.tcb.snd.una,
+        .end = s.tcb.snd.nxt,
+        .before = s.tcb.cc,
+        .prr = {.flight = 1000},
+    };
+    REFUSED(s.tcb.phase = CAPY_TCP_OPEN); /* it would be late */
+    s.tcb.phase = CAPY_TCP_RECOVERY;
+    s.tcb.snd.recover = s.tcb.snd.nxt;
+    assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
+    REFUSED(ep->doubt = CAPY_TCP_DOUBT_LATE + 1);
+    REFUSED(ep->doubt = CAPY_TCP_DOUBT_LATE); /* while it lasts */
+    REFUSED(ep->turn = s.tcb.snd.nxt + 1);
+    REFUSED(ep->told = s.tcb.snd.nxt + 1);
+    REFUSED(ep->end = s.tcb.snd.nxt + 1);
+    REFUSED(ep->prr.flight = UINT32_MAX);
+    REFUSED(ep->before.cwnd = 0);
+    REFUSED(ep->before.k_ms = UINT32_MAX);
+    REFUSED(s.tcb.phase = CAPY_TCP_LOSS); /* where PRR has no say */
+    ep->prr.flight = 0;
+    s.tcb.phase = CAPY_TCP_FRTO;
+    assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
+    REFUSED(ep->doubt = CAPY_TCP_DOUBT_DSACK); /* F-RTO awaits an ACK */
+    s.tcb.phase = CAPY_TCP_OPEN;
+    ep->doubt = CAPY_TCP_DOUBT_LATE;
+    assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
+    REFUSED(ep->turn = s.tcb.snd.una); /* would be over */
+    end_done(&s.e);
+}
+
 static void test_timers_and_path(void **state)
 {
     (void)state;
@@ -185,9 +224,13 @@ static void test_timers_and_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states_and_enumerations), cmocka_unit_test(test_sending_half),
-        cmocka_unit_test(test_receiving_half),          cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_duplicate_to_be_told),    cmocka_unit_test(test_send_records),
+        cmocka_unit_test(test_states_and_enumerations),
+        cmocka_unit_test(test_sending_half),
+        cmocka_unit_test(test_receiving_half),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_duplicate_to_be_told),
+        cmocka_unit_test(test_send_records),
+        cmocka_unit_test(test_episode),
         cmocka_unit_test(test_timers_and_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
