@@ -39,18 +39,21 @@ static bool goes_on(const struct capy_tcp *tcb, const struct capy_tcp_episode *e
            (ep->doubt == CAPY_TCP_DOUBT_DSACK && timed_out);
 }
 
-void capy_tcp_episode_begin(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+/* So is what follows while duplicates are being reported, where nothing else tells: then all of
+ * both must be. */
+static bool joins(const struct capy_tcp *tcb, const struct capy_tcp_episode *ep)
 {
-    struct capy_tcp_marks *m =
-        tcb->snd.una < CAPY_TCP_POS_DATA ? NULL : capy_tcp_marks_to_send(tcb, env);
-    if (!m || goes_on(tcb, &m->episode))
-        return;
+    return ep->doubt == CAPY_TCP_DOUBT_LATE && ep->told_left != 0 && !tcb->ts_ok;
+}
+
+static void begin(struct capy_tcp *tcb, struct capy_tcp_marks *m)
+{
     uint64_t una = tcb->snd.una;
     m->episode = (struct capy_tcp_episode){
         .doubt = CAPY_TCP_DOUBT_UNSENT,
         .original_at = m->sent.cnt > 0 ? m->sent.r[0].at : tcb->sent_at,
+        .start = una,
         .end = una,
-        .told = una,
         .before = tcb->cc,
     };
     /* A probe, or a retransmission of an episode before, may be reported as a duplicate yet. */
@@ -60,6 +63,16 @@ void capy_tcp_episode_begin(struct capy_tcp *tcb, const struct capy_tcp_env *env
             m->episode.again += (uint32_t)(m->sent.r[i].end - start);
             m->episode.end = m->sent.r[i].end;
         }
+}
+
+void capy_tcp_episode_begin(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    struct capy_tcp_marks *m =
+        tcb->snd.una < CAPY_TCP_POS_DATA ? NULL : capy_tcp_marks_to_send(tcb, env);
+    if (m && joins(tcb, &m->episode))
+        m->episode.doubt = CAPY_TCP_DOUBT_DSACK;
+    else if (m && !goes_on(tcb, &m->episode))
+        begin(tcb, m);
 }
 
 void capy_tcp_episode_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t pos,
@@ -175,17 +188,21 @@ void capy_tcp_episode_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env 
         frto_failed(tcb, ep);
 }
 
-/* RFC 3708 §3. Reports are counted in ascending order only, so that one that the network repeats is
- * not counted twice; whatever else is lost or out of order means that nothing is undone. */
+/* RFC 3708 §3. A report amid those that came before may be one that the network repeats: it does not
+ * count. Whatever of the reports is lost means that nothing is undone. */
 void capy_tcp_episode_dsack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                             const struct capy_tcp_arrival *a)
 {
     struct capy_tcp_episode *ep = episode(tcb, env);
-    if (!ep || a->dsack_left < ep->told || a->dsack_right > ep->end)
+    uint64_t left = a->dsack_left, right = a->dsack_right;
+    if (!ep || left < ep->start || right > ep->end ||
+        (left < ep->told_right && right > ep->told_left))
         return;
-    ep->told = a->dsack_right;
-    uint32_t n = (uint32_t)(a->dsack_right - a->dsack_left);
-    ep->again -= capy_min32(n, ep->again);
+    ep->told_left = ep->told_left == 0 ? left : capy_min64(left, ep->told_left);
+    ep->told_right = capy_max64(right, ep->told_right);
+    ep->again -= capy_min32((uint32_t)(right - left), ep->again);
+    if (tcb->phase != CAPY_TCP_LOSS && tcb->phase != CAPY_TCP_FRTO)
+        tcb->reordering = true; /* the original arrived: it had been overtaken */
     if (ep->again == 0 && ep->doubt != CAPY_TCP_DOUBT_UNSENT)
         undo(tcb, env, ep);
 }

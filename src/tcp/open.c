@@ -115,6 +115,7 @@ void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->phase = CAPY_TCP_OPEN;
     tcb->probe = CAPY_TCP_PROBE_NONE;
     capy_tcp_cc_start(tcb);
+    tcb->syn_again = tcb->backoff > 0;
     tcb->backoff = 0; /* it counted SYNs; and a repeated SYN's echo would be no good sample */
     capy_tcp_rtt_acked(tcb, env, snd->una, seg);
     capy_tcp_set_state(tcb, CAPY_TCP_ESTABLISHED);

@@ -31,7 +31,7 @@ struct capy_tcp_run {
 };
 
 /* A flight in a steady state has no more than a run per 1/32 of a round trip. */
-#define CAPY_TCP_RUN_MAX 34u
+#define CAPY_TCP_RUN_MAX 33u
 
 /* Send records and the RACK variables that mean something only with them (RFC 8985 §5.2). */
 struct capy_tcp_sent {
@@ -63,9 +63,9 @@ struct capy_tcp_prr {
 struct capy_tcp_episode {
     uint64_t first_at;    /* when its first retransmission left (RFC 3522's RetransmitTS) */
     uint64_t original_at; /* and when that had left before, at the latest */
-    uint64_t start, end;  /* snd.una and snd.nxt as it began */
     uint64_t turn;        /* una here: DOUBT_ACK gets its answer, DOUBT_LATE ends */
-    uint64_t told;        /* duplicates are counted up to here */
+    uint64_t start, end;  /* what went again lies here */
+    uint64_t told_left, told_right; /* and here what was reported of it; 0, 0: nothing */
     struct capy_tcp_cc before;
     uint32_t again; /* bytes that went again and were not reported as duplicates */
     struct capy_tcp_prr prr;

@@ -82,11 +82,11 @@ static enum capy_tcp_rack_found look_by_time(struct capy_tcp *tcb, const struct 
 }
 
 /* RFC 6582 §3.2 step 2, the "careful" variant: duplicates of what was retransmitted needlessly are
- * no sign of another loss, so the ACK must be beyond the last recovery. */
+ * no sign of another loss, so an ACK of just what the last recovery was for does not count. */
 static bool three_duplicates(const struct capy_tcp *tcb)
 {
     return tcb->phase == CAPY_TCP_OPEN && tcb->snd.dup_acks >= CAPY_TCP_DUP_THRESH &&
-           tcb->snd.una > tcb->snd.recover;
+           tcb->snd.una != tcb->snd.recover;
 }
 
 /* An ACK said that something arrived, delivered bytes in all: what does that prove about the rest?

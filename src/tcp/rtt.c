@@ -3,9 +3,10 @@
  * a sample, after a retransmission. */
 #include "tcp/rtt.h"
 
-#define RTO_INITIAL_NS CAPY_SEC(1) /* RFC 6298 §2.1 */
-#define TS_TICK_NS CAPY_MS(1)      /* RFC 7323 §5.4: between 1 ms and 1 s */
-#define TS_SAMPLE_MAX_MS 600000u   /* an echo older than that is a broken peer's */
+#define RTO_INITIAL_NS CAPY_SEC(1)   /* RFC 6298 §2.1 */
+#define RTO_AFTER_SYN_NS CAPY_SEC(3) /* RFC 6298 §5.7 */
+#define TS_TICK_NS CAPY_MS(1)        /* RFC 7323 §5.4: between 1 ms and 1 s */
+#define TS_SAMPLE_MAX_MS 600000u     /* an echo older than that is a broken peer's */
 
 void capy_tcp_rtt_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t pos)
 {
@@ -75,7 +76,8 @@ uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env
 {
     const struct capy_tcp_rtt *t = &tcb->rtt;
     /* The clock's granularity G (§2.3) is a nanosecond: the maximum with it never matters. */
-    uint64_t rto = t->srtt_ns ? t->srtt_ns + 4 * t->rttvar_ns : RTO_INITIAL_NS;
+    uint64_t initial = tcb->syn_again ? RTO_AFTER_SYN_NS : RTO_INITIAL_NS;
+    uint64_t rto = t->srtt_ns ? t->srtt_ns + 4 * t->rttvar_ns : initial;
     rto = capy_max64(rto, env->cfg->rto_min_ns);
     for (uint8_t i = 0; i < tcb->backoff && rto < env->cfg->rto_max_ns; i++)
         rto *= 2;

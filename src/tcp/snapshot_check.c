@@ -190,7 +190,7 @@ static bool episode_ok(const struct capy_tcp *tcb, const struct capy_tcp_episode
     bool late = ep->doubt == CAPY_TCP_DOUBT_LATE;
     return ep->doubt <= CAPY_TCP_DOUBT_LATE && late == (tcb->phase == CAPY_TCP_OPEN) &&
            (tcb->phase != CAPY_TCP_FRTO || ep->doubt == CAPY_TCP_DOUBT_ACK) && tcb->snd.una < nxt &&
-           ep->turn <= nxt && ep->told <= nxt && ep->end <= nxt &&
+           ep->turn <= nxt && ep->end <= nxt && ep->told_right <= ep->end &&
            (!late || ep->turn > tcb->snd.una) && ep->prr.flight <= SPAN_MAX &&
            (tcb->phase == CAPY_TCP_RECOVERY || ep->prr.flight == 0) && cc_ok(&ep->before);
 }

@@ -44,7 +44,8 @@ static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
         capy_codec_bytes(c, &bits, 1);
     WALK_FLAG(1, tcb->reordering);
     WALK_FLAG(2, tcb->tlp_again);
-    if (bits > 3)
+    WALK_FLAG(4, tcb->syn_again);
+    if (bits > 7)
         c->bad = true;
     if (!c->decoding)
         capy_codec_bytes(c, &bits, 1);
@@ -257,8 +258,11 @@ static void walk_episode(struct capy_codec *c, struct capy_tcp_episode *ep)
         capy_codec_age(c, &ep->first_at);
         capy_codec_after(c, &ep->turn, CAPY_TCP_POS_DATA);
     }
-    capy_codec_after(c, &ep->told, CAPY_TCP_POS_DATA);
-    capy_codec_after(c, &ep->end, CAPY_TCP_POS_DATA);
+    capy_codec_after(c, &ep->start, CAPY_TCP_POS_DATA);
+    capy_codec_after(c, &ep->end, ep->start);
+    capy_codec_after_or(c, &ep->told_left, ep->start - 1, 0);
+    if (ep->told_left != 0)
+        capy_codec_after(c, &ep->told_right, ep->told_left);
     capy_codec_u32(c, &ep->again);
     uint8_t sent_once = ep->sent_once;
     capy_codec_u8(c, &sent_once);

@@ -154,6 +154,7 @@ struct capy_tcp {
     uint8_t reo_persist; /* recoveries until that is forgotten */
     uint8_t keep_sent;   /* keep-alive probes since the peer was last heard */
     bool reordering : 1; /* RACK.reordering_seen */
+    bool syn_again : 1;  /* our SYN timed out: the first RTO is a longer one (RFC 6298 §5.7) */
     bool tlp_again : 1;  /* the tail loss probe was a retransmission (TLP.is_retrans) */
     bool sack_ok : 1;    /* negotiated (RFC 2018) */
     bool ts_ok : 1;      /* negotiated (RFC 7323) */

@@ -2,6 +2,8 @@
  * 6675) and without (RFC 6582), limited transmit (RFC 3042), tail loss probe (RFC 8985 §7). */
 #include "harness.h"
 
+#include "tcp/scoreboard.h"
+
 /* n segments of MSS in flight; a round trip of 1 ms is known. Next position: 1 + MSS + n * MSS. */
 static void fly(struct end *e, uint32_t with, uint32_t n)
 {
@@ -105,6 +107,103 @@ static void test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_ack
     assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
     assert_int_equal(e.tcb.cc.cwnd, e.tcb.cc.ssthresh);
     assert_int_equal(e.count.rto_fired, 0);
+    end_done(&e);
+}
+
+/* RFC 3042: the first two duplicates, and with SACK whatever arrives, let one new segment out each;
+ * the congestion window itself does not grow. */
+static void test_limited_transmit(void **state)
+{
+    (void)state;
+    for (uint32_t sack = 0; sack < 2; sack++) {
+        struct end e;
+        fly(&e, sack ? WITH_SACK : 0, 4);
+        put(&e, 20 * MSS);
+        e.tcb.cc.cwnd = 4 * MSS;
+        quiet(&e);
+        for (uint32_t i = 0; i < 2; i++) {
+            in(&e, sack ? sack_of(AT(0), AT(1), AT(2 + i)) : ack_of(AT(0)));
+            out(&e, A, AT(4 + i), 1, MSS);
+            quiet(&e);
+            assert_int_equal(e.tcb.cc.cwnd, 4 * MSS);
+        }
+        assert_int_equal(e.tcb.retrans_segs, 0);
+        end_done(&e);
+    }
+    struct end e; /* not beyond the peer's window */
+    fly(&e, 0, 4);
+    put(&e, 20 * MSS);
+    struct in dup = ack_of(AT(0));
+    dup.win = 4 * MSS;
+    in(&e, dup);
+    in(&e, dup);
+    quiet(&e);
+    end_done(&e);
+}
+
+/* RFC 6582 §3.2 step 2, careful: duplicates of what a timeout sent needlessly follow the ACK that
+ * ends it; they are no new loss. Once una is beyond, three duplicates are. */
+static void test_duplicates_after_a_recovery_are_no_loss(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 4);
+    pass(&e, CAPY_SEC(1));
+    out(&e, A, AT(0), 1, MSS);
+    in(&e, ack_of(AT(4)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    e.tcb.cc.cwnd = 10 * MSS;
+    put(&e, 4 * MSS);
+    for (uint32_t i = 4; i < 8; i++)
+        out(&e, A, AT(i), 1, MSS);
+    for (uint32_t i = 0; i < 3; i++)
+        in(&e, ack_of(AT(4)));
+    quiet(&e);
+    assert_int_equal(e.count.fast_retrans, 0);
+    in(&e, ack_of(AT(5)));
+    for (uint32_t i = 0; i < 3; i++)
+        in(&e, ack_of(AT(5)));
+    out(&e, A, AT(5), 1, MSS);
+    assert_int_equal(e.count.fast_retrans, 1);
+    end_done(&e);
+}
+
+/* What RFC 6675's rescue retransmission is for: a hole and the tail are lost. As soon as the hole's
+ * retransmission arrives RACK knows that the tail left before it (RFC 8985 §6.2 step 5). */
+static void test_a_tail_lost_with_a_hole_needs_no_timeout(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 9);
+    pass(&e, CAPY_MS(1));
+    in(&e, sack_of(AT(0), AT(1), AT(6))); /* 0, 6, 7 and 8 are lost */
+    out(&e, A, AT(0), 1, MSS);
+    quiet(&e);
+    pass(&e, CAPY_MS(1));
+    in(&e, ack_of(AT(6)));
+    for (uint32_t i = 6; i < 9; i++)
+        out(&e, A, AT(i), 1, MSS);
+    in(&e, ack_of(AT(9)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    assert_int_equal(e.count.rto_fired, 0);
+    end_done(&e);
+}
+
+/* RFC 6675 §4 SetPipe(): neither what is SACKed nor what is lost counts, what went again does. */
+static void test_the_pipe_counts_what_is_in_the_network(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 9);
+    assert_int_equal(capy_tcp_pipe(&e.tcb, &e.env), 9 * MSS);
+    pass(&e, CAPY_MS(1));
+    struct in s = sack_of(AT(0), AT(1), AT(3));
+    s.sack[1].left = AT(5);
+    s.sack[1].right = AT(7);
+    in(&e, s); /* 0, 3 and 4 are lost; 7 and 8 are not known to be */
+    assert_int_equal(capy_tcp_pipe(&e.tcb, &e.env), 2 * MSS);
+    out(&e, A, AT(0), 1, MSS);
+    assert_int_equal(capy_tcp_pipe(&e.tcb, &e.env), 3 * MSS);
     end_done(&e);
 }
 
@@ -245,6 +344,10 @@ int main(void)
         cmocka_unit_test(test_after_a_timeout_slow_start_resends_what_is_lost),
         cmocka_unit_test(test_karns_rule_without_timestamps),
         cmocka_unit_test(test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_acks),
+        cmocka_unit_test(test_limited_transmit),
+        cmocka_unit_test(test_duplicates_after_a_recovery_are_no_loss),
+        cmocka_unit_test(test_a_tail_lost_with_a_hole_needs_no_timeout),
+        cmocka_unit_test(test_the_pipe_counts_what_is_in_the_network),
         cmocka_unit_test(test_sack_recovery_resends_just_the_holes),
         cmocka_unit_test(test_a_timeout_forgets_sack),
         cmocka_unit_test(test_nonsense_sack_blocks_are_ignored),

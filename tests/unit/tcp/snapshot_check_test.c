@@ -168,7 +168,7 @@ static void test_episode(void **state)
     *ep = (struct capy_tcp_episode){
         .doubt = CAPY_TCP_DOUBT_ACK,
         .turn = s.tcb.snd.una + 1,
-        .told = s.tcb.snd.una,
+        .start = s.tcb.snd.una,
         .end = s.tcb.snd.nxt,
         .before = s.tcb.cc,
         .prr = {.flight = 1000},
@@ -180,8 +180,8 @@ static void test_episode(void **state)
     REFUSED(ep->doubt = CAPY_TCP_DOUBT_LATE + 1);
     REFUSED(ep->doubt = CAPY_TCP_DOUBT_LATE); /* while it lasts */
     REFUSED(ep->turn = s.tcb.snd.nxt + 1);
-    REFUSED(ep->told = s.tcb.snd.nxt + 1);
     REFUSED(ep->end = s.tcb.snd.nxt + 1);
+    REFUSED(ep->told_right = ep->end + 1);
     REFUSED(ep->prr.flight = UINT32_MAX);
     REFUSED(ep->before.cwnd = 0);
     REFUSED(ep->before.k_ms = UINT32_MAX);

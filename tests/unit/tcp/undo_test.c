@@ -366,7 +366,7 @@ static void test_a_timeout_within_frto_is_a_loss(void **state)
 
 /* ---- DSACK ---- */
 
-/* Two holes are repaired, and both retransmissions turn out to be duplicates: RFC 3708 §3. */
+/* Two holes are repaired, and both retransmissions may turn out to be duplicates: RFC 3708 §3. */
 static void two_holes(struct end *e)
 {
     fly(e, WITH_SACK, 8, 20);
@@ -391,16 +391,22 @@ static void test_recovery_is_undone_when_all_it_sent_was_duplicate(void **state)
     two_holes(&e);
     struct capy_tcp_cc before = capy_tcp_marks(&e.tcb, &e.env)->episode.before;
     assert_int_equal(before.cwnd, 8 * MSS);
-    in(&e, ack_of(AT(7)));
-    in(&e, sack_of(AT(7), AT(0), AT(1)));
-    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY); /* one of two */
-    in(&e, sack_of(AT(7), AT(0), AT(1)));             /* told twice, counted once */
-    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
-    in(&e, sack_of(AT(7), AT(2), AT(3)));
-    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
-    assert_int_equal(e.count.spurious_losses, 1);
-    same_window(&e.tcb.cc, &before);
     end_done(&e);
+    for (uint32_t swapped = 0; swapped < 2; swapped++) { /* reports overtake each other, too */
+        two_holes(&e);
+        uint32_t first = swapped ? 2 : 0, second = 2 - first;
+        in(&e, ack_of(AT(7)));
+        in(&e, sack_of(AT(7), AT(first), AT(first + 1)));
+        assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY); /* one of two */
+        in(&e, sack_of(AT(7), AT(first), AT(first + 1))); /* told twice, counted once */
+        assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+        in(&e, sack_of(AT(7), AT(second), AT(second + 1)));
+        assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+        assert_int_equal(e.count.spurious_losses, 1);
+        assert_true(e.tcb.reordering);
+        same_window(&e.tcb.cc, &before);
+        end_done(&e);
+    }
 }
 
 static void test_duplicates_are_heard_for_a_round_trip_after_recovery(void **state)
@@ -428,6 +434,38 @@ static void test_duplicates_are_heard_for_a_round_trip_after_recovery(void **sta
         assert_int_equal(e.tcb.cc.ssthresh, late ? ssthresh : before.ssthresh);
         end_done(&e);
     }
+}
+
+/* The next recovery begins while the duplicates of the last one are being reported: both are undone
+ * when all of both are. */
+static void test_recoveries_in_a_row_are_undone_together(void **state)
+{
+    (void)state;
+    struct end e, twin;
+    struct capy_prng prng;
+    capy_prng_seed(&prng, 5);
+    two_holes(&e);
+    struct capy_tcp_cc before = capy_tcp_marks(&e.tcb, &e.env)->episode.before;
+    uint32_t una = (uint32_t)e.tcb.snd.recover;
+    pass(&e, RTT / 10);
+    in(&e, ack_of(una));
+    while (next_segment(&e))
+        ;
+    in(&e, sack_of(una, AT(0), AT(1)));
+    pass(&e, RTT);
+    in(&e, sack_of(una, una + MSS, una + 4 * MSS));
+    pass(&e, RTT); /* the window for reordering */
+    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+    out(&e, A, una, 1, MSS);
+    end_twin(&e, &twin, 4, &prng);
+    in(&e, sack_of(una, AT(2), AT(3)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+    in(&e, ack_of(una + 4 * MSS));
+    in(&e, sack_of(una + 4 * MSS, una, una + MSS));
+    assert_int_equal(e.count.spurious_losses, 1);
+    assert_int_equal(e.tcb.cc.ssthresh, before.ssthresh);
+    assert_int_equal(twin.tcb.cc.ssthresh, before.ssthresh);
+    end_done(&e);
 }
 
 /* Duplicates of what was not retransmitted are the network's. */
@@ -577,6 +615,7 @@ int main(void)
         cmocka_unit_test(test_a_timeout_within_frto_is_a_loss),
         cmocka_unit_test(test_recovery_is_undone_when_all_it_sent_was_duplicate),
         cmocka_unit_test(test_duplicates_are_heard_for_a_round_trip_after_recovery),
+        cmocka_unit_test(test_recoveries_in_a_row_are_undone_together),
         cmocka_unit_test(test_other_duplicates_do_not_count),
         cmocka_unit_test(test_no_block_is_kept_when_all_is_acknowledged),
         cmocka_unit_test(test_without_a_block_nothing_is_undone_and_all_arrives),
