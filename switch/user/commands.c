@@ -2,6 +2,7 @@
  * plane and the drivers when asked; nothing is kept for it. Addresses and ports as "10.0.0.1:80" or
  * "[::1]:80"; ids that do not fit a JSON number of every reader as hexadecimal text. */
 #include "switch/user/program.h"
+#include "wire/addr6.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -51,6 +52,8 @@ static json_t *server_json(struct program *p, uint16_t id)
                   "alive", info.alive, "draining", info.draining, "load", (json_int_t)info.load,
                   "free", (json_int_t)info.free_cnt, "conns", (json_int_t)info.conn_cnt,
                   "incarnation", hex64(info.incarnation));
+    if (!capy_ip_is_unset(&p->cfg.server[id].ip6))
+        json_object_set_new(s, "ip6", json_string(capy_ip_format(&p->cfg.server[id].ip6, ip)));
     if (info.incarnation != 0) /* heard of at least once */
         json_object_set_new(s, "heard_ms_ago",
                             json_integer((json_int_t)((p->now - info.heard_at) / CAPY_MS(1))));

@@ -253,18 +253,22 @@ static void full_queue_loses_and_counts(void **state)
     free(f);
 }
 
+/* The racks whose messages the filter must know: their primary addresses are of either version. */
+static bool ipv6;
+
 /* A TCPMig message of a type, as a server would send it, to a UDP port. */
 static void enter_message(struct capy_fault *f, uint8_t type, uint16_t port)
 {
     uint8_t frame[CAPY_FRAME_MAX] = {0};
     const struct capy_mig_msg msg = {.type = type};
     const struct capy_frame_to to = {
-        .src = capy_ip_from_v4(0x0a000001),
-        .dst = capy_ip_from_v4(0x0a0000fe),
+        .src = ipv6 ? (struct capy_ip){{0xfd, [15] = 1}} : capy_ip_from_v4(0x0a000001),
+        .dst = ipv6 ? (struct capy_ip){{0xfd, [15] = 254}} : capy_ip_from_v4(0x0a0000fe),
         .src_port = port,
         .dst_port = port,
     };
-    size_t len = capy_mig_build(frame + CAPY_UDP_AT, (struct capy_key){1, 2}, &msg);
+    size_t at = ipv6 ? CAPY_UDP_AT6 : CAPY_UDP_AT;
+    size_t len = capy_mig_build(frame + at, (struct capy_key){1, 2}, &msg);
     capy_fault_input(f, frame, capy_frame_build_udp(frame, &to, len), START);
 }
 
@@ -325,5 +329,7 @@ int main(void)
         TEST(filter_loses_the_next_n_of_its_type_only),
         TEST(filter_without_a_count_loses_them_all),
     };
-    return cmocka_run_group_tests_name("switch/fault", tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("switch/fault", tests, NULL, NULL);
+    ipv6 = true;
+    return failed + cmocka_run_group_tests_name("switch/fault, IPv6", tests, NULL, NULL);
 }

@@ -5,6 +5,8 @@
 
 #include "capy/rack.h"
 #include "switch/user/switch.h"
+#include "wire/frame.h"
+#include "wire/tcpmig.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -16,6 +18,8 @@
 #include <unistd.h>
 
 #define TRIES 1000 /* of 10 ms: only a broken program needs so many */
+
+static const struct capy_key KEY = {0x0123456789abcdef, 0xfedcba9876543210};
 
 struct rig {
     char dir[64], rack_file[96], capture_dir[96], socket_path[96];
@@ -29,11 +33,12 @@ static void write_rack(const struct rig *rig)
     static struct capy_rack rack;
     capy_rack_default(&rack);
     snprintf(rack.run_dir, sizeof rack.run_dir, "%s", rig->dir);
-    rack.key[0] = 0x0123456789abcdef;
-    rack.key[1] = 0xfedcba9876543210;
+    rack.key[0] = KEY.k0;
+    rack.key[1] = KEY.k1;
     struct capy_ip ip = capy_ip_from_v4(0x0a0000fe);
     memcpy(rack.switch_ip, ip.b, sizeof ip.b);
     memcpy(rack.switch_mac, (uint8_t[]){0x02, 0xca, 10, 0, 0, 254}, 6);
+    memcpy(rack.switch_ip6, (uint8_t[16]){0xfd, 0x99, [14] = 0x02, 0x54}, 16);
     rack.server_cnt = rack.client_port_cnt = rack.service_cnt = 1;
     struct capy_rack_server *s = &rack.server[0];
     strcpy(s->name, "alpha");
@@ -41,6 +46,7 @@ static void write_rack(const struct rig *rig)
     strcpy(s->port, "veth0");
     ip = capy_ip_from_v4(0x0a000001);
     memcpy(s->ip, ip.b, sizeof ip.b);
+    memcpy(s->ip6, (uint8_t[16]){0xfd, 0x99, [15] = 0x11}, 16);
     memcpy(s->mac, (uint8_t[]){0x02, 0xca, 10, 0, 0, 1}, 6);
     strcpy(rack.client_port[0].device, "veth2");
     strcpy(rack.service[0].name, "web");
@@ -218,6 +224,7 @@ static void requests_are_answered_and_bad_ones_refused(void **state)
     json_t *alpha = json_array_get(json_object_get(answer, "servers"), 0);
     assert_string_equal(json_string_value(json_object_get(alpha, "name")), "alpha");
     assert_string_equal(json_string_value(json_object_get(alpha, "ip")), "10.0.0.1");
+    assert_string_equal(json_string_value(json_object_get(alpha, "ip6")), "fd99::11");
     assert_true(json_is_false(json_object_get(alpha, "alive")));
     json_decref(answer);
 
@@ -249,6 +256,57 @@ static void requests_are_answered_and_bad_ones_refused(void **state)
     rig->fd = connect_to(rig->socket_path);
     assert_true(rig->fd >= 0);
     assert_true(ask_ok(rig, "{\"cmd\":\"status\"}\n"));
+}
+
+/* alpha says that it runs this flow, which migrated to it. */
+static void announce(struct rig *rig, const struct capy_flow_key *key)
+{
+    struct capy_frame f;
+    const struct capy_mig_msg msg = {.type = CAPY_MIG_ANNOUNCE,
+                                     .target = CAPY_SERVER_ANY,
+                                     .epoch = 3,
+                                     .target_port = 61440,
+                                     .key = *key};
+    const struct capy_frame_to to = {.dst_mac = {{0x02, 0xca, 10, 0, 0, 254}},
+                                     .src_mac = {{0x02, 0xca, 10, 0, 0, 1}},
+                                     .src = capy_ip_from_v4(0x0a000001),
+                                     .dst = capy_ip_from_v4(0x0a0000fe),
+                                     .src_port = 7777,
+                                     .dst_port = 7777};
+    assert_int_equal(rig->server->ops->reserve(rig->server, &f, 1), 1);
+    size_t len = capy_mig_build(f.data + CAPY_UDP_AT, KEY, &msg);
+    f.len = (uint32_t)capy_frame_build_udp(f.data, &to, len);
+    rig->server->ops->submit(rig->server, &f, 1);
+    rig->server->ops->flush(rig->server);
+}
+
+static void entries_of_both_versions_are_shown_as_people_write_them(void **state)
+{
+    struct rig *rig = build(state);
+    const struct capy_flow_key keys[] = {
+        {capy_ip_from_v4(0x0a0000c8), capy_ip_from_v4(0x0a000063), 5000, 80},
+        {{{0xfd, 0x99, [15] = 0xc8}}, {{0xfd, 0x99, [15] = 0x63}}, 5000, 80}};
+    const char *const shown[][2] = {{"10.0.0.200:5000", "10.0.0.99:80"},
+                                    {"[fd99::c8]:5000", "[fd99::63]:80"}};
+    start(rig, NULL);
+    for (unsigned k = 0; k < 2; k++) {
+        json_t *answer = NULL, *entry = NULL;
+        announce(rig, &keys[k]);
+        for (unsigned i = 0; i < TRIES && !entry; i++) {
+            json_decref(answer);
+            answer = ask(rig, "{\"cmd\":\"entries\"}\n");
+            json_t *list = json_object_get(answer, "entries"), *one;
+            size_t n;
+            json_array_foreach(list, n,
+                               one) if (strcmp(json_string_value(json_object_get(one, "client")),
+                                               shown[k][0]) == 0) entry = one;
+            usleep(10000);
+        }
+        assert_non_null(entry);
+        assert_string_equal(json_string_value(json_object_get(entry, "home")), shown[k][1]);
+        assert_string_equal(json_string_value(json_object_get(entry, "owner")), "alpha");
+        json_decref(answer);
+    }
 }
 
 static void expect_twice(struct capy_drv *d, uint32_t number)
@@ -340,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(frames_pass_and_are_counted_and_captured),
         TEST(requests_are_answered_and_bad_ones_refused),
+        TEST(entries_of_both_versions_are_shown_as_people_write_them),
         TEST(faults_take_hold_at_the_port_they_are_set_for),
         TEST(faults_can_be_there_from_the_start),
         TEST(second_switch_is_refused_and_a_killed_one_replaced),
