@@ -40,6 +40,7 @@ static const char usage[] =
     "Examples:\n"
     "  capy ctl servers\n"
     "  capy ctl migrate 10.99.0.101:45678 s2      this connection to server s2\n"
+    "  capy ctl migrate '[fd99::101]:45678' s2    the same of an IPv6 client\n"
     "  capy ctl migrate -n 100 --from s1          a hundred, where there is least load\n"
     "  capy ctl drain s1 --wait && systemctl restart capy@s1\n"
     "  capy ctl fault all loss_ppm=10000          one frame of a hundred is lost\n"

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* setns, pipe2 */
 #include "apps/demo/loader.h"
 
+#include "apps/common/endpoint.h"
 #include "apps/load/load.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -18,19 +19,19 @@
 
 /* The child's part: never returns. */
 static void become_load(const struct demo_loader *l, const struct capy_rack *rack,
-                        unsigned connections, int netns, int out)
+                        unsigned connections, bool ipv6, int netns, int out)
 {
-    static char ip[CAPY_RACK_SERVER_MAX][24], cnt[16];
+    static char target[CAPY_RACK_SERVER_MAX][CAPY_ENDPOINT_TEXT_MAX], cnt[16];
     char *argv[ARG_MAX_CNT] = {"load",      "--seconds", "0",      "--connections", cnt,
                                "--live-ms", LIVE_MS,     "--json", (char *)l->json};
     int argc = 9;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(cnt, sizeof cnt, "%u", connections);
     for (unsigned i = 0; i < rack->server_cnt; i++) {
-        const uint8_t *a = rack->server[i].ip;
-        snprintf(ip[i], sizeof ip[i], "%u.%u.%u.%u:%u", a[12], a[13], a[14], a[15],
-                 rack->service[0].port);
-        argv[argc++] = ip[i];
+        union capy_endpoint e;
+        capy_endpoint_make(ipv6 ? rack->server[i].ip6 : rack->server[i].ip, rack->service[0].port,
+                           &e);
+        argv[argc++] = capy_endpoint_text(&e, target[i]);
     }
     if (setns(netns, CLONE_NEWNET) < 0 || dup2(out, STDOUT_FILENO) < 0) {
         _exit(126);
@@ -41,11 +42,16 @@ static void become_load(const struct demo_loader *l, const struct capy_rack *rac
 }
 
 int demo_loader_start(struct demo_loader *l, const struct capy_rack_local *local,
-                      unsigned connections, char *err, size_t err_len)
+                      unsigned connections, bool ipv6, char *err, size_t err_len)
 {
     int out[2], netns = capy_rack_local_netns(local->rack.run_dir, "c1", err, err_len);
     *l = (struct demo_loader){.progress = -1};
     if (netns < 0) {
+        return -1;
+    }
+    if (ipv6 && local->rack.server[0].ip6[0] == 0) {
+        snprintf(err, err_len, "this kernel has no IPv6; leave --ipv6 out");
+        close(netns);
         return -1;
     }
     snprintf(l->json, sizeof l->json, "%s/load.json", local->rack.run_dir);
@@ -56,7 +62,7 @@ int demo_loader_start(struct demo_loader *l, const struct capy_rack_local *local
         return -1;
     }
     if (l->pid == 0) {
-        become_load(l, &local->rack, connections, netns, out[1]);
+        become_load(l, &local->rack, connections, ipv6, netns, out[1]);
     }
     close(out[1]);
     close(netns);

@@ -14,9 +14,9 @@ struct demo_loader {
     char line[512];
 };
 
-/* Starts it on all servers of the rack. 0, or -1 with one line in err. */
+/* Starts it on all servers of the rack; ipv6: on their second addresses. 0, or -1 with one line in err. */
 int demo_loader_start(struct demo_loader *l, const struct capy_rack_local *local,
-                      unsigned connections, char *err, size_t err_len);
+                      unsigned connections, bool ipv6, char *err, size_t err_len);
 /* Takes in what it told meanwhile. False: it ended. */
 bool demo_loader_listen(struct demo_loader *l);
 /* Ends it in order and returns its result (a new reference), or NULL when it left none. */

@@ -31,6 +31,7 @@ static const char usage[] =
     "  --rate N          migrations per second (2000); 0: as fast as they go\n"
     "  --seconds-max N   give up after (120)\n"
     "  --driver NAME     auto, af_xdp or tap\n"
+    "  --ipv6            the clients' connections are IPv6\n"
     "  --encrypt         encrypt the state of connections on their way\n"
     "  --dir DIR         rack file and logs (" DEMO_DIR ")\n"
     "  --json FILE       the result, besides the text (" DEMO_DIR ".json)\n";
@@ -38,6 +39,7 @@ static const char usage[] =
 struct demo_options {
     uint64_t migrations, connections, servers, seconds_max, rate;
     struct capy_rack_local_options rack;
+    bool ipv6; /* what the clients use */
     const char *json;
     char json_default[300]; /* beside the directory */
 };
@@ -153,8 +155,8 @@ static int perform(struct demo *d)
     }
     printf("driver: %s\n", d->fleet.driver);
     fflush(stdout);
-    if (demo_loader_start(&d->loader, &d->local, (unsigned)d->opt->connections, d->err,
-                          sizeof d->err) < 0) {
+    if (demo_loader_start(&d->loader, &d->local, (unsigned)d->opt->connections, d->opt->ipv6,
+                          d->err, sizeof d->err) < 0) {
         return -1;
     }
     int result = warm_up(d);
@@ -205,12 +207,17 @@ static int wrong(const char *what, const char *arg)
 
 static int parse(int argc, char **argv, struct demo_options *opt)
 {
-    static const struct option known[] = {
-        {"migrations", required_argument, NULL, 0}, {"connections", required_argument, NULL, 1},
-        {"servers", required_argument, NULL, 2},    {"seconds-max", required_argument, NULL, 3},
-        {"rate", required_argument, NULL, 4},       {"driver", required_argument, NULL, 'D'},
-        {"encrypt", no_argument, NULL, 'e'},        {"dir", required_argument, NULL, 'd'},
-        {"json", required_argument, NULL, 'j'},     {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"migrations", required_argument, NULL, 0},
+                                          {"connections", required_argument, NULL, 1},
+                                          {"servers", required_argument, NULL, 2},
+                                          {"seconds-max", required_argument, NULL, 3},
+                                          {"rate", required_argument, NULL, 4},
+                                          {"driver", required_argument, NULL, 'D'},
+                                          {"encrypt", no_argument, NULL, 'e'},
+                                          {"dir", required_argument, NULL, 'd'},
+                                          {"json", required_argument, NULL, 'j'},
+                                          {"ipv6", no_argument, NULL, '6'},
+                                          {NULL, 0, NULL, 0}};
     uint64_t *const number[] = {&opt->migrations, &opt->connections, &opt->servers,
                                 &opt->seconds_max, &opt->rate};
     const uint64_t number_max[] = {1000000000, 10000, CAPY_RACK_SERVER_MAX, 1000000, 10000000};
@@ -221,6 +228,8 @@ static int parse(int argc, char **argv, struct demo_options *opt)
             opt->rack.driver = optarg;
         } else if (c == 'e') {
             opt->rack.encrypt = true;
+        } else if (c == '6') {
+            opt->ipv6 = true;
         } else if (c == 'd') {
             opt->rack.dir = optarg;
         } else if (c == 'j') {

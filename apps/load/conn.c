@@ -2,7 +2,6 @@
 #include "apps/load/conn.h"
 
 #include "apps/common/pattern.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
@@ -29,13 +28,12 @@ static enum load_step fail_errno(const struct load_conn *c, struct load_failure 
 enum load_step load_conn_open(struct load_conn *c, struct load_failure *why)
 {
     int one = 1;
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    c->fd = socket(c->target.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0) {
         return fail_errno(c, why, errno);
     }
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(c->fd, (struct sockaddr *)&c->target, sizeof c->target) < 0 &&
-        errno != EINPROGRESS) {
+    if (connect(c->fd, &c->target.any, capy_endpoint_len(&c->target)) < 0 && errno != EINPROGRESS) {
         return fail_errno(c, why, errno);
     }
     c->phase = LOAD_CONNECTING;
@@ -59,8 +57,8 @@ static enum load_step send_rest(struct load_conn *c, struct load_failure *why)
 enum load_step load_conn_ask(struct load_conn *c, const struct load_options *opt, uint64_t seed,
                              struct load_failure *why)
 {
-    char host[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &c->target.sin_addr, host, sizeof host);
+    char host[CAPY_ENDPOINT_TEXT_MAX];
+    capy_endpoint_host(&c->target, host);
     c->seed = seed;
     c->body_len = opt->bytes;
     c->body_at = 0;
@@ -192,13 +190,13 @@ enum load_step load_conn_step(struct load_conn *c, struct load_result *r, char *
     if (c->phase == LOAD_CONNECTING) {
         int err = 0;
         socklen_t len = sizeof err;
-        struct sockaddr_in peer;
+        union capy_endpoint peer;
         socklen_t peer_len = sizeof peer;
         getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
         if (err) {
             return fail_errno(c, why, err);
         }
-        if (getpeername(c->fd, (struct sockaddr *)&peer, &peer_len) < 0) {
+        if (getpeername(c->fd, &peer.any, &peer_len) < 0) {
             return LOAD_STEP_WAIT; /* woken too early */
         }
         c->phase = LOAD_IDLE;

@@ -11,7 +11,7 @@ enum load_conn_phase { LOAD_CLOSED, LOAD_CONNECTING, LOAD_IDLE, LOAD_ASKING, LOA
 struct load_conn {
     enum load_conn_phase phase;
     int fd;
-    struct sockaddr_in target;
+    union capy_endpoint target;
     uint64_t due_at;    /* when the request in flight should have been sent */
     uint64_t expire_at; /* when to give it, or the connecting, up */
     uint64_t retry_at;  /* closed: when to connect again */

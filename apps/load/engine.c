@@ -68,14 +68,12 @@ static void close_conn(struct engine *e, struct load_conn *c, uint64_t retry_ns)
 /* "10.99.0.101:40000 to 10.99.0.11:80", to be found again in captures and directories. */
 static void name_conn(const struct load_conn *c, char *out, size_t out_len)
 {
-    struct sockaddr_in own = {0};
+    union capy_endpoint own = {.any.sa_family = c->target.any.sa_family};
     socklen_t len = sizeof own;
-    char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
-    getsockname(c->fd, (struct sockaddr *)&own, &len);
-    inet_ntop(AF_INET, &own.sin_addr, from, sizeof from);
-    inet_ntop(AF_INET, &c->target.sin_addr, to, sizeof to);
-    snprintf(out, out_len, "%s:%u to %s:%u", from, ntohs(own.sin_port), to,
-             ntohs(c->target.sin_port));
+    char from[CAPY_ENDPOINT_TEXT_MAX], to[CAPY_ENDPOINT_TEXT_MAX];
+    getsockname(c->fd, &own.any, &len);
+    snprintf(out, out_len, "%s to %s", capy_endpoint_text(&own, from),
+             capy_endpoint_text(&c->target, to));
 }
 
 static void count_failure(struct engine *e, struct load_conn *c, const struct load_failure *f)
@@ -84,7 +82,7 @@ static void count_failure(struct engine *e, struct load_conn *c, const struct lo
     struct load_result *r = e->result;
     r->error[f->error]++;
     if (!r->first_error[0]) {
-        char name[64];
+        char name[2 * CAPY_ENDPOINT_TEXT_MAX + 4];
         name_conn(c, name, sizeof name);
         snprintf(r->first_error, sizeof r->first_error, "%s, after %.3f s: %s: %s", name,
                  (double)(e->now - e->started_at) / 1e9, kind[f->error], f->why);

@@ -2,9 +2,9 @@
 #ifndef CAPY_APPS_LOAD_ENGINE_H
 #define CAPY_APPS_LOAD_ENGINE_H
 
+#include "apps/common/endpoint.h"
 #include "apps/common/series.h"
 #include "apps/load/response.h"
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -14,7 +14,7 @@
 
 struct load_options {
     unsigned target_cnt;
-    struct sockaddr_in target[LOAD_TARGET_MAX]; /* connection i goes to target i % target_cnt */
+    union capy_endpoint target[LOAD_TARGET_MAX]; /* connection i goes to target i % target_cnt */
     uint32_t connection_cnt;
     uint64_t duration_ns; /* 0: until stopped */
     uint64_t request_max; /* 0: no limit */
@@ -42,7 +42,7 @@ struct load_result {
     double seconds;
     uint64_t requests; /* answered, and right */
     uint64_t error[LOAD_ERROR_CNT];
-    char first_error[256];
+    char first_error[320];
     uint64_t reconnects;
     uint64_t retransmits; /* TCP_INFO: of this side, all connections */
     struct capy_series latency_ns;

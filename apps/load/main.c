@@ -4,7 +4,6 @@
 #include "apps/common/option.h"
 #include "apps/load/engine.h"
 #include "apps/load/near.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
@@ -13,7 +12,8 @@
 #define HTTP_PORT 80u
 
 static const char usage[] =
-    "usage: capy load [OPTIONS] IP[:PORT]...   connections go to the targets in turn\n"
+    "usage: capy load [OPTIONS] IP[:PORT]...   connections go to the targets in turn;\n"
+    "                  an IPv6 address with a port stands in brackets: [fd99::11]:80\n"
     "  --connections N   keep-alive connections (64)\n"
     "  --seconds N       how long (10); 0: until Ctrl-C or the last of --requests\n"
     "  --requests N      how many requests at most (0: no limit)\n"
@@ -53,24 +53,11 @@ static int take_number(const struct number *n, const char *name, const char *tex
 
 static int take_target(struct load_options *opt, const char *text)
 {
-    char host[INET_ADDRSTRLEN];
-    uint64_t port = HTTP_PORT;
-    const char *colon = strchr(text, ':');
-    size_t len = colon ? (size_t)(colon - text) : strlen(text);
-    struct sockaddr_in *target = &opt->target[opt->target_cnt];
     if (opt->target_cnt == LOAD_TARGET_MAX) {
         return wrong("too many targets", text);
     }
-    if (len >= sizeof host ||
-        (colon && !capy_option_number(colon + 1, strlen(colon + 1), 65535, &port))) {
-        return wrong("not IP[:PORT]", text);
-    }
-    memcpy(host, text, len);
-    host[len] = 0;
-    target->sin_family = AF_INET;
-    target->sin_port = htons((uint16_t)port);
-    if (inet_pton(AF_INET, host, &target->sin_addr) != 1) {
-        return wrong("not IP[:PORT]", text);
+    if (!capy_endpoint_parse(text, HTTP_PORT, &opt->target[opt->target_cnt])) {
+        return wrong("not IP[:PORT], nor [IPV6][:PORT]", text);
     }
     opt->target_cnt++;
     return 0;
@@ -79,14 +66,13 @@ static int take_target(struct load_options *opt, const char *text)
 /* A rack's addresses mean somebody else's machine outside of the rack. */
 static int check_near(const struct load_options *opt)
 {
-    char text[INET_ADDRSTRLEN];
+    char text[CAPY_ENDPOINT_TEXT_MAX];
     for (unsigned i = 0; i < opt->target_cnt; i++) {
-        if (!load_is_near(opt->target[i].sin_addr)) {
-            inet_ntop(AF_INET, &opt->target[i].sin_addr, text, sizeof text);
+        if (!load_is_near(&opt->target[i])) {
             fprintf(stderr,
                     "capy load: %s is on no network of this machine; run it in the rack "
                     "(capy rack exec c1 -- capy load ...), or add --routed\n",
-                    text);
+                    capy_endpoint_host(&opt->target[i], text));
             return -1;
         }
     }

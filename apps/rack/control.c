@@ -86,8 +86,12 @@ static json_t *describe_nodes(const struct rack_supervisor *sup)
         const struct rack_node *n = &sup->plan->node[i];
         char netns[64];
         snprintf(netns, sizeof netns, "/proc/%d/fd/%d", (int)sup->host_pid, n->netns);
-        json_array_append_new(nodes, json_pack("{s:s, s:s, s:s, s:s}", "name", n->name, "role",
-                                               role[n->role], "ip", n->ip, "netns", netns));
+        json_t *node = json_pack("{s:s, s:s, s:s, s:s}", "name", n->name, "role", role[n->role],
+                                 "ip", n->ip, "netns", netns);
+        if (n->ip6[0]) {
+            json_object_set_new(node, "ip6", json_string(n->ip6));
+        }
+        json_array_append_new(nodes, node);
     }
     return nodes;
 }

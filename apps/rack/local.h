@@ -29,6 +29,7 @@ struct capy_rack_local_options {
     unsigned threshold;     /* load over which servers move connections by themselves; 0: never */
     bool encrypt;           /* TCPMig payload */
     bool offload;           /* large segments */
+    bool ipv6_only;         /* IPv6 addresses alone; else IPv4 and, where the kernel has it, IPv6 */
     char **command;         /* runs in c1 once the rack is up, which ends with it; NULL: none */
 };
 

@@ -1,6 +1,7 @@
 /* `capy rack`: command lines. See rack.h; the rack itself is behind local.h. */
 #include "apps/rack/rack.h"
 
+#include "apps/common/endpoint.h"
 #include "apps/rack/local.h"
 #include "apps/rack/verbs.h"
 #include <errno.h>
@@ -33,6 +34,7 @@ static const char usage[] =
     "         --threshold N    over this load a server moves connections away by itself (0: "
     "never)\n"
     "         --capture DIR    every frame at the switch, into DIR/PORT.pcapng\n"
+    "         --ipv6-only      IPv6 addresses alone (IPv4, and IPv6 beside it)\n"
     "         --encrypt        encrypt the state of connections on their way\n"
     "         --offload        devices cut and join TCP segments (TAP; else in software)\n"
     "         --httpd-args S   more arguments for each server; {} is its name\n";
@@ -60,17 +62,13 @@ static int parse_cnt(const char *text, unsigned *out)
 /* Options up to the first word that is none; its index, or -1 after a message. */
 static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
 {
-    static const struct option known[] = {{"servers", required_argument, NULL, 's'},
-                                          {"clients", required_argument, NULL, 'c'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"root", required_argument, NULL, 'r'},
-                                          {"driver", required_argument, NULL, 'D'},
-                                          {"httpd-args", required_argument, NULL, 'a'},
-                                          {"threshold", required_argument, NULL, 't'},
-                                          {"capture", required_argument, NULL, 'C'},
-                                          {"encrypt", no_argument, NULL, 'e'},
-                                          {"offload", no_argument, NULL, 'o'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
+        {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
+        {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
+        {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
+        {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
+        {"ipv6-only", no_argument, NULL, '6'},       {NULL, 0, NULL, 0}};
     opterr = 0;
     optind = 1;
     for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
@@ -109,6 +107,9 @@ static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
         case 'o':
             opt->offload = true;
             break;
+        case '6':
+            opt->ipv6_only = true;
+            break;
         default:
             wrong("unknown option or missing value", argv[at]);
             return -1;
@@ -139,12 +140,15 @@ static int await_end(const struct capy_rack_local *local, int signals)
 static void print_how(const struct capy_rack_local *local)
 {
     const char *dir = local->rack.run_dir;
+    char host[CAPY_ENDPOINT_TEXT_MAX];
+    union capy_endpoint first;
+    capy_endpoint_make(local->rack.server[0].ip, 0, &first);
     capy_rack_local_picture(&local->rack, local->client_cnt, stdout);
     printf("\nin %s: rack.conf, rack.json, logs and control sockets. From another shell:\n"
-           "  capy rack exec --dir %s c1 -- curl -s http://10.99.0.11/\n"
+           "  capy rack exec --dir %s c1 -- curl -s http://%s/\n"
            "  capy ctl --rack %s/rack.conf servers\n"
            "Ctrl-C takes it all down.\n",
-           dir, dir, dir);
+           dir, dir, capy_endpoint_host(&first, host), dir);
     fflush(stdout);
 }
 

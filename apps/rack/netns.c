@@ -89,16 +89,17 @@ static int tune_client(char *err, size_t err_len)
     return 0;
 }
 
-/* Where our own stack owns the device, the kernel must not speak on it: no IPv6 autoconfiguration.
- * A kernel without IPv6 has no such file, and no need. */
-static void silence_ipv6(void)
+/* Where our own stack owns the device, the kernel must not speak on it: no IPv6 autoconfiguration. A
+ * client's kernel speaks IPv6 whatever the machine's own setting is. A kernel without IPv6 has no
+ * such file, and no need. */
+static void allow_ipv6(bool allow)
 {
     const char *files[] = {"/proc/sys/net/ipv6/conf/all/disable_ipv6",
                            "/proc/sys/net/ipv6/conf/default/disable_ipv6"};
     for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++) {
         int fd = open(files[i], O_WRONLY | O_CLOEXEC);
         if (fd >= 0) {
-            (void)!write(fd, "1", 1);
+            (void)!write(fd, allow ? "0" : "1", 1);
             close(fd);
         }
     }
@@ -112,9 +113,7 @@ static int make_namespace(struct rack_node *node, char *err, size_t err_len)
         snprintf(err, err_len, "network namespace of %s: %s", node->name, strerror(errno));
         return -1;
     }
-    if (node->role != RACK_CLIENT) {
-        silence_ipv6();
-    }
+    allow_ipv6(node->role == RACK_CLIENT);
     return 0;
 }
 
@@ -165,7 +164,7 @@ static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
     return result;
 }
 
-/* Brings the node's own end up. Only a client's kernel has an address. */
+/* Brings the node's own end up. Only a client's kernel has addresses. */
 static int raise_node(const struct rack_plan *plan, const struct rack_node *node, char *err,
                       size_t err_len)
 {
@@ -182,7 +181,14 @@ static int raise_node(const struct rack_plan *plan, const struct rack_node *node
         fputs("link set " RACK_DEVICE " up\n", f);
     }
     if (node->role == RACK_CLIENT) {
-        fprintf(f, "addr add %s/%u dev " RACK_DEVICE "\n", node->ip, plan->rack.prefix_len);
+        /* Nobody else in this namespace's link has them: no waiting for that to be found out. */
+        const char *nodad = strchr(node->ip, ':') ? " nodad" : "";
+        fprintf(f, "addr add %s/%u dev " RACK_DEVICE "%s\n", node->ip, plan->rack.prefix_len,
+                nodad);
+        if (node->ip6[0]) {
+            fprintf(f, "addr add %s/%u dev " RACK_DEVICE " nodad\n", node->ip6,
+                    plan->rack.prefix6_len);
+        }
     }
     fclose(f);
     if (node->role == RACK_CLIENT &&

@@ -1,5 +1,6 @@
-/* What a local rack will consist of. Everything sits in 10.99.0.0/24: servers from .11 on,
- * clients from .101 on, the switch at .254. See plan.h. */
+/* What a local rack will consist of. Everything sits in 10.99.0.0/24 and in fd99::/64, which people
+ * read alike: servers from .11 and ::11 on, clients from .101 and ::101 on, the switch at .254 and
+ * ::254. See plan.h. */
 #include "apps/rack/plan.h"
 
 #include <errno.h>
@@ -19,14 +20,50 @@
 #define RUN_DIR_MAX (108 - 39)
 #define CAPTURE_DIR_MAX 256
 
-/* 10.99.0.host as an IPv4-mapped address, as text, and the MAC that follows from it. */
-static void address(unsigned host, uint8_t ip[16], char text[16], uint8_t mac[6])
+static void make_ip4(unsigned host, uint8_t ip[16])
 {
     const uint8_t mapped[16] = {[10] = 0xff, 0xff, 10, 99, 0, (uint8_t)host};
-    const uint8_t derived[6] = {0x02, 0xca, 10, 99, 0, (uint8_t)host};
     memcpy(ip, mapped, sizeof mapped);
-    memcpy(mac, derived, sizeof derived);
-    snprintf(text, 16, "10.99.0.%u", host & 0xffu);
+}
+
+/* fd99::101, whose hexadecimal digits are the host's decimal ones. */
+static void make_ip6(unsigned host, uint8_t ip[16])
+{
+    const uint8_t local[16] = {0xfd, 0x99, [14] = (uint8_t)(host / 100 % 10),
+                               (uint8_t)((host / 10 % 10) << 4 | host % 10)};
+    memcpy(ip, local, sizeof local);
+}
+
+static bool is_ipv6_rack(const struct capy_rack *rack)
+{
+    return rack->switch_ip[0] != 0;
+}
+
+/* Gives a node its addresses and MAC. ip6: all zero in a rack of one version. */
+static void address(const struct rack_plan *plan, struct rack_node *node, unsigned host,
+                    uint8_t ip[16], uint8_t ip6[16])
+{
+    const uint8_t derived[6] = {0x02, 0xca, 10, 99, 0, (uint8_t)host};
+    memcpy(node->mac, derived, sizeof derived);
+    memset(ip6, 0, 16);
+    if (plan->opt->ipv6_only) {
+        make_ip6(host, ip);
+    } else {
+        make_ip4(host, ip);
+        if (plan->has_ipv6) {
+            make_ip6(host, ip6);
+            capy_address_text(ip6, node->ip6);
+        }
+    }
+    capy_address_text(ip, node->ip);
+}
+
+void rack_plan_client_ip(const struct capy_rack *rack, unsigned i, uint8_t ip[16])
+{
+    if (is_ipv6_rack(rack))
+        make_ip6(CLIENT_HOST + i, ip);
+    else
+        make_ip4(CLIENT_HOST + i, ip);
 }
 
 static struct rack_node *add_node(struct rack_plan *plan, enum rack_role role)
@@ -41,7 +78,7 @@ static void add_switch(struct rack_plan *plan)
 {
     struct rack_node *node = add_node(plan, RACK_SWITCH);
     strcpy(node->name, "switch");
-    address(SWITCH_HOST, plan->rack.switch_ip, node->ip, node->mac);
+    address(plan, node, SWITCH_HOST, plan->rack.switch_ip, plan->rack.switch_ip6);
     memcpy(plan->rack.switch_mac, node->mac, sizeof node->mac);
 }
 
@@ -50,8 +87,8 @@ static void add_server(struct rack_plan *plan, unsigned i)
     struct rack_node *node = add_node(plan, RACK_SERVER);
     struct capy_rack_server *server = &plan->rack.server[plan->rack.server_cnt++];
     snprintf(node->name, sizeof node->name, "s%u", i + 1);
-    address(SERVER_HOST + i, server->ip, node->ip, server->mac);
-    memcpy(node->mac, server->mac, sizeof node->mac);
+    address(plan, node, SERVER_HOST + i, server->ip, server->ip6);
+    memcpy(server->mac, node->mac, sizeof server->mac);
     strcpy(server->name, node->name);
     strcpy(server->device, RACK_DEVICE);
     snprintf(server->port, sizeof server->port, "s%u", i + 1);
@@ -61,9 +98,9 @@ static void add_client(struct rack_plan *plan, unsigned i)
 {
     struct rack_node *node = add_node(plan, RACK_CLIENT);
     struct capy_rack_port *port = &plan->rack.client_port[plan->rack.client_port_cnt++];
-    uint8_t ip[16]; /* a client has no place in the rack file, only its port has */
+    uint8_t ip[16], ip6[16]; /* a client has no place in the rack file, only its port has */
     snprintf(node->name, sizeof node->name, "c%u", i + 1);
-    address(CLIENT_HOST + i, ip, node->ip, node->mac);
+    address(plan, node, CLIENT_HOST + i, ip, ip6);
     snprintf(port->device, sizeof port->device, "c%u", i + 1);
 }
 
@@ -148,6 +185,14 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
     if (getrandom(rack->key, sizeof rack->key, 0) != (ssize_t)sizeof rack->key) {
         snprintf(err, err_len, "no random bytes for the rack key: %s", strerror(errno));
         return -1;
+    }
+    plan->has_ipv6 = access("/proc/sys/net/ipv6", F_OK) == 0;
+    if (opt->ipv6_only && !plan->has_ipv6) {
+        snprintf(err, err_len, "this kernel has no IPv6; leave --ipv6-only out");
+        return -1;
+    }
+    if (opt->ipv6_only) {
+        rack->prefix_len = rack->prefix6_len;
     }
     snprintf(plan->conf, sizeof plan->conf, "%s/rack.conf", rack->run_dir);
     rack->encrypt = opt->encrypt;

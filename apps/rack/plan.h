@@ -2,6 +2,7 @@
 #ifndef CAPY_APPS_RACK_PLAN_H
 #define CAPY_APPS_RACK_PLAN_H
 
+#include "apps/common/endpoint.h"
 #include "apps/rack/local.h"
 
 #define RACK_NODE_MAX (1u + CAPY_RACK_SERVER_MAX + CAPY_RACK_CLIENT_MAX)
@@ -13,13 +14,15 @@ enum rack_role { RACK_SWITCH, RACK_SERVER, RACK_CLIENT };
 struct rack_node {
     enum rack_role role;
     char name[CAPY_RACK_NAME_MAX];
-    char ip[16]; /* dotted */
+    char ip[CAPY_ADDRESS_TEXT_MAX];  /* its primary address: IPv6 in a rack without IPv4 */
+    char ip6[CAPY_ADDRESS_TEXT_MAX]; /* the second one; "": none */
     uint8_t mac[6];
     int netns; /* -1 until made */
 };
 
 struct rack_plan {
     struct capy_rack rack;
+    bool has_ipv6; /* the kernel, which is the clients' */
     unsigned node_cnt;
     struct rack_node node[RACK_NODE_MAX]; /* the switch first */
     char exe[300];                        /* this program's file */
@@ -33,5 +36,8 @@ struct rack_plan {
 int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options *opt, char *err,
                    size_t err_len);
 struct rack_node *rack_plan_node(struct rack_plan *plan, const char *name);
+/* The primary address of client i, which has no place in a rack file: that of its rack's servers'
+ * version. */
+void rack_plan_client_ip(const struct capy_rack *rack, unsigned i, uint8_t ip[16]);
 
 #endif

@@ -72,7 +72,11 @@ static void name_members(const struct rack_plan *plan)
         fputs(line, ours);
     }
     for (unsigned i = 0; ours && i < plan->node_cnt; i++) {
-        fprintf(ours, "%s %s%s\n", plan->node[i].ip, plan->node[i].name, i == 1 ? " web" : "");
+        const struct rack_node *n = &plan->node[i];
+        fprintf(ours, "%s %s%s\n", n->ip, n->name, i == 1 ? " web" : "");
+        if (n->ip6[0]) {
+            fprintf(ours, "%s %s%s\n", n->ip6, n->name, i == 1 ? " web" : "");
+        }
     }
     if (before) {
         fclose(before);
