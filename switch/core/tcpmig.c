@@ -470,8 +470,8 @@ void capy_switch_tcpmig(struct capy_job *j)
     struct capy_switch *sw = j->sw;
     struct mig_job m = {.j = j, .sender = capy_switch_server_of(sw, &j->view.src)};
     if (m.sender == CAPY_SERVER_ANY || sw->cfg.server[m.sender].port != j->port ||
-        !capy_ip_eq(&j->view.src, &sw->cfg.server[m.sender].ip) ||
-        !capy_ip_eq(&j->view.dst, &sw->cfg.ip)) { /* between primary addresses only */
+        !capy_ip_eq(&j->view.src,
+                    &sw->cfg.server[m.sender].ip)) { /* its primary one, hence to ours */
         capy_job_drop(j, CAPY_COUNT_drop_mig_sender);
         return;
     }

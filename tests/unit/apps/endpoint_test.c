@@ -97,6 +97,8 @@ static void only_networks_of_this_machine_are_near(void **state)
     assert_false(load_is_near(&e));
     assert_true(capy_endpoint_parse("::2", 80, &e)); /* beside ::1/128 */
     assert_false(load_is_near(&e));
+    assert_true(capy_endpoint_parse("0.0.0.0", 80, &e)); /* as ::1 begins */
+    assert_false(load_is_near(&e));
 }
 
 int main(void)

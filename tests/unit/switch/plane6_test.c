@@ -109,18 +109,26 @@ static void what_cannot_be_rewritten_is_merely_forwarded(void **st)
     shut(&s);
 }
 
+/* One that passes the packet's end meets the frame's, or what Ethernet padded it with: here, with bytes
+ * that would make a segment of the flow. */
 static void an_extension_header_past_the_end_stops_nothing(void **st)
 {
     (void)st;
     struct stage s;
     boot(&s, 64);
+    settle(&s, 5000);
     for (unsigned units = 1; units < 256; units++) {
         size_t len = insert(&s, segment(&s, 5000), DESTINATION, 8, PADN);
+        if (units == 1) {
+            len = insert(&s, segment(&s, 5000), DESTINATION, 16, PADN);
+            capy_store16(s.frame + CAPY_ETHER_LEN + 4, 8);
+        }
         s.frame[CAPY_ETHER_LEN + CAPY_IPV6_LEN + 1] = (uint8_t)units;
         uint8_t *copy = malloc(len); /* so that a sanitizer sees the end */
         memcpy(copy, s.frame, len);
         capy_switch_input(s.sw, CLIENT_PORT, copy, len, s.now, &s.out);
         assert_int_equal(s.out.cnt, 1);
+        assert_int_equal(s.out.frame[0].port, 0); /* home's, by its MAC */
         free(copy);
     }
     shut(&s);
@@ -153,7 +161,7 @@ static void the_unspecified_address_is_no_servers(void **st)
     struct stage s;
     rack_kind = RACK_IPV4;
     boot(&s, 64);
-    size_t len = segment(&s, 80);
+    size_t len = segment(&s, MIG_PORT); /* from a server it would have to be a migrated flow's */
     memset(s.frame + CAPY_ETHER_LEN + 8, 0, 16);
     const struct capy_mac server = mac(1), client = mac(200);
     memcpy(s.frame + 6, server.b, 6);
@@ -176,6 +184,7 @@ static void addresses_out_of_place_are_no_configuration(void **st)
     assert_int_equal(capy_switch_size(&s.cfg), 0);
     cfg_make(&s, 64);
     s.cfg.server[1].ip = ip6(2); /* primary addresses of two versions */
+    memset(&s.cfg.server[1].ip6, 0, sizeof s.cfg.server[1].ip6);
     assert_int_equal(capy_switch_size(&s.cfg), 0);
     cfg_make(&s, 64);
     s.cfg.ip6 = ip4(100);
