@@ -44,7 +44,7 @@ extern "C" {
 #endif
 
 #define DRIVE_PACKET_MAX 1500u /* bytes of the largest packet, either way */
-#define DRIVE_SOCKET_MAX 512  /* sockets at once, connections nobody accepted yet included */
+#define DRIVE_SOCKET_MAX 512   /* sockets at once, connections nobody accepted yet included */
 #define DRIVE_FOREVER INT64_MAX
 
 struct drive;
@@ -54,12 +54,13 @@ struct drive_options {
     const char *gateway;        /* NULL: none; needed when remote is not on the link */
     uint8_t prefix_len;         /* of the link that local is on */
     uint16_t mtu;               /* 576..1500 */
-    const char *congestion;     /* "cubic" or "newreno" */
+    const char *congestion;     /* "cubic" or "newreno", which is also "reno" */
     bool timestamps, sack, window_scale, ecn; /* offered and taken */
     bool nagle;                               /* what TCP_NODELAY starts as, inverted */
-    uint16_t initial_window;                  /* segments; 10 (RFC 6928) */
+    uint16_t initial_window;                  /* segments, 1..64; 10 (RFC 6928) */
     bool delayed_ack;        /* false: every segment with data is acknowledged at once */
-    uint32_t receive_buffer; /* bytes per connection, 4096..2^26 */
+    uint16_t delayed_ack_ms; /* 1..499; 0: the stack's own choice, 40 */
+    uint32_t receive_buffer; /* bytes per connection, 4096..2^24; SO_RCVBUF begins with it */
     uint64_t seed;           /* of initial sequence numbers, timestamps and ports */
     bool self_clocked;       /* see Time */
 };
@@ -107,10 +108,14 @@ int drive_fcntl(struct drive *d, int fd, int cmd, int arg);
 /* timeout in ms of virtual time, -1 for ever. */
 int drive_poll(struct drive *d, struct pollfd *fds, nfds_t cnt, int timeout_ms);
 
-/* SOL_SOCKET: SO_ERROR, SO_TYPE, SO_ACCEPTCONN, SO_RCVBUF, SO_SNDBUF (get); SO_LINGER, SO_REUSEADDR.
- * IPPROTO_TCP: TCP_MAXSEG, TCP_CONGESTION, TCP_INFO (get; of the last: state, options, rto, rtt,
- * rttvar, snd_mss, rcv_mss, cwnd and ssthresh in segments, unacked, total_retrans); TCP_NODELAY,
- * TCP_CORK. Everything else is ENOPROTOOPT. An accepted socket inherits those of its listener. */
+/* SOL_SOCKET: SO_RCVBUF, SO_SNDBUF (bytes, as they are; out of range is taken for the nearest),
+ * SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR; get only SO_ERROR, SO_TYPE, SO_ACCEPTCONN.
+ * IPPROTO_TCP: TCP_NODELAY, TCP_CORK, TCP_MAXSEG (on a connection: lowers what is sent),
+ * TCP_USER_TIMEOUT (ms), TCP_KEEPIDLE, TCP_KEEPINTVL (s), TCP_KEEPCNT, TCP_CONGESTION (ENOENT: there
+ * is none of that name); get only TCP_INFO (of it: state, options, rto, rtt, rttvar, snd_mss,
+ * rcv_mss, cwnd and ssthresh in segments, unacked, total_retrans).
+ * EINVAL: a value out of range. ENOPROTOOPT: anything else. An accepted socket inherits all from its
+ * listener. */
 int drive_setsockopt(struct drive *d, int fd, int level, int name, const void *v, socklen_t len);
 int drive_getsockopt(struct drive *d, int fd, int level, int name, void *v, socklen_t *len);
 

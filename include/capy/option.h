@@ -37,7 +37,7 @@ enum capy_option {
                                      only what is sent, and never above what was agreed
                                      (CAPY_E_INVAL). Reads as payload per segment now. TCP_MAXSEG */
     CAPY_OPTION_CONGESTION,     /* number of an algorithm (tcp/tcp.h); 0: CUBIC. TCP_CONGESTION */
-    CAPY_OPTION_DELAYED_ACK_NS, /* 0 to 500 ms, 40 ms; grain 1 ms (RFC 9293 MUST-58); 0: none */
+    CAPY_OPTION_DELAYED_ACK_NS, /* 0 to 500 ms, 40 ms; grain 1 ms (RFC 9293 MUST-40); 0: none */
     /* ---- until the SYN, or SYN-ACK, was sent; then CAPY_E_STATE ---- */
     CAPY_OPTION_TIMESTAMPS,     /* flag, 1: offered and taken (RFC 7323). Reads as agreed */
     CAPY_OPTION_SACK,           /* flag, 1: likewise (RFC 2018) */

@@ -13,8 +13,12 @@
 #define BUFFERS_MIN 4u                  /* full receive buffers that the queues must hold */
 #define RECEIVE_BUFFER_MIN 4096u
 #define RECEIVE_BUFFER_MAX (1u << 24)
+#define SEND_BUFFER_MAX (1u << 24)
 #define INITIAL_WINDOW 10u
-#define FIRST_PORT 49152u /* RFC 6335 §6 */
+#define INITIAL_WINDOW_MAX 64u
+#define DELAYED_ACK_MAX_MS 499u /* RFC 9293 MUST-40 */
+#define HEADERS_LEN 40u         /* IPv4 and TCP, without options (RFC 6691) */
+#define FIRST_PORT 49152u       /* RFC 6335 §6 */
 
 int drive_fail(int error)
 {
@@ -79,30 +83,38 @@ static struct refusal read_addresses(const struct drive_options *o, struct capy_
 
 static struct refusal read_tcp(const struct drive_options *o, struct capy_tcp_cfg *tcp)
 {
-    if (!o->timestamps)
-        return (struct refusal){EOPNOTSUPP, "timestamps cannot be switched off yet"};
-    if (!o->sack)
-        return (struct refusal){EOPNOTSUPP, "sack cannot be switched off yet"};
-    if (!o->window_scale)
-        return (struct refusal){EOPNOTSUPP, "window_scale cannot be switched off yet"};
+    int congestion = o->congestion ? drive_congestion(o->congestion) : -1;
     if (o->ecn)
         return (struct refusal){EOPNOTSUPP, "ecn is not supported yet"};
-    if (o->initial_window != INITIAL_WINDOW)
-        return (struct refusal){EOPNOTSUPP, "initial_window is always 10 yet"};
-    if (!o->congestion)
-        return (struct refusal){EINVAL, "congestion is not a name"};
-    if (strcmp(o->congestion, "cubic") == 0)
-        tcp->congestion = CAPY_TCP_CUBIC;
-    else if (strcmp(o->congestion, "newreno") == 0)
-        tcp->congestion = CAPY_TCP_NEWRENO;
-    else
+    if (congestion < 0)
         return (struct refusal){EOPNOTSUPP, "congestion is none that the stack has"};
+    if (o->initial_window < 1 || o->initial_window > INITIAL_WINDOW_MAX)
+        return (struct refusal){EINVAL, "initial_window is not in 1..64"};
     if (o->receive_buffer < RECEIVE_BUFFER_MIN || o->receive_buffer > RECEIVE_BUFFER_MAX)
         return (struct refusal){EINVAL, "receive_buffer is not in 4096..2^24"};
-    tcp->rcv_buf_max = o->receive_buffer;
+    if (o->delayed_ack_ms > DELAYED_ACK_MAX_MS)
+        return (struct refusal){EINVAL, "delayed_ack_ms is not in 0..499"};
+    tcp->congestion = (uint8_t)congestion;
+    tcp->timestamps = o->timestamps;
+    tcp->sack = o->sack;
+    tcp->window_scale = o->window_scale;
+    tcp->nagle = o->nagle;
+    tcp->initial_window = (uint8_t)o->initial_window;
+    if (o->delayed_ack_ms > 0)
+        tcp->delack_ns = CAPY_MS(o->delayed_ack_ms);
     if (!o->delayed_ack)
         tcp->delack_ns = 0;
     return (struct refusal){0, NULL};
+}
+
+/* What sockets begin with; the configuration itself bounds what they may be set to. */
+static void read_tuning(const struct drive_options *o, struct capy_tcp_cfg *tcp,
+                        struct capy_tcp_tuning *tuning)
+{
+    capy_tcp_tuning_default(tuning, tcp);
+    tuning->rcv_buf = o->receive_buffer;
+    tcp->rcv_buf_max = RECEIVE_BUFFER_MAX;
+    tcp->snd_buf_max = SEND_BUFFER_MAX;
 }
 
 static struct refusal configure(const struct drive_options *o, struct capy_stack_cfg *cfg)
@@ -115,6 +127,7 @@ static struct refusal configure(const struct drive_options *o, struct capy_stack
         r = (struct refusal){EINVAL, "mtu is not in 576..1500"};
     cfg->mac = (struct capy_mac){{2, 0xca, 0, 0, 0, 1}};
     cfg->mtu = o->mtu;
+    cfg->tcp.mss_max = (uint16_t)(o->mtu - HEADERS_LEN);
     cfg->conn_max = CONN_MAX;
     cfg->block_cnt = capy_max32(BLOCK_CNT_MIN, BUFFERS_MIN * (o->receive_buffer / CAPY_BLOCK_LEN));
     cfg->listener_max = DRIVE_SOCKET_MAX;
@@ -147,7 +160,7 @@ DRIVE_EXPORT struct drive *drive_create(const struct drive_options *o, char *err
     if (d) {
         d->cfg = cfg;
         d->self_clocked = o->self_clocked;
-        d->nagle = o->nagle;
+        read_tuning(o, &d->cfg.tcp, &d->tuning);
         d->next_port = FIRST_PORT;
         d->last = &d->first;
         for (size_t i = 0; i < sizeof d->fds / sizeof *d->fds; i++)

@@ -72,54 +72,16 @@ DRIVE_EXPORT ssize_t drive_read(struct drive *d, int fd, void *buf, size_t len)
 
 /* ---- sending ---- */
 
-/* Bytes that the stack took. */
-static uint32_t push(struct drive *d, const struct drive_sock *s, const uint8_t *data, size_t len)
+/* Bytes of len that the stack took. */
+static size_t push(struct drive *d, const struct drive_sock *s, const uint8_t *data, size_t len,
+                   bool more)
 {
     uint32_t want = (uint32_t)(len < UINT32_MAX ? len : UINT32_MAX);
-    int64_t n = capy_stack_write(d->stack, s->conn, data, want, drive_stack_now(d));
+    uint64_t now = drive_stack_now(d);
+    int64_t n = more ? capy_stack_write_more(d->stack, s->conn, data, want, now)
+                     : capy_stack_write(d->stack, s->conn, data, want, now);
     CAPY_ASSERT(n >= 0); /* the socket knows whether it may write */
-    return (uint32_t)n;
-}
-
-bool drive_uncork(struct drive *d, struct drive_sock *s)
-{
-    if (s->held_len == 0)
-        return true;
-    uint32_t n = push(d, s, s->held, s->held_len);
-    s->held_len -= n;
-    memmove(s->held, s->held + n, s->held_len);
-    return s->held_len == 0;
-}
-
-static void hold(struct drive_sock *s, const uint8_t *data, size_t len)
-{
-    memcpy(s->held + s->held_len, data, len);
-    s->held_len += (uint32_t)len;
-}
-
-/* Takes what it can of len > 0 bytes; with more to come, what does not fill a segment is held. */
-static size_t offer(struct drive *d, struct drive_sock *s, const uint8_t *data, size_t len,
-                    bool more)
-{
-    struct capy_stack_conn_more info;
-    int rc = capy_stack_conn_more(d->stack, s->conn, &info);
-    CAPY_ASSERT(rc == CAPY_OK);
-    size_t keep = more ? (s->held_len + len) % info.snd_mss : 0;
-    if (keep >= len) { /* not even one segment: held, while the stack could take it */
-        int64_t room = capy_stack_room(d->stack, s->conn);
-        if (room < (int64_t)(s->held_len + len))
-            return 0;
-        hold(s, data, len);
-        return len;
-    }
-    if (!drive_uncork(d, s))
-        return 0;
-    size_t n = push(d, s, data, len - keep);
-    if (n == len - keep) {
-        hold(s, data + n, keep);
-        n += keep;
-    }
-    return n;
+    return (size_t)n;
 }
 
 /* May it write? 0, EAGAIN (not yet), or why never. */
@@ -149,8 +111,7 @@ static ssize_t transmit(struct drive *d, const struct drive_ref *r, const uint8_
     while (drive_ref_ok(d, r)) {
         int why = write_error(s);
         if (why == 0) {
-            bool more = flags & MSG_MORE || s->cork;
-            sent += sent < len ? offer(d, s, buf + sent, len - sent, more) : 0;
+            sent += sent < len ? push(d, s, buf + sent, len - sent, flags & MSG_MORE) : 0;
             drive_settle(d);
             if (sent == len)
                 return (ssize_t)sent;
@@ -189,8 +150,6 @@ static int shut(struct drive *d, struct drive_sock *s, int how)
     if (s->state != SOCK_CONNECTED)
         return drive_fail(ENOTCONN);
     if (how != SHUT_RD && !s->shut_wr) {
-        if (!drive_uncork(d, s))
-            return drive_fail(ENOBUFS);
         (void)capy_stack_shutdown(d->stack, s->conn, drive_stack_now(d));
         s->shut_wr = true;
     }
@@ -254,11 +213,11 @@ static int end_socket(struct drive *d, const struct drive_ref *r)
         linger(d, r);
     if (!drive_ref_ok(d, r))
         return drive_fail(EBADF);
-    bool reset = (lingers && s->linger.l_linger == 0);
+    bool reset = lingers && s->linger.l_linger == 0;
     if (s->state == SOCK_LISTENING)
         end_listener(d, s);
     else if (s->state == SOCK_CONNECTED)
-        end_connection(d, s, reset || !drive_uncork(d, s));
+        end_connection(d, s, reset);
     else if (s->state == SOCK_CONNECTING)
         end_connection(d, s, false);
     else

@@ -1,6 +1,7 @@
 /* The inside of struct drive, shared by the files of this folder: create.c options and memory;
  * wire.c packets and time; table.c descriptors and events; open.c how connections begin; data.c
- * how bytes go and connections end; poll.c; option.c; migrate.c.
+ * how bytes go and connections end; poll.c; option.c socket options, setting.c those of them that
+ * the stack keeps; migrate.c.
  *
  * One lock around everything. A function whose name ends in nothing special expects it to be held;
  * the public drive_* calls take it. */
@@ -9,6 +10,7 @@
 
 #include "capy/drive.h"
 #include "stack/stack.h"
+#include "tcp/tuning.h"
 
 #include <pthread.h>
 
@@ -37,13 +39,12 @@ struct drive_sock {
     uint16_t port;    /* local, 0: not bound */
     struct sockaddr_in peer;
     int error; /* pending, to be told once (SO_ERROR) */
-    bool nonblock, nodelay, cork, reuse_addr;
+    bool nonblock, reuse_addr;
     bool shut_rd, shut_wr;
     struct linger linger;
-    int listener;      /* while nobody accepted it: its listener, else -1 */
-    uint64_t arrived;  /* its place in that queue */
-    uint32_t held_len; /* MSG_MORE, TCP_CORK */
-    uint8_t held[DRIVE_PACKET_MAX];
+    int listener;                  /* while nobody accepted it: its listener, else -1 */
+    uint64_t arrived;              /* its place in that queue */
+    struct capy_tcp_tuning tuning; /* that a connection of this socket begins with */
 };
 
 /* A packet that was sent and not sniffed yet. */
@@ -58,7 +59,8 @@ struct drive {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* anything that a blocked call may wait for */
     struct capy_stack_cfg cfg;
-    bool self_clocked, nagle;
+    struct capy_tcp_tuning tuning; /* of fresh sockets */
+    bool self_clocked;
     void *mem;
     struct capy_stack *stack;
     uint64_t now;
@@ -113,9 +115,21 @@ struct drive_sock *drive_queue_head(struct drive *d, const struct drive_sock *li
 /* Takes the pending error: it is told once. */
 int drive_take_error(struct drive_sock *s);
 
+/* ---- setting.c ---- */
+/* A socket option that is one number. False: it is none of these. *rc: 0, or -1 with errno. */
+bool drive_setting_set(struct drive *d, struct drive_sock *s, int level, int name, int value,
+                       int *rc);
+bool drive_setting_get(struct drive *d, const struct drive_sock *s, int level, int name,
+                       int *value);
+/* Gives a fresh connection, or a fresh listener, all settings of its socket. */
+void drive_settings_apply(struct drive *d, const struct drive_sock *s);
+/* enum capy_tcp_congestion, -1: nobody is called so. */
+int drive_congestion(const char *name);
+const char *drive_congestion_get(struct drive *d, const struct drive_sock *s);
+/* Fails with ENOENT. */
+int drive_congestion_set(struct drive *d, struct drive_sock *s, const char *name);
+
 /* ---- data.c ---- */
-/* Sends what MSG_MORE or TCP_CORK held back. False: the stack has no room for all of it. */
-bool drive_uncork(struct drive *d, struct drive_sock *s);
 /* Bytes to read without waiting; *end: none will come behind them. */
 uint32_t drive_readable(struct drive *d, const struct drive_sock *s, bool *end);
 

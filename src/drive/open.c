@@ -105,6 +105,7 @@ static int start_listening(struct drive *d, struct drive_sock *s)
     if (s->port == 0 || capy_stack_listen(d->stack, s->port, drive_user_of(d, s)) != CAPY_OK)
         return drive_fail(EADDRINUSE);
     s->state = SOCK_LISTENING;
+    drive_settings_apply(d, s);
     return 0;
 }
 
@@ -212,7 +213,7 @@ static int start_connecting(struct drive *d, struct drive_sock *s, const struct 
     s->state = SOCK_CONNECTING;
     s->conn = conn;
     s->peer = *name;
-    (void)capy_stack_set_nagle(d->stack, conn, !s->nodelay);
+    drive_settings_apply(d, s);
     drive_settle(d);
     return 0;
 }

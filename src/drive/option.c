@@ -1,8 +1,10 @@
-/* Socket options and file status flags: those that the stack honours; no other is accepted. */
+/* Socket options and file status flags: those that are honoured; no other is accepted. */
 #include "drive/drive.h"
 
 #include <errno.h>
 #include <fcntl.h>
+
+#define NAME_MAX_LEN 15u /* of a congestion control */
 
 /* ---- fcntl ---- */
 
@@ -27,23 +29,6 @@ DRIVE_EXPORT int drive_fcntl(struct drive *d, int fd, int cmd, int arg)
 
 /* ---- set ---- */
 
-static int set_nodelay(struct drive *d, struct drive_sock *s, bool on)
-{
-    s->nodelay = on;
-    (void)capy_stack_set_nagle(d->stack, s->conn, !on); /* EBADQD: there is none yet */
-    drive_settle(d);
-    return 0;
-}
-
-static int set_cork(struct drive *d, struct drive_sock *s, bool on)
-{
-    s->cork = on;
-    if (!on && s->state == SOCK_CONNECTED && !s->shut_wr)
-        (void)drive_uncork(d, s); /* what has no room goes with the next write */
-    drive_settle(d);
-    return 0;
-}
-
 static int set_linger(struct drive_sock *s, const void *v, socklen_t len)
 {
     if (len < sizeof s->linger)
@@ -54,24 +39,32 @@ static int set_linger(struct drive_sock *s, const void *v, socklen_t len)
     return 0;
 }
 
+/* v need not end in a NUL. */
+static int set_congestion(struct drive *d, struct drive_sock *s, const void *v, socklen_t len)
+{
+    char name[NAME_MAX_LEN + 1] = "";
+    memcpy(name, v, len < NAME_MAX_LEN ? len : NAME_MAX_LEN);
+    return drive_congestion_set(d, s, name);
+}
+
 static int set_option(struct drive *d, struct drive_sock *s, int level, int name, const void *v,
                       socklen_t len)
 {
-    int value = 0;
+    int value, rc;
+    if (!v)
+        return drive_fail(EFAULT);
     if (level == SOL_SOCKET && name == SO_LINGER)
         return set_linger(s, v, len);
-    bool ours = (level == SOL_SOCKET && name == SO_REUSEADDR) ||
-                (level == IPPROTO_TCP && (name == TCP_NODELAY || name == TCP_CORK));
-    if (!ours)
-        return drive_fail(ENOPROTOOPT);
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        return set_congestion(d, s, v, len);
     if (len < sizeof value)
         return drive_fail(EINVAL);
     memcpy(&value, v, sizeof value);
-    if (level == SOL_SOCKET) {
+    if (level == SOL_SOCKET && name == SO_REUSEADDR) {
         s->reuse_addr = value != 0;
         return 0;
     }
-    return name == TCP_NODELAY ? set_nodelay(d, s, value != 0) : set_cork(d, s, value != 0);
+    return drive_setting_set(d, s, level, name, value, &rc) ? rc : drive_fail(ENOPROTOOPT);
 }
 
 DRIVE_EXPORT int drive_setsockopt(struct drive *d, int fd, int level, int name, const void *v,
@@ -136,8 +129,12 @@ static int give(const void *value, size_t size, void *v, socklen_t *len)
     return 0;
 }
 
-static int get_socket(struct drive *d, struct drive_sock *s, int name, int *value)
+static int get_number(struct drive *d, struct drive_sock *s, int level, int name, int *value)
 {
+    if (drive_setting_get(d, s, level, name, value))
+        return 0;
+    if (level != SOL_SOCKET)
+        return drive_fail(ENOPROTOOPT);
     switch (name) {
     case SO_ERROR:
         *value = drive_take_error(s);
@@ -151,32 +148,6 @@ static int get_socket(struct drive *d, struct drive_sock *s, int name, int *valu
     case SO_REUSEADDR:
         *value = s->reuse_addr;
         return 0;
-    case SO_RCVBUF:
-        *value = (int)d->cfg.tcp.rcv_buf_max;
-        return 0;
-    case SO_SNDBUF:
-        *value = (int)d->cfg.tcp.snd_buf_max;
-        return 0;
-    default: /* any number may come */
-        return drive_fail(ENOPROTOOPT);
-    }
-}
-
-static int get_tcp(struct drive *d, const struct drive_sock *s, int name, int *value)
-{
-    struct capy_stack_conn_more more;
-    switch (name) {
-    case TCP_NODELAY:
-        *value = s->nodelay;
-        return 0;
-    case TCP_CORK:
-        *value = s->cork;
-        return 0;
-    case TCP_MAXSEG:
-        *value = d->cfg.tcp.mss_max;
-        if (capy_stack_conn_more(d->stack, s->conn, &more) == CAPY_OK)
-            *value = more.snd_mss;
-        return 0;
     default: /* any number may come */
         return drive_fail(ENOPROTOOPT);
     }
@@ -185,8 +156,7 @@ static int get_tcp(struct drive *d, const struct drive_sock *s, int name, int *v
 static int get_option(struct drive *d, struct drive_sock *s, int level, int name, void *v,
                       socklen_t *len)
 {
-    static const char *const algorithms[CAPY_TCP_CONGESTION_CNT] = {
-        [CAPY_TCP_CUBIC] = "cubic", [CAPY_TCP_NEWRENO] = "newreno"};
+    int value = 0;
     if (level == SOL_SOCKET && name == SO_LINGER)
         return give(&s->linger, sizeof s->linger, v, len);
     if (level == IPPROTO_TCP && name == TCP_INFO) {
@@ -194,13 +164,10 @@ static int get_option(struct drive *d, struct drive_sock *s, int level, int name
         return give(&info, sizeof info, v, len);
     }
     if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
-        const char *text = algorithms[d->cfg.tcp.congestion];
+        const char *text = drive_congestion_get(d, s);
         return give(text, strlen(text) + 1, v, len);
     }
-    int value = 0;
-    if (level != SOL_SOCKET && level != IPPROTO_TCP)
-        return drive_fail(ENOPROTOOPT);
-    int rc = level == SOL_SOCKET ? get_socket(d, s, name, &value) : get_tcp(d, s, name, &value);
+    int rc = get_number(d, s, level, name, &value);
     return rc == 0 ? give(&value, sizeof value, v, len) : rc;
 }
 

@@ -11,7 +11,7 @@ static short connected(struct drive *d, const struct drive_sock *s)
         ready |= POLLIN | POLLRDNORM;
     if (end || s->shut_rd)
         ready |= POLLRDHUP;
-    if (s->shut_wr || room > (int64_t)s->held_len)
+    if (s->shut_wr || room > 0)
         ready |= POLLOUT | POLLWRNORM;
     if (end && s->shut_wr)
         ready |= POLLHUP;

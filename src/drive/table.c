@@ -36,7 +36,7 @@ struct drive_sock *drive_sock_take(struct drive *d)
         *s = (struct drive_sock){.state = SOCK_FRESH,
                                  .turn = turn,
                                  .conn = CAPY_HANDLE_NONE,
-                                 .nodelay = !d->nagle,
+                                 .tuning = d->tuning,
                                  .listener = -1};
         return s;
     }
@@ -115,14 +115,12 @@ static struct drive_sock *arrive(struct drive *d, struct drive_sock *listener, c
     s->listener = (int)(listener - d->socks);
     s->arrived = d->arrivals++;
     s->port = listener->port;
-    s->nodelay = listener->nodelay;
-    s->cork = listener->cork;
+    s->tuning = listener->tuning;
     s->linger = listener->linger;
     s->reuse_addr = listener->reuse_addr;
     if (capy_stack_conn_info(d->stack, conn, &info) == CAPY_OK)
         s->peer = address(&info.key.client, info.key.client_port);
     (void)capy_stack_set_user(d->stack, conn, drive_user_of(d, s));
-    (void)capy_stack_set_nagle(d->stack, conn, !s->nodelay);
     return s;
 }
 
@@ -135,7 +133,6 @@ static void die(struct drive_sock *s, uint32_t bits)
         s->error = ETIMEDOUT;
     s->state = connecting ? SOCK_FRESH : SOCK_DEAD;
     s->conn = CAPY_HANDLE_NONE;
-    s->held_len = 0;
 }
 
 void drive_events(struct drive *d)

@@ -9,7 +9,7 @@
 #define KEEP_CNT_MAX 127u          /* likewise */
 #define BUFFER_MIN 2048u           /* one block: less is used up by one segment */
 #define MSS_MAX 65495u             /* the longest IPv4 packet less its headers */
-#define DELACK_MAX_NS CAPY_MS(500) /* RFC 9293 MUST-58 */
+#define DELACK_MAX_NS CAPY_MS(500) /* RFC 9293 MUST-40 */
 #define INITIAL_WINDOW_MAX 64u     /* beyond any that was ever proposed */
 
 /* Whole units, rounded up. */

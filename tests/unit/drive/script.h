@@ -16,10 +16,7 @@
 
 #include "tool.h"
 
-#define MS UINT64_C(1000000)
-#define SEC (1000 * MS)
 #define LOCAL_PORT 50000u /* of connections that the stack opens */
-#define PEER_WIN "win 30000"
 
 /* ---- packets ---- */
 /* The peer sends this. Without "win" its window is 30000. */

@@ -2,38 +2,6 @@
  * segments, in virtual time. Each scenario runs with and without migrations (tool.h). */
 #include "tool.h"
 
-#define MS 1000000ull
-#define SEC (1000 * MS)
-
-static struct drive_options options(void)
-{
-    struct drive_options o;
-    drive_options_default(&o);
-    return o;
-}
-
-#define SCENARIO(name)                                                                             \
-    static void name##_scenario(struct tool *t);                                                   \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        struct drive_options o = options();                                                        \
-        tool_twice(name##_scenario, &o);                                                           \
-    }                                                                                              \
-    static void name##_scenario(struct tool *t)
-
-/* The same where blocking calls make the time pass themselves. */
-#define SELF_CLOCKED(name)                                                                         \
-    static void name##_scenario(struct tool *t);                                                   \
-    static void name(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        struct drive_options o = options();                                                        \
-        o.self_clocked = true;                                                                     \
-        tool_twice(name##_scenario, &o);                                                           \
-    }                                                                                              \
-    static void name##_scenario(struct tool *t)
-
 static int tcp_state(struct tool *t, int fd)
 {
     struct tcp_info info;
@@ -198,15 +166,16 @@ SELF_CLOCKED(connect_times_out)
     int fd = drive_socket(tool_step(t), AF_INET, SOCK_STREAM, 0);
     assert_fails(drive_connect(tool_step(t), fd, (struct sockaddr *)&name, sizeof name), ETIMEDOUT);
     uint64_t before = 0, gap = 0, syns = 0;
-    while (tool_sniff(t, packet, 0) > 0) {
-        /* RFC 6298 §5.5: each wait is twice the one before; §2.5: a minute at most. */
-        assert_true(t->at - before >= gap + gap * 9 / 10 || t->at - before >= CAPY_SEC(59));
+    while (tool_sniff(t, packet, 0) > 0) { /* RFC 6298 §5.5: each wait is twice the one before */
+        if (gap < 32 * SEC)
+            assert_true(t->at - before >= gap + gap * 9 / 10);
         gap = t->at - before;
         before = t->at;
         syns++;
     }
     assert_true(syns > 3);
-    assert_true(drive_now(t->d) >= CAPY_SEC(180)); /* RFC 9293 MUST-23 */
+    assert_true(drive_now(t->d) >= before + gap);
+    assert_true(drive_now(t->d) >= 180 * SEC); /* RFC 9293 MUST-23 */
 }
 
 SCENARIO(nobody_listens)
@@ -475,7 +444,7 @@ static void at_once_scenario(struct tool *t)
 static void acknowledgements_may_be_delayed_or_not(void **state)
 {
     (void)state;
-    struct drive_options o = options();
+    struct drive_options o = tool_options();
     tool_twice(delayed_scenario, &o);
     o.delayed_ack = false;
     tool_twice(at_once_scenario, &o);
@@ -502,7 +471,7 @@ static void window_scenario(struct tool *t)
 static void buffer_and_mtu_show_in_the_handshake(void **state)
 {
     (void)state;
-    struct drive_options o = options();
+    struct drive_options o = tool_options();
     o.receive_buffer = 8192;
     o.mtu = 1200;
     tool_twice(window_scenario, &o);
@@ -520,43 +489,25 @@ static void refused(const struct drive_options *o, int error, const char *named)
 static void what_the_stack_cannot_do_is_refused_by_name(void **state)
 {
     (void)state;
-    struct drive_options o = options();
+    struct drive_options o = tool_options();
     o.ecn = true;
     refused(&o, EOPNOTSUPP, "ecn");
-    o = options();
+    o = tool_options();
     o.congestion = "vegas";
     refused(&o, EOPNOTSUPP, "congestion");
-    o = options();
+    o = tool_options();
     o.local = "2001:db8::1";
     refused(&o, EAFNOSUPPORT, "IPv6");
-    o = options();
+    o = tool_options();
     o.remote = "198.51.100.1";
     refused(&o, ENETUNREACH, "gateway");
     o.gateway = "192.0.2.254";
     struct drive *d = drive_create(&o, NULL, 0);
     assert_non_null(d);
     drive_destroy(d);
-    o = options();
+    o = tool_options();
     o.mtu = 100;
     refused(&o, EINVAL, "mtu");
-}
-
-SCENARIO(other_socket_options_are_refused)
-{
-    int fd = drive_socket(tool_step(t), AF_INET, SOCK_STREAM, 0), v = 1;
-    socklen_t len = sizeof v;
-    assert_fails(drive_setsockopt(t->d, fd, SOL_SOCKET, SO_KEEPALIVE, &v, len), ENOPROTOOPT);
-    assert_fails(drive_setsockopt(t->d, fd, SOL_SOCKET, SO_RCVBUF, &v, len), ENOPROTOOPT);
-    assert_fails(drive_setsockopt(t->d, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &v, len), ENOPROTOOPT);
-    assert_fails(drive_getsockopt(t->d, fd, IPPROTO_IP, IP_TTL, &v, &len), ENOPROTOOPT);
-    assert_fails(drive_socket(t->d, AF_INET6, SOCK_STREAM, 0), EAFNOSUPPORT);
-    assert_fails(drive_socket(t->d, AF_INET, SOCK_DGRAM, 0), EPROTONOSUPPORT);
-    assert_int_equal(drive_getsockopt(t->d, fd, SOL_SOCKET, SO_RCVBUF, &v, &len), 0);
-    assert_int_equal(v, 256 << 10);
-    char name[16];
-    len = sizeof name;
-    assert_int_equal(drive_getsockopt(t->d, fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-    assert_string_equal(name, "cubic");
 }
 
 int main(void)
@@ -588,7 +539,6 @@ int main(void)
         cmocka_unit_test(acknowledgements_may_be_delayed_or_not),
         cmocka_unit_test(buffer_and_mtu_show_in_the_handshake),
         cmocka_unit_test(what_the_stack_cannot_do_is_refused_by_name),
-        cmocka_unit_test(other_socket_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,4 +232,38 @@ static inline void tool_twice(tool_scenario *scenario, const struct drive_option
     free(migrated.log);
 }
 
+/* ---- scenarios as tests ---- */
+
+#define MS UINT64_C(1000000)
+#define SEC (1000 * MS)
+
+static inline struct drive_options tool_options(void)
+{
+    struct drive_options o;
+    drive_options_default(&o);
+    return o;
+}
+
+#define SCENARIO(name)                                                                             \
+    static void name##_scenario(struct tool *t);                                                   \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        struct drive_options o = tool_options();                                                   \
+        tool_twice(name##_scenario, &o);                                                           \
+    }                                                                                              \
+    static void name##_scenario(struct tool *t)
+
+/* The same where blocking calls make the time pass themselves. */
+#define SELF_CLOCKED(name)                                                                         \
+    static void name##_scenario(struct tool *t);                                                   \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        struct drive_options o = tool_options();                                                   \
+        o.self_clocked = true;                                                                     \
+        tool_twice(name##_scenario, &o);                                                           \
+    }                                                                                              \
+    static void name##_scenario(struct tool *t)
+
 #endif
