@@ -201,8 +201,9 @@ int capy_stack_carry_in(struct capy_stack *s, const uint8_t *in, uint32_t len, c
     return CAPY_OK;
 }
 
-void capy_stack_carry_host(const struct capy_stack *from, struct capy_stack *to)
+void capy_stack_carry_host(struct capy_stack *from, struct capy_stack *to)
 {
+    capy_now_is(from, to->now); /* what remains of a timer is counted from now */
     CAPY_ASSERT(from->cfg.listener_max == to->cfg.listener_max);
     for (uint32_t i = 0; i < from->cfg.listener_max; i++) {
         to->listeners[i] = from->listeners[i];

@@ -201,8 +201,8 @@ void capy_stack_set_draining(struct capy_stack *s, bool draining);
  * behind it: the record's length; when that is more than cap nothing has moved: come again with
  * more room. 0: there is no further one. Events and frames must have been taken before. */
 uint32_t capy_stack_carry_out(struct capy_stack *s, uint32_t *cursor, uint8_t *out, uint32_t cap);
-/* Listeners, port counters and rates; before the first record. */
-void capy_stack_carry_host(const struct capy_stack *from, struct capy_stack *to);
+/* Listeners, port counters, rates and the time; before the first record. */
+void capy_stack_carry_host(struct capy_stack *from, struct capy_stack *to);
 /* Takes a record in: *user its value; *out its handle, CAPY_HANDLE_NONE when the application had
  * let go of it, or nobody accepted it yet. CAPY_OK, CAPY_E_NOMEM, CAPY_E_FORMAT. */
 CAPY_MUST_USE int capy_stack_carry_in(struct capy_stack *s, const uint8_t *in, uint32_t len,
