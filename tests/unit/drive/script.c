@@ -475,6 +475,7 @@ struct drive_options script_options(void)
     drive_options_default(&o);
     o.ecn = false;
     o.delayed_ack = false;
+    o.nagle = false;
     return o;
 }
 

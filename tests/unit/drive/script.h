@@ -63,8 +63,8 @@ void name_of(const struct tool *t, bool ours, uint16_t port, struct sockaddr_sto
              socklen_t *len);
 
 /* ---- runs ---- */
-/* 192.0.2.1 and 192.0.2.2 (or 2001:db8::1 and ::2), neither ECN nor delayed acknowledgements:
- * what a segment leads to is seen at once. */
+/* 192.0.2.1 and 192.0.2.2 (or 2001:db8::1 and ::2), neither ECN nor Nagle nor delayed
+ * acknowledgements: what a segment or a write leads to is seen at once. */
 struct drive_options script_options(void);
 void script_run(tool_scenario *scenario, const struct drive_options *o);
 /* So that the initial sequence number of the connection to come is near the wrap; the scenario's
