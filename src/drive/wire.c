@@ -51,13 +51,18 @@ static bool send_frame(struct drive *d)
     return true;
 }
 
+static bool timer_is_due(const struct drive *d)
+{
+    return capy_stack_next_at(d->stack) <= drive_stack_now(d);
+}
+
 void drive_settle(struct drive *d)
 {
-    do {
-        if (capy_stack_next_at(d->stack) <= drive_stack_now(d))
+    do { /* until neither a frame nor a timer is left; sending may start one that is due at once */
+        if (timer_is_due(d))
             capy_stack_expire(d->stack, drive_stack_now(d));
         drive_events(d);
-    } while (send_frame(d));
+    } while (send_frame(d) || timer_is_due(d));
     pthread_cond_broadcast(&d->changed);
 }
 
