@@ -123,14 +123,18 @@ static void undo_by_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 }
 
 /* RFC 3522 steps 4 and 5. When everything was acknowledged at once, it may be that only ACKs were
- * lost; a peer known to report duplicates would have said so. */
-static bool echo_is_older(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                          const struct capy_tcp_arrival *a, const struct capy_tcp_episode *ep)
+ * lost; a peer known to report duplicates would have said so. An echo from before the original left
+ * is no echo of it but a broken peer's, which must not get out of congestion control for ever; only
+ * with SACK is it known when that was. */
+static bool echo_is_original(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                             const struct capy_tcp_arrival *a, const struct capy_tcp_episode *ep)
 {
-    bool has_echo = tcb->ts_ok && a->seg->opts & CAPY_TCP_OPT_TS;
-    bool reports = tcb->reo_persist > 0;
-    return has_echo && a->dsack_right == 0 && (a->ack < tcb->snd.nxt || reports) &&
-           (int32_t)(a->seg->ts_ecr - capy_tcp_ts_at(tcb, env, ep->first_at)) < 0;
+    if (!tcb->ts_ok || !(a->seg->opts & CAPY_TCP_OPT_TS) || a->dsack_right != 0 ||
+        (a->ack == tcb->snd.nxt && tcb->reo_persist == 0))
+        return false;
+    uint32_t echo = a->seg->ts_ecr;
+    return (int32_t)(echo - capy_tcp_ts_at(tcb, env, ep->first_at)) < 0 &&
+           (!tcb->sack_ok || (int32_t)(echo - capy_tcp_ts_at(tcb, env, ep->original_at)) >= 0);
 }
 
 /* RFC 5682 step 2: after a timeout's first retransmission, and nothing else, was acknowledged, but
@@ -169,7 +173,7 @@ void capy_tcp_episode_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env
             undo_by_ack(tcb, env, ep); /* step 3b: the ACK is for what went before the timeout */
         else if (tcb->phase == CAPY_TCP_FRTO)
             frto_failed(tcb, ep);
-        else if (echo_is_older(tcb, env, a, ep))
+        else if (echo_is_original(tcb, env, a, ep))
             undo_by_ack(tcb, env, ep);
         else if (!try_new_data(tcb, env, ep))
             ep->doubt = CAPY_TCP_DOUBT_DSACK;

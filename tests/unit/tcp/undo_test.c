@@ -152,6 +152,21 @@ static void test_when_acks_were_lost_nothing_is_undone(void **state)
     }
 }
 
+/* A peer that always echoes the same would otherwise never meet congestion. */
+static void test_an_echo_older_than_the_original_undoes_nothing(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_TS | WITH_SACK, 8, 0);
+    lose_first(&e);
+    e.in_ecr--;
+    pass(&e, RTT / 2);
+    in(&e, ack_of(AT(4)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+    assert_int_equal(e.count.spurious_losses, 0);
+    end_done(&e);
+}
+
 /* RFC 4015 §3.2: what is in flight is not sent again, and the estimator learns how long it took. */
 static void test_an_older_echo_undoes_a_timeout(void **state)
 {
@@ -605,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_an_older_echo_undoes_fast_recovery),
         cmocka_unit_test(test_the_echo_of_the_retransmission_undoes_nothing),
         cmocka_unit_test(test_when_acks_were_lost_nothing_is_undone),
+        cmocka_unit_test(test_an_echo_older_than_the_original_undoes_nothing),
         cmocka_unit_test(test_an_older_echo_undoes_a_timeout),
         cmocka_unit_test(test_a_second_timeout_is_undone_with_the_first),
         cmocka_unit_test(test_a_spurious_retransmission_widens_the_reordering_window_once),
