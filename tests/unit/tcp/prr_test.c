@@ -52,6 +52,8 @@ static void test_the_flight_shrinks_evenly_to_ssthresh(void **state)
     in(&e, sack_of(AT(0), AT(1), AT(4)));
     assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
     assert_int_equal(e.tcb.cc.ssthresh, 10 * MSS);
+    /* RecoverFS: 22 in flight, less the three SACKed, with the one of this ACK. */
+    assert_int_equal(capy_tcp_marks(&e.tcb, &e.env)->episode.prr.flight, 20 * MSS);
     out(&e, A, AT(0), 1, MSS);
     quiet(&e);
     uint32_t sent = 1;

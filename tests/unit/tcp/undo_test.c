@@ -233,6 +233,21 @@ static void test_a_second_timeout_is_undone_with_the_first(void **state)
     end_done(&e);
 }
 
+/* The timeout has fired again, and before anything is sent the first ACK arrives. */
+static void test_an_undone_timeout_sends_nothing_again(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_TS, 5, 0);
+    timeout(&e);
+    pass(&e, CAPY_SEC(10));
+    assert_int_equal(e.count.rto_fired, 2);
+    in(&e, ack_of(AT(1)));
+    assert_int_equal(e.count.spurious_losses, 1);
+    quiet(&e);
+    end_done(&e);
+}
+
 /* RACK's patience grows once for an overtaken segment, not again when the DSACK comes. */
 static void test_a_spurious_retransmission_widens_the_reordering_window_once(void **state)
 {
@@ -339,7 +354,16 @@ static void test_where_frto_does_not_apply(void **state)
     timeout(&e);
     in(&e, ack_of(AT(5)));
     assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    assert_true(e.tcb.cc.cwnd <= 3 * MSS); /* slow start from one segment */
     assert_int_equal(e.count.spurious_losses, 0);
+    end_done(&e);
+
+    fly(&e, WITH_TS, 5, 4); /* the timestamp has told that the retransmission was needed */
+    timeout(&e);
+    e.in_ecr = e.last.ts_val;
+    in(&e, ack_of(AT(1)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_LOSS);
+    segment(&e, 1);
     end_done(&e);
 
     fly(&e, 0, 5, 4);
@@ -623,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_an_echo_older_than_the_original_undoes_nothing),
         cmocka_unit_test(test_an_older_echo_undoes_a_timeout),
         cmocka_unit_test(test_a_second_timeout_is_undone_with_the_first),
+        cmocka_unit_test(test_an_undone_timeout_sends_nothing_again),
         cmocka_unit_test(test_a_spurious_retransmission_widens_the_reordering_window_once),
         cmocka_unit_test(test_two_new_segments_and_an_ack_undo_a_timeout),
         cmocka_unit_test(test_news_of_old_segments_by_sack_undoes_a_timeout),
