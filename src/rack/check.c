@@ -1,6 +1,7 @@
 /* Checks of a rack file that compare keys with each other: names, MACs, switch ports, TCP and
  * UDP ports, times, path lengths. Each fault is reported at the line of the later of the two. */
 #include "rack/reader.h"
+#include "wire/tcpmig.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -122,6 +123,7 @@ static int check_tcp_ports(struct rack_reader *r)
     const config_setting_t *group = config_lookup(&r->config, "rack");
     const config_setting_t *at = config_setting_get_member(group, "mig_port_first");
     unsigned first = rack->mig_port_first, last = first + rack->mig_port_cnt - 1u;
+    unsigned opened = first > CAPY_OPENED_PORT_CNT ? first - CAPY_OPENED_PORT_CNT : first;
     if (!at)
         at = group;
     if (last > 65535)
@@ -136,11 +138,11 @@ static int check_tcp_ports(struct rack_reader *r)
                          first, last, rack->tcpmig_port);
     for (unsigned i = 0; i < rack->service_cnt; i++) {
         const struct capy_rack_service *s = &rack->service[i];
-        if (s->port >= first && s->port <= last)
+        if (s->port >= opened && s->port <= last)
             return rack_fail(r, rack_at(r, "services", i, "port"),
                              "port %u of service \"%s\" is among the ports %u to %u for migrated "
                              "connections; write another port or mig_port_first",
-                             s->port, s->name, first, last);
+                             s->port, s->name, opened, last);
         for (unsigned k = 0; k < i; k++)
             if (s->port == rack->service[k].port)
                 return rack_fail(r, rack_at(r, "services", i, "port"),

@@ -77,7 +77,7 @@ static bool left_input(struct capy_stack *s, struct capy_mig_record *r, const st
     return true;
 }
 
-/* A segment to a port of migrated-in flows that no flow has. */
+/* A segment to a port of migrated-in flows, or of those that others opened, that no flow has. */
 static void ask_about(struct capy_stack *s, const struct capy_packet *p)
 {
     s->count.unknown_flows++;
@@ -96,7 +96,9 @@ bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const ui
 {
     if (s->cfg.peer_cnt == 0)
         return false;
-    if (capy_in_mig_range(s, p->dst_port)) {
+    bool of_others =
+        capy_is_opened_port(s, p->dst_port) && p->dst_port % s->cfg.peer_cnt != s->cfg.self;
+    if (of_others || capy_in_mig_range(s, p->dst_port)) {
         ask_about(s, p);
         return true;
     }

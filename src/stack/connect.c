@@ -4,13 +4,33 @@
  * since the turn is counted apart for each of many groups of services. */
 #include "stack/host.h"
 
-/* RFC 6335 §6 dynamic ports, below the range of migrated-in flows where there is one. */
-#define EPHEMERAL_FIRST 32768u
+#define EPHEMERAL_FIRST 32768u /* of a host in no rack, and when the movable ones are used up */
 
-static uint16_t ephemeral_end(const struct capy_stack *s)
+/* Ports first .. first + step * cnt, each step-th. */
+struct ports {
+    uint32_t first, cnt, step;
+};
+
+/* Our share of those that keep their number wherever the connection goes. */
+static struct ports movable_ports(const struct capy_stack *s)
 {
-    return s->cfg.peer_cnt > 0 && s->cfg.mig_port_first > EPHEMERAL_FIRST ? s->cfg.mig_port_first
-                                                                          : UINT16_MAX;
+    uint32_t n = s->cfg.peer_cnt, end = s->cfg.mig_port_first;
+    if (n == 0 || end <= CAPY_OPENED_PORT_CNT)
+        return (struct ports){0};
+    uint32_t first = end - CAPY_OPENED_PORT_CNT;
+    first += (s->cfg.self + n - first % n) % n;
+    return (struct ports){first, (end - first + n - 1) / n, n};
+}
+
+/* RFC 6335 §6 dynamic ports, below or above all that the rack uses for moving. */
+static struct ports other_ports(const struct capy_stack *s)
+{
+    uint32_t first = EPHEMERAL_FIRST, end = UINT16_MAX;
+    if (s->cfg.peer_cnt > 0 && s->cfg.mig_port_first > first + CAPY_OPENED_PORT_CNT)
+        end = s->cfg.mig_port_first - CAPY_OPENED_PORT_CNT;
+    else if (s->cfg.peer_cnt > 0)
+        first = capy_max32(first, (uint32_t)s->cfg.mig_port_first + s->cfg.mig_port_cnt);
+    return (struct ports){first, end > first ? end - first : 0, 1};
 }
 
 /* The name is a flow's that runs here, or that was opened here and lives on another server now. */
@@ -26,21 +46,27 @@ static bool is_taken(struct capy_stack *s, const struct capy_ip *remote, uint16_
     return r && r->left_epoch > 0;
 }
 
-/* A free local port toward remote, 0 when all are taken. */
-static uint16_t choose_port(struct capy_stack *s, const struct capy_ip *remote,
-                            uint16_t remote_port)
+/* A free one toward remote, 0 when all are taken. */
+static uint16_t choose_among(struct capy_stack *s, struct ports p, const struct capy_ip *remote,
+                             uint16_t remote_port)
 {
     struct capy_tuple t = {*remote, s->cfg.ip, remote_port, 0};
-    uint32_t range = ephemeral_end(s) - EPHEMERAL_FIRST;
     uint64_t hash = capy_siphash24(s->port_key, (const uint8_t *)&t, sizeof t);
     uint32_t offset = (uint32_t)hash; /* F and G of the algorithm: halves of one keyed hash */
     uint32_t *counter = &s->port_counters[(hash >> 32) % CAPY_PORT_COUNTERS];
-    for (uint32_t i = 0; i < range; i++) {
-        uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (offset + (*counter)++) % range);
+    for (uint32_t i = 0; i < p.cnt; i++) {
+        uint16_t port = (uint16_t)(p.first + (offset + (*counter)++) % p.cnt * p.step);
         if (!is_taken(s, remote, remote_port, port) && !capy_listener_of(s, port))
             return port;
     }
     return 0;
+}
+
+static uint16_t choose_port(struct capy_stack *s, const struct capy_ip *remote,
+                            uint16_t remote_port)
+{
+    uint16_t port = choose_among(s, movable_ports(s), remote, remote_port);
+    return port != 0 ? port : choose_among(s, other_ports(s), remote, remote_port);
 }
 
 int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t port,

@@ -201,6 +201,12 @@ static inline bool capy_in_mig_range(const struct capy_stack *s, uint16_t port)
            port - s->cfg.mig_port_first < s->cfg.mig_port_cnt;
 }
 
+/* A port that some server of the rack may open connections from. */
+static inline bool capy_is_opened_port(const struct capy_stack *s, uint16_t port)
+{
+    return s->cfg.peer_cnt > 0 && capy_mig_is_opened_port(s->cfg.mig_port_first, port);
+}
+
 static inline void capy_probe(struct capy_stack *s, enum capy_mig_step step, uint64_t id, int begin)
 {
     if (s->probe)

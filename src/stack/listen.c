@@ -15,7 +15,7 @@ struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port)
 
 int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user)
 {
-    if (port == 0 || capy_in_mig_range(s, port))
+    if (port == 0 || capy_in_mig_range(s, port) || capy_is_opened_port(s, port))
         return CAPY_E_INVAL;
     if (capy_listener_of(s, port))
         return CAPY_E_INUSE;

@@ -195,7 +195,8 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
 /* A local port that makes (client, client port, our address, port) unique; 0: none is left. */
 static uint16_t choose_port(const struct capy_stack *s, const struct capy_flow_key *key)
 {
-    if (capy_ip_eq(&key->home, &s->cfg.ip)) {
+    bool keeps = capy_is_opened_port(s, key->home_port);
+    if (keeps || capy_ip_eq(&key->home, &s->cfg.ip)) {
         bool taken =
             capy_demux_find(s, &key->client, key->client_port, key->home_port) != CAPY_NONE;
         return taken ? 0 : key->home_port;
@@ -214,6 +215,8 @@ static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mi
 {
     if (!capy_takes_migrations(s))
         return CAPY_REASON_DRAINING;
+    if (capy_ip_eq(&msg->key.client, &s->cfg.ip)) /* its other end's address is ours */
+        return CAPY_REASON_CLASH;
     if (capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
         !capy_listener_of_arrival(s, msg->flags & CAPY_MIG_FLAG_OPENED, msg->key.home_port))
         return CAPY_REASON_NO_SERVICE;

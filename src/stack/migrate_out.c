@@ -221,6 +221,8 @@ int capy_stack_migrate(struct capy_stack *s, capy_handle h, uint16_t target, uin
     if (s->cfg.peer_cnt == 0 || c->mode != CAPY_CONN_RUNNING || c->slot != CAPY_NONE ||
         !capy_conn_synchronized(c))
         return CAPY_E_STATE;
+    if (c->opened && !capy_is_opened_port(s, c->home_port))
+        return CAPY_E_STATE; /* from a port that does not move */
     if (target != CAPY_SERVER_ANY && (target >= s->cfg.peer_cnt || target == s->cfg.self))
         return CAPY_E_INVAL;
     uint32_t i = capy_pool_take(&s->origin_pool);

@@ -118,7 +118,7 @@ bool capy_stack_event(struct capy_stack *s, struct capy_stack_event *ev);
 
 /* ---- application calls ---- */
 /* Listens on our address; user comes back with each ACCEPTED. CAPY_OK, CAPY_E_INUSE, CAPY_E_NOMEM,
- * CAPY_E_INVAL (port 0, or in the migration range). Flows whose home port is this one may migrate
+ * CAPY_E_INVAL (port 0, or in the migration range, or among the CAPY_OPENED_PORT_CNT below it). Flows whose home port is this one may migrate
  * in. */
 int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user);
 int capy_stack_unlisten(struct capy_stack *s, uint16_t port);
@@ -175,7 +175,8 @@ int capy_stack_abort(struct capy_stack *s, capy_handle c, uint64_t now);
 
 /* ---- migration ---- */
 /* Asks to move a connection to target (server id, or CAPY_SERVER_ANY). It goes on serving until
- * MIGRATE_ASK. CAPY_OK; CAPY_E_BADQD; CAPY_E_STATE (no rack, not synchronized, already moving);
+ * MIGRATE_ASK. CAPY_OK; CAPY_E_BADQD; CAPY_E_STATE (no rack, not synchronized, already moving, or
+ * opened here from a port that does not move);
  * CAPY_E_NOMEM (more than migrate_max in flight); CAPY_E_INVAL (target: us, or unknown). */
 int capy_stack_migrate(struct capy_stack *s, capy_handle c, uint16_t target, uint64_t now);
 /* Answers MIGRATE_ASK: freezes the connection here and ships it, with app_len bytes (at most

@@ -29,6 +29,18 @@
 #define CAPY_MIG_PAYLOAD_MAX 1352u
 #define CAPY_SERVER_ANY 0xffffu /* as target: let the switch pick; as owner: nobody */
 
+/* Local ports of connections that servers open, just below those of migrated-in flows (the rack
+ * file's mig_port_first): server k of n draws those whose remainder by n is k. So such a connection
+ * keeps its port wherever it runs, and the switch can spread those to one peer, whose address and
+ * port are all the same, over its directory. */
+#define CAPY_OPENED_PORT_CNT 4096u
+
+static inline bool capy_mig_is_opened_port(uint16_t mig_port_first, uint16_t port)
+{
+    return mig_port_first > CAPY_OPENED_PORT_CNT && port < mig_port_first &&
+           (uint32_t)mig_port_first - port <= CAPY_OPENED_PORT_CNT;
+}
+
 enum capy_mig_type {
     CAPY_MIG_PREPARE_MIG = 1, /* origin -> (switch picks) -> target: will you take this flow? */
     CAPY_MIG_PREPARE_MIG_ACK, /* target -> switch (installs PENDING) -> origin: send it */

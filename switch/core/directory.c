@@ -4,10 +4,11 @@
 #include <string.h>
 
 void capy_directory_init(struct capy_directory *d, struct capy_arena *a, uint32_t levels,
-                         uint32_t slots, struct capy_key key)
+                         uint32_t slots, uint16_t mig_port_first, struct capy_key key)
 {
     size_t cnt = (size_t)levels * slots;
-    *d = (struct capy_directory){.levels = levels, .slots = slots, .key = key};
+    *d = (struct capy_directory){
+        .levels = levels, .slots = slots, .mig_port_first = mig_port_first, .key = key};
     d->entries = capy_arena_take(a, cnt, sizeof *d->entries);
     if (d->entries)
         memset(d->entries, 0, cnt * sizeof *d->entries);
@@ -22,7 +23,7 @@ struct capy_entry *capy_directory_find(struct capy_directory *d, const struct ca
 {
     if (d->used == 0)
         return NULL;
-    uint64_t h = capy_directory_hash(d->key, &key->client, key->client_port);
+    uint64_t h = capy_directory_hash(d, &key->client, key->client_port, key->home_port);
     for (uint32_t level = 0; level < d->levels; level++) {
         struct capy_entry *e = capy_directory_at(d, h, level);
         if (e->phase != CAPY_PHASE_NONE && capy_flow_key_eq(&e->key, key))
@@ -33,7 +34,7 @@ struct capy_entry *capy_directory_find(struct capy_directory *d, const struct ca
 
 struct capy_entry *capy_directory_room(struct capy_directory *d, const struct capy_flow_key *key)
 {
-    uint64_t h = capy_directory_hash(d->key, &key->client, key->client_port);
+    uint64_t h = capy_directory_hash(d, &key->client, key->client_port, key->home_port);
     for (uint32_t level = 0; level < d->levels; level++) {
         struct capy_entry *e = capy_directory_at(d, h, level);
         if (e->phase == CAPY_PHASE_NONE)

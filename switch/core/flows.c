@@ -123,7 +123,7 @@ static struct capy_entry *entry_of_segment(struct capy_job *j, uint16_t id)
     struct capy_entry *fenced = NULL;
     if (sw->dir.used == 0)
         return NULL;
-    uint64_t h = capy_directory_hash(sw->dir.key, &j->view.dst, j->view.dst_port);
+    uint64_t h = capy_directory_hash(&sw->dir, &j->view.dst, j->view.dst_port, j->view.src_port);
     for (uint32_t level = 0; level < sw->dir.levels; level++) {
         struct capy_entry *e = capy_directory_at(&sw->dir, h, level);
         if (e->phase == CAPY_PHASE_NONE || e->key.client_port != j->view.dst_port ||
@@ -140,10 +140,22 @@ static struct capy_entry *entry_of_segment(struct capy_job *j, uint16_t id)
     return fenced;
 }
 
-static bool in_migration_range(const struct capy_switch *sw, uint16_t port)
+/* A port under which this server runs only what came to it: without an entry nobody may hear of it,
+ * for the peer would reset what it does not know. */
+static bool is_of_arrivals(const struct capy_switch *sw, uint16_t id, uint16_t port)
 {
-    return port >= sw->cfg.mig_port_first &&
-           (uint32_t)port - sw->cfg.mig_port_first < sw->cfg.mig_port_cnt;
+    const struct capy_switch_cfg *cfg = &sw->cfg;
+    if (capy_mig_is_opened_port(cfg->mig_port_first, port))
+        return port % cfg->server_cnt != id;
+    return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
+}
+
+/* Where the frame's destination is, by now. Both ends of a connection between two servers can have
+ * moved: then it is rewritten twice. */
+static void to_its_place(struct capy_job *j)
+{
+    if (!to_owner(j))
+        capy_switch_forward(j);
 }
 
 static void send_as_home(struct capy_job *j, struct capy_entry *e)
@@ -157,22 +169,24 @@ static void send_as_home(struct capy_job *j, struct capy_entry *e)
         return;
     }
     capy_switch_count(sw, CAPY_COUNT_rewritten_from_owner);
-    capy_switch_forward(j);
+    j->view.src = e->key.home;
+    j->view.src_port = e->key.home_port;
+    to_its_place(j);
 }
 
 static void from_server(struct capy_job *j, uint16_t id)
 {
     struct capy_entry *e = entry_of_segment(j, id);
     if (!e) {
-        if (in_migration_range(j->sw, j->view.src_port))
+        if (is_of_arrivals(j->sw, id, j->view.src_port))
             capy_job_drop(j, CAPY_COUNT_drop_unowned);
         else
-            capy_switch_forward(j);
+            to_its_place(j);
         return;
     }
     bool from_home = capy_ip_eq(&e->key.home, &j->view.src) && e->key.home_port == j->view.src_port;
     if (capy_entry_dead(e) && from_home)
-        capy_switch_forward(j); /* home resets what died elsewhere */
+        to_its_place(j); /* home resets what died elsewhere */
     else if (!capy_entry_dead(e) && capy_entry_may_send(e, id, j->view.src_port))
         send_as_home(j, e);
     else
@@ -182,18 +196,14 @@ static void from_server(struct capy_job *j, uint16_t id)
 void capy_switch_tcp(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
-    if (to_owner(j))
-        return;
     uint16_t id = CAPY_SERVER_ANY;
     if (sw->cfg.role[j->port] == CAPY_PORT_SERVER)
         id = capy_switch_server_of(sw, &j->view.src);
-    if (id == CAPY_SERVER_ANY)
-        capy_switch_forward(j);
-    else if (sw->cfg.server[id].port == j->port)
+    if (id != CAPY_SERVER_ANY && sw->cfg.server[id].port == j->port)
         from_server(j, id);
-    else if (capy_switch_server_of(sw, &j->view.dst) != CAPY_SERVER_ANY)
-        capy_switch_forward(
-            j); /* one server's segment to another, relayed or put back by a third */
+    /* From another's port: one server's segment to another, relayed or put back by a third. */
+    else if (id == CAPY_SERVER_ANY || capy_switch_server_of(sw, &j->view.dst) != CAPY_SERVER_ANY)
+        to_its_place(j);
     else
         capy_job_drop(j, CAPY_COUNT_drop_ip_spoofed);
 }

@@ -54,7 +54,7 @@ static struct capy_switch *lay_out(struct capy_arena *a, const struct capy_switc
     struct capy_switch *sw = capy_arena_take(a, 1, sizeof *sw);
     struct capy_directory dir;
     struct capy_l2 l2;
-    capy_directory_init(&dir, a, cfg->levels, cfg->slots, cfg->hash_key);
+    capy_directory_init(&dir, a, cfg->levels, cfg->slots, cfg->mig_port_first, cfg->hash_key);
     capy_l2_init(&l2, a, cfg->hash_key);
     if (sw) {
         memset(sw, 0, sizeof *sw);

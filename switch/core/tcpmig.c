@@ -180,12 +180,13 @@ static struct capy_claim make_claim(const struct mig_job *m)
     return c;
 }
 
-/* A port that a server may run a flow under: of the migration range, or the flow's own at home. */
+/* A port that a server may run a flow under: of the migration range, or the flow's own, at home and
+ * wherever a connection that home opened goes. */
 static bool port_ok(const struct mig_job *m, uint16_t id, uint16_t port)
 {
     const struct capy_switch_cfg *cfg = &m->j->sw->cfg;
-    if (is_home(m, id) && port == m->msg.key.home_port)
-        return true;
+    if (capy_mig_is_opened_port(cfg->mig_port_first, m->msg.key.home_port) || is_home(m, id))
+        return port == m->msg.key.home_port;
     return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
 }
 
@@ -230,7 +231,8 @@ static void input_unknown_query(struct mig_job *m)
 {
     struct capy_job *j = m->j;
     struct capy_switch *sw = j->sw;
-    uint64_t h = capy_directory_hash(sw->dir.key, &m->msg.key.client, m->msg.key.client_port);
+    uint64_t h = capy_directory_hash(&sw->dir, &m->msg.key.client, m->msg.key.client_port,
+                                     m->msg.key.home_port);
     uint8_t bytes[4];
     m->entry = NULL;
     for (uint32_t level = 0; level < sw->dir.levels; level++) {

@@ -266,7 +266,7 @@ static void ports_that_clash(void **state)
          ":1: mig_port_first + mig_port_cnt goes to port 66439; "
          "write a range that ends at 65535 or before"},
         {20, "{ name = \"echo\"; port = 65535; }",
-         ":20: port 65535 of service \"echo\" is among the ports 61440 to 65535 for migrated "
+         ":20: port 65535 of service \"echo\" is among the ports 57344 to 65535 for migrated "
          "connections; write another port or mig_port_first"},
         {20, "{ name = \"echo\"; port = 80; }",
          ":20: port 80 is used by two services, \"http\" and \"echo\"; write another port"},

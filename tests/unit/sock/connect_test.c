@@ -231,6 +231,27 @@ static void an_opened_connection_moves_and_returns(void **state)
     assert_int_equal(capy_close(rig.os[0], qd), CAPY_OK);
 }
 
+/* All of one remote address and port: only their own ports tell them apart, also at the switch. */
+static void connections_to_one_peer_all_move(void **state)
+{
+    (void)state;
+    enum { CNT = 20 };
+    int qd[CNT], arrivals[RIG_SERVERS];
+    struct capy_address to = far_end(FAR_PORT);
+    for (unsigned i = 0; i < RIG_SERVERS; i++)
+        arrivals[i] = capy_arrivals(rig.os[i]);
+    for (unsigned i = 0; i < CNT; i++) {
+        qd[i] = capy_connect(rig.os[0], &to);
+        assert_int_equal(rig_expect(&rig, 0, CAPY_OP_CONNECT).qd, qd[i]);
+        assert_int_equal(capy_accept(rig.os[1], arrivals[1]), CAPY_OK);
+    }
+    for (unsigned i = 0; i < CNT; i++) {
+        move(0, qd[i], "s2");
+        assert_true(rig_expect(&rig, 1, CAPY_OP_ACCEPT).migrated);
+    }
+    assert_int_equal(rig.client_events & CAPY_EV_ANY_DEAD, 0);
+}
+
 static void without_arrivals_it_stays(void **state)
 {
     (void)state;
@@ -337,6 +358,7 @@ int main(void)
         IN_RIG(a_full_table_is_told),
         IN_RIG(nothing_is_done_with_it_before_it_is_open),
         IN_RIG(an_opened_connection_moves_and_returns),
+        IN_RIG(connections_to_one_peer_all_move),
         IN_RIG(without_arrivals_it_stays),
         IN_RIG(an_opened_connection_asks_when_told_to),
         IN_RIG(a_port_whose_connection_moved_is_in_use),

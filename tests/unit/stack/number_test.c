@@ -156,23 +156,49 @@ static void ports_stay_in_their_range_and_end(void **state)
     assert_int_not_equal(chosen(SERVER, PORT + 1), 0);
 }
 
-/* In a rack the ports of migrated-in flows are not ours to choose, nor to name. */
-static void migrated_in_ports_are_left_alone(void **state)
+static void in_rack(uint16_t mig_port_first, uint16_t peer_cnt, uint16_t self)
+{
+    struct capy_stack_cfg cfg = forge_cfg();
+    cfg.conn_max = 8192;
+    cfg.peer_cnt = peer_cnt;
+    cfg.self = self;
+    cfg.peers[self] = (struct capy_stack_peer){.ip = cfg.ip, .mac = cfg.mac};
+    cfg.mig_port_first = mig_port_first;
+    cfg.mig_port_cnt = 100;
+    forge_close(&f);
+    forge_open(&f, &cfg);
+}
+
+/* In a rack a server draws from its share of the ports that keep their number, then from those
+ * below them; those of migrated-in flows are not ours to choose, nor to name. */
+static void ports_of_a_rack_are_shared_out(void **state)
 {
     (void)state;
     capy_handle c;
     struct capy_ip to = capy_ip_from_v4(SERVER);
-    struct capy_stack_cfg cfg = forge_cfg();
-    cfg.peer_cnt = 1;
-    cfg.peers[0] = (struct capy_stack_peer){.ip = cfg.ip, .mac = cfg.mac};
-    cfg.mig_port_first = 32800;
-    cfg.mig_port_cnt = 100;
-    forge_close(&f);
-    forge_open(&f, &cfg);
+    const uint16_t opened = FIRST + 32, mig = opened + CAPY_OPENED_PORT_CNT;
+    in_rack(mig, 3, 1);
+    for (unsigned i = 0; i < CAPY_OPENED_PORT_CNT / 3; i++) {
+        uint16_t port = chosen(SERVER, PORT);
+        assert_in_range(port, opened, mig - 1);
+        assert_int_equal(port % 3, 1);
+    }
+    if ((mig - 1) % 3 == 1) /* 4096 is no multiple of 3: one share is larger */
+        assert_in_range(chosen(SERVER, PORT), opened, mig - 1);
     for (unsigned i = 0; i < 32; i++)
-        assert_in_range(chosen(SERVER, PORT), FIRST, 32799);
+        assert_in_range(chosen(SERVER, PORT), FIRST, opened - 1);
     assert_int_equal(chosen(SERVER, PORT), 0);
-    assert_int_equal(capy_stack_connect(f.s, &to, PORT, 32850, 0, &c, f.now), CAPY_E_INVAL);
+    assert_int_equal(capy_stack_connect(f.s, &to, PORT, mig + 50, 0, &c, f.now), CAPY_E_INVAL);
+}
+
+static void migrated_in_ports_are_left_alone(void **state)
+{
+    (void)state;
+    in_rack(32800, 1, 0);
+    for (unsigned i = 0; i < CAPY_OPENED_PORT_CNT; i++)
+        assert_in_range(chosen(SERVER, PORT), 32800 - CAPY_OPENED_PORT_CNT, 32799);
+    for (unsigned i = 0; i < 100; i++)
+        assert_in_range(chosen(SERVER, PORT), 32900, UINT16_MAX - 1);
 }
 
 static void a_named_port_must_be_free(void **state)
@@ -198,6 +224,7 @@ int main(void)
         TEST(ports_go_round_from_a_secret_start),
         TEST(the_turn_is_counted_apart),
         TEST(ports_stay_in_their_range_and_end),
+        TEST(ports_of_a_rack_are_shared_out),
         TEST(migrated_in_ports_are_left_alone),
         TEST(a_named_port_must_be_free),
     };
