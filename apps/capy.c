@@ -2,6 +2,7 @@
  * more; this file only finds it. */
 #include "apps/ctl/ctl.h"
 #include "apps/demo/demo.h"
+#include "apps/get/get.h"
 #include "apps/httpd/httpd.h"
 #include "apps/load/load.h"
 #include "apps/rack/rack.h"
@@ -25,6 +26,7 @@ static const struct command {
     {"ctl", capy_ctl_main, "look at a running rack; move connections, drain a server"},
     {"rack", capy_rack_main, "a whole rack on this machine, in network namespaces"},
     {"load", capy_load_main, "requests at a rate; checks every byte of every answer"},
+    {"get", capy_get_main, "an HTTP client on libcapy's own TCP"},
     {"demo", capy_demo_main, "thousands of live connections moving under load, and a report"},
 };
 

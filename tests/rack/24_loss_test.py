@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Both roles at 1 % loss in every direction: a kernel's client and our server, our client and a
+kernel's server, down and up. Every byte arrives."""
+
+import json
+import os
+import time
+
+from client import get, serve
+from rack import CAPY, OUT, SERVER, Rack, check, main
+from transfers import make_file
+
+MIB = 16
+BOUND_S = 60  # for all of them together
+LOSS_PPM = 10000
+
+
+def test():
+    path = os.path.join(OUT, "file")
+    wanted = make_file(path, MIB)
+    with Rack(servers=1, clients=3, args=("--root", OUT)) as rack:
+        web = serve(rack, "c2", OUT)
+        rack.ask("switch", "fault", port="all", loss_ppm=LOSS_PPM, seed=11)
+        begun = time.monotonic()
+
+        out = rack.run("sh", "-c", f"curl -m {BOUND_S} -sS http://{SERVER['s1']}/file | sha256sum")
+        check(out.decode().split()[0] == wanted, "our server, down: not what was sent")
+        out = rack.run("curl", "-m", str(BOUND_S), "-sS", "-T", path, "-H", "Expect:",
+                       f"http://{SERVER['s1']}/upload")
+        check(json.loads(out)["sha256"] == wanted, "our server, up: not what was sent")
+
+        check(get(rack, "c3", web + "/file")["sha256"] == wanted,
+              "our client, down: not what was sent")
+        answer = os.path.join(OUT, "answer")
+        get(rack, "c3", "--put", path, "--output", answer, web + "/")
+        with open(answer, encoding="utf-8") as f:
+            check(json.load(f)["sha256"] == wanted, "our client, up: not what was sent")
+
+        took = time.monotonic() - begun
+        check(took < BOUND_S, f"{took:.1f} s for {4 * MIB} MiB, {BOUND_S} s wanted")
+        for port in rack.ask("switch", "ports")["ports"]:
+            check(port["fault"]["lost"] > 0, f"nothing was lost on port {port['port']}")
+    os.unlink(path)
+
+
+if __name__ == "__main__":
+    main(test, "curl", "sha256sum")
