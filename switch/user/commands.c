@@ -132,6 +132,16 @@ static json_t *fault_json(const struct capy_fault *fault)
     return j;
 }
 
+static json_t *line_json(const struct capy_fault *line)
+{
+    struct capy_fault_cfg c;
+    struct capy_fault_counters n;
+    capy_fault_get(line, &c, &n);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "rate", (json_int_t)c.rate, "queue",
+                     (json_int_t)c.queue, "entered", (json_int_t)n.entered, "queue_full",
+                     (json_int_t)n.queue_full, "overflowed", (json_int_t)n.overflowed);
+}
+
 static json_t *port_json(struct port *port)
 {
     struct capy_drv *d = port->drv;
@@ -144,6 +154,8 @@ static json_t *port_json(struct port *port)
                           (json_int_t)d->tx_drops, "tx_full", (json_int_t)port->tx_full);
     if (port->fault)
         json_object_set_new(j, "fault", fault_json(port->fault));
+    if (port->line)
+        json_object_set_new(j, "line", line_json(port->line));
     return j;
 }
 
@@ -177,9 +189,9 @@ static bool type_by_name(const char *name, uint8_t *type)
 /* False when the request has a key that means nothing: a slip must not look like a success. */
 static bool fault_keys_known(const json_t *request)
 {
-    static const char *const known[] = {"cmd",       "port",     "clear",      "loss_ppm",
-                                        "dup_ppm",   "seed",     "delay_us",   "jitter_us",
-                                        "drop_type", "drop_cnt", "reorder_ppm"};
+    static const char *const known[] = {
+        "cmd",       "port",      "clear",    "loss_ppm",    "dup_ppm", "seed", "delay_us",
+        "jitter_us", "drop_type", "drop_cnt", "reorder_ppm", "rate",    "queue"};
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)request, key, value)
@@ -198,8 +210,8 @@ static const char *read_fault(const json_t *request, struct capy_fault_cfg *cfg)
 {
     if (!fault_keys_known(request))
         return "unknown fault; known are loss_ppm, dup_ppm, reorder_ppm, delay_us, jitter_us, "
-               "seed, drop_type, drop_cnt";
-    json_int_t loss, dup, reorder, delay, jitter, seed, drop_cnt;
+               "rate, queue, seed, drop_type, drop_cnt";
+    json_int_t loss, dup, reorder, delay, jitter, seed, drop_cnt, rate, queue;
     if (!number(request, "loss_ppm", CAPY_FAULT_PPM_MAX, &loss) ||
         !number(request, "dup_ppm", CAPY_FAULT_PPM_MAX, &dup) ||
         !number(request, "reorder_ppm", CAPY_FAULT_PPM_MAX, &reorder))
@@ -210,12 +222,17 @@ static const char *read_fault(const json_t *request, struct capy_fault_cfg *cfg)
     if (!number(request, "seed", INT64_MAX, &seed) ||
         !number(request, "drop_cnt", UINT32_MAX, &drop_cnt))
         return "seed and drop_cnt are whole numbers from 0 on";
+    if (!number(request, "rate", UINT32_MAX, &rate) ||
+        !number(request, "queue", UINT32_MAX, &queue))
+        return "rate (bytes/s) and queue (bytes) are whole numbers from 0 on";
     *cfg = (struct capy_fault_cfg){
         .loss_ppm = (uint32_t)loss,
         .dup_ppm = (uint32_t)dup,
         .reorder_ppm = (uint32_t)reorder,
         .delay_us = (uint32_t)delay,
         .jitter_us = (uint32_t)jitter,
+        .rate = (uint32_t)rate,
+        .queue = (uint32_t)queue,
         .seed = (uint64_t)seed,
         .drop_cnt = (uint32_t)drop_cnt,
     };

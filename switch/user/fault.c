@@ -24,8 +24,9 @@ struct capy_fault {
     struct waiting *waiting;
     struct capy_pool pool;
     struct capy_list queue, held;
-    uint32_t lent;        /* the last one given out, or CAPY_NONE */
-    uint32_t filter_left; /* of drop_cnt */
+    uint32_t lent;         /* the last one given out, or CAPY_NONE */
+    uint32_t filter_left;  /* of drop_cnt */
+    uint64_t line_free_at; /* when the last byte queued for the line has left it */
     uint16_t tcpmig_port;
 };
 
@@ -61,14 +62,15 @@ struct capy_fault *capy_fault_init(void *mem, uint32_t pending_max, uint16_t tcp
 bool capy_fault_cfg_is_set(const struct capy_fault_cfg *cfg)
 {
     return cfg->loss_ppm || cfg->dup_ppm || cfg->reorder_ppm || cfg->delay_us || cfg->jitter_us ||
-           cfg->drop_type;
+           cfg->rate || cfg->drop_type;
 }
 
 bool capy_fault_cfg_is_valid(const struct capy_fault_cfg *cfg)
 {
     return cfg->loss_ppm <= CAPY_FAULT_PPM_MAX && cfg->dup_ppm <= CAPY_FAULT_PPM_MAX &&
            cfg->reorder_ppm <= CAPY_FAULT_PPM_MAX && cfg->delay_us <= CAPY_FAULT_DELAY_MAX_US &&
-           cfg->jitter_us <= CAPY_FAULT_DELAY_MAX_US && cfg->drop_type < CAPY_MIG_TYPE_END;
+           cfg->jitter_us <= CAPY_FAULT_DELAY_MAX_US && cfg->drop_type < CAPY_MIG_TYPE_END &&
+           (cfg->rate == 0 || cfg->rate >= CAPY_FAULT_RATE_MIN);
 }
 
 void capy_fault_set(struct capy_fault *f, const struct capy_fault_cfg *cfg)
@@ -138,6 +140,19 @@ static void frame_passed(struct capy_fault *f, uint64_t due_at)
     }
 }
 
+/* When the last of len bytes leaves the line; CAPY_NEVER when its queue is full. */
+static uint64_t line_time(struct capy_fault *f, size_t len, uint64_t now)
+{
+    if (f->cfg.rate == 0)
+        return now;
+    uint64_t free_at = capy_max64(f->line_free_at, now);
+    uint64_t waiting = (free_at - now) * f->cfg.rate / CAPY_SEC(1);
+    if (waiting + len > (f->cfg.queue ? f->cfg.queue : CAPY_FAULT_QUEUE_DEFAULT))
+        return CAPY_NEVER;
+    f->line_free_at = free_at + len * CAPY_SEC(1) / f->cfg.rate;
+    return f->line_free_at;
+}
+
 static void enter_copy(struct capy_fault *f, const uint8_t *frame, size_t len, uint64_t now)
 {
     /* All three are drawn whatever is set, so that changing one rate leaves the others' draws. */
@@ -145,6 +160,11 @@ static void enter_copy(struct capy_fault *f, const uint8_t *frame, size_t len, u
     bool reorder = capy_prng_chance(&f->prng, f->cfg.reorder_ppm);
     uint32_t behind = 1 + (uint32_t)capy_prng_below(&f->prng, CAPY_FAULT_BEHIND_MAX);
 
+    uint64_t through_at = f->pool.free_cnt > 0 ? line_time(f, len, now) : now;
+    if (through_at == CAPY_NEVER) {
+        f->counters.queue_full++;
+        return;
+    }
     uint32_t idx = capy_pool_take(&f->pool);
     if (idx == CAPY_NONE) {
         f->counters.overflowed++;
@@ -153,7 +173,7 @@ static void enter_copy(struct capy_fault *f, const uint8_t *frame, size_t len, u
     struct waiting *w = &f->waiting[idx];
     w->len = (uint32_t)len;
     memcpy(w->data, frame, len);
-    w->due_at = now + CAPY_US(f->cfg.delay_us) + jitter;
+    w->due_at = through_at + CAPY_US(f->cfg.delay_us) + jitter;
     w->behind = 0;
     f->counters.delayed += w->due_at > now;
     if (reorder) {

@@ -7,7 +7,9 @@
  * Every entering frame is lost, or queued (copied) once or twice with a time at which it is due.
  *   delay     delay_us, and per copy a uniform 0..jitter_us more: jitter lets frames overtake
  *   reorder   the copy waits until 1..CAPY_FAULT_BEHIND_MAX later frames have gone ahead of it, but
- *             at most CAPY_FAULT_HOLD_NS beyond its delay */
+ *             at most CAPY_FAULT_HOLD_NS beyond its delay
+ *   rate      a narrow line: one copy after the other, each for as long as its bytes take, and then
+ *             the delay; a copy that finds `queue` bytes waiting for the line is lost */
 #ifndef CAPY_SWITCH_FAULT_H
 #define CAPY_SWITCH_FAULT_H
 
@@ -18,10 +20,14 @@
 #define CAPY_FAULT_DELAY_MAX_US 10000000u
 #define CAPY_FAULT_BEHIND_MAX 4u
 #define CAPY_FAULT_HOLD_NS CAPY_MS(1)
+#define CAPY_FAULT_RATE_MIN 1000u /* slower, a frame would take more than a second */
+#define CAPY_FAULT_QUEUE_DEFAULT 262144u
 
 struct capy_fault_cfg {
     uint32_t loss_ppm, dup_ppm, reorder_ppm;
     uint32_t delay_us, jitter_us;
+    uint32_t rate;  /* bytes/s; 0: as fast as they come */
+    uint32_t queue; /* bytes before the line; 0: CAPY_FAULT_QUEUE_DEFAULT */
     uint64_t seed;
     uint8_t drop_type; /* enum capy_mig_type; 0: none */
     uint32_t drop_cnt; /* only the next so many of them; 0: all */
@@ -37,6 +43,7 @@ struct capy_fault_counters {
     uint64_t lost, duplicated, reordered, delayed;
     uint64_t filtered; /* TCPMig messages lost by drop_type */
     uint64_t overflowed;
+    uint64_t queue_full; /* lost before a narrow line */
 };
 
 struct capy_fault;

@@ -34,7 +34,7 @@ static bool refill(struct port *port)
     return port->tx_have > 0;
 }
 
-static void port_send(struct port *port, const uint8_t *data, size_t len)
+static void put_out(struct port *port, const uint8_t *data, size_t len)
 {
     if (port->tx_used == port->tx_have && !refill(port)) {
         port->tx_full++;
@@ -46,18 +46,37 @@ static void port_send(struct port *port, const uint8_t *data, size_t len)
     port->unflushed = true;
 }
 
+static void port_send(struct program *p, uint16_t idx, const uint8_t *data, size_t len)
+{
+    struct port *port = &p->port[idx];
+    if (port->line && capy_fault_active(port->line))
+        capy_fault_input(port->line, data, len, p->now);
+    else
+        put_out(port, data, len);
+}
+
+/* What has come through the port's narrow line; how many frames. */
+static unsigned send_due(struct program *p, struct port *port)
+{
+    unsigned cnt = 0;
+    size_t len;
+    for (uint8_t *data; (data = capy_fault_output(port->line, p->now, &len)) != NULL; cnt++)
+        put_out(port, data, len);
+    return cnt;
+}
+
 static void forward(struct program *p, uint16_t ingress, uint8_t *data, size_t len)
 {
     capy_switch_input(p->plane, ingress, data, len, p->now, &p->out);
     for (unsigned i = 0; i < p->out.cnt; i++) {
         uint16_t egress = p->out.frame[i].port;
         if (egress != CAPY_PORT_FLOOD) {
-            port_send(&p->port[egress], p->out.frame[i].data, p->out.frame[i].len);
+            port_send(p, egress, p->out.frame[i].data, p->out.frame[i].len);
             continue;
         }
         for (uint16_t to = 0; to < p->port_cnt; to++) {
             if (to != ingress)
-                port_send(&p->port[to], p->out.frame[i].data, p->out.frame[i].len);
+                port_send(p, to, p->out.frame[i].data, p->out.frame[i].len);
         }
     }
 }
@@ -87,7 +106,9 @@ unsigned port_receive(struct program *p, uint16_t idx)
     }
     if (cnt > 0)
         port->drv->ops->release(port->drv, frames, cnt);
-    return faults ? cnt + forward_due(p, idx) : cnt;
+    if (faults)
+        cnt += forward_due(p, idx);
+    return port->line ? cnt + send_due(p, port) : cnt;
 }
 
 void ports_flush(struct program *p)
@@ -104,6 +125,8 @@ uint64_t ports_due_at(const struct program *p)
     for (unsigned i = 0; i < p->port_cnt; i++) {
         if (p->port[i].fault)
             at = capy_min64(at, capy_fault_due_at(p->port[i].fault));
+        if (p->port[i].line)
+            at = capy_min64(at, capy_fault_due_at(p->port[i].line));
     }
     return at;
 }
@@ -115,28 +138,43 @@ static bool port_is(const struct program *p, unsigned idx, const char *name)
            (server >= 0 && p->cfg.server[server].port == idx);
 }
 
-static int port_set_fault(struct program *p, uint16_t idx, const struct capy_fault_cfg *cfg)
+/* Sets one of a port's two, making it when it is needed first. */
+static int set_fault(struct program *p, struct capy_fault **fault, const struct capy_fault_cfg *cfg)
 {
-    struct port *port = &p->port[idx];
-    struct capy_fault_cfg own = *cfg;
-    own.seed += idx; /* else every port would lose the same frames of its sequence */
-    if (!port->fault) {
+    if (!*fault && !capy_fault_cfg_is_set(cfg))
+        return CAPY_OK;
+    if (!*fault) {
         size_t size = (capy_fault_size(PORT_PENDING_MAX) + 63u) & ~(size_t)63u;
         void *mem = aligned_alloc(64, size);
         if (!mem)
             return CAPY_E_NOMEM;
-        port->fault = capy_fault_init(mem, PORT_PENDING_MAX, p->cfg.tcpmig_port);
+        *fault = capy_fault_init(mem, PORT_PENDING_MAX, p->cfg.tcpmig_port);
     }
-    capy_fault_set(port->fault, &own);
+    capy_fault_set(*fault, cfg);
     return CAPY_OK;
+}
+
+/* Everything happens to what comes in, but for the narrow line, which is the port's own: whoever
+ * sends there shares it. */
+static int port_set_fault(struct program *p, uint16_t idx, const struct capy_fault_cfg *cfg)
+{
+    struct port *port = &p->port[idx];
+    struct capy_fault_cfg in = *cfg;
+    const struct capy_fault_cfg out = {.rate = cfg->rate, .queue = cfg->queue};
+    in.rate = in.queue = 0;
+    in.seed += idx; /* else every port would lose the same frames of its sequence */
+    int rc = set_fault(p, &port->fault, &in);
+    return rc == CAPY_OK ? set_fault(p, &port->line, &out) : rc;
 }
 
 int ports_set_fault(struct program *p, const char *name, const struct capy_fault_cfg *cfg,
                     char *err, size_t err_len)
 {
     if (!capy_fault_cfg_is_valid(cfg)) {
-        snprintf(err, err_len, "a fault is out of range; rates are 0..%u ppm, times 0..%u us",
-                 CAPY_FAULT_PPM_MAX, CAPY_FAULT_DELAY_MAX_US);
+        snprintf(err, err_len,
+                 "a fault is out of range; rates are 0..%u ppm, times 0..%u us, a line's rate is "
+                 "%u bytes/s and more",
+                 CAPY_FAULT_PPM_MAX, CAPY_FAULT_DELAY_MAX_US, CAPY_FAULT_RATE_MIN);
         return CAPY_E_CONFIG;
     }
     bool all = !name || strcmp(name, "all") == 0, found = all;
@@ -160,4 +198,5 @@ void port_close(struct port *port)
 {
     port->drv->ops->close(port->drv); /* takes the frames reserved ahead with it */
     free(port->fault);
+    free(port->line);
 }

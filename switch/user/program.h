@@ -19,7 +19,8 @@ struct port {
     unsigned tx_first, tx_used, tx_have;
     bool unflushed;           /* the kernel was not told of every frame yet */
     uint64_t tx_full;         /* lost because the driver had no frame free */
-    struct capy_fault *fault; /* NULL until first set */
+    struct capy_fault *fault; /* of frames that come in; NULL until first set */
+    struct capy_fault *line;  /* of frames that go out: a narrow line; NULL likewise */
 };
 
 struct program {

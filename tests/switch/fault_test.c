@@ -136,6 +136,28 @@ static void seed_42_is_known(void **state)
     assert_int_equal(n->overflowed, 0);
 }
 
+static void a_narrow_line_takes_its_time_and_loses_what_it_cannot_queue(void **state)
+{
+    struct rig *rig = *state;
+    /* A frame of 60 bytes takes 1 ms; four fit the queue, the one on the line included. */
+    const struct capy_fault_cfg line = {.rate = 60000, .queue = 240, .delay_us = 100};
+    capy_fault_set(rig->fault, &line);
+    assert_true(capy_fault_active(rig->fault));
+    for (uint32_t n = 0; n < 6; n++)
+        enter(rig->fault, n, START);
+    assert_int_equal(counters(rig)->queue_full, 2);
+    for (int n = 0; n < 4; n++) {
+        uint64_t at = START + CAPY_MS((uint64_t)n + 1) + CAPY_US(100);
+        assert_true(capy_fault_due_at(rig->fault) == at);
+        assert_int_equal(leave(rig->fault, at - 1), -1);
+        assert_int_equal(leave(rig->fault, at), n);
+    }
+    enter(rig->fault, 9, START + CAPY_SEC(1)); /* the line stood idle: that is not made up for */
+    assert_true(capy_fault_due_at(rig->fault) == START + CAPY_SEC(1) + CAPY_US(1100));
+    assert_false(capy_fault_cfg_is_valid(&(struct capy_fault_cfg){.rate = 999}));
+    assert_true(capy_fault_cfg_is_valid(&(struct capy_fault_cfg){.rate = 1000}));
+}
+
 static void certain_loss_loses_all(void **state)
 {
     struct rig *rig = *state;
@@ -318,6 +340,7 @@ int main(void)
         TEST(settings_out_of_range_are_not_valid),
         TEST(same_seed_gives_the_same_faults),
         TEST(seed_42_is_known),
+        TEST(a_narrow_line_takes_its_time_and_loses_what_it_cannot_queue),
         TEST(certain_loss_loses_all),
         TEST(certain_duplication_gives_every_frame_twice),
         TEST(delay_is_exact_and_keeps_the_order),
