@@ -29,33 +29,45 @@ void get_transfer_begin(struct get_transfer *t)
     crypto_hash_sha256_init(&t->sha256);
 }
 
-/* The next piece of the request's body; 0 when the file has less than it had. */
-static size_t read_piece(const struct get_transfer *t, const struct get_files *files,
-                         uint8_t *piece)
+/* What is to be sent is the same on every connection, and pushed in more than one go: the piece made
+ * last is kept. */
+static struct {
+    uint64_t from;
+    size_t len;
+    uint8_t bytes[PIECE];
+} made;
+
+/* The next piece of the request's body, *len long: 0 when the file has less than it had. */
+static const uint8_t *next_piece(const struct get_transfer *t, const struct get_files *files,
+                                 size_t *len)
 {
-    uint64_t left = t->send_len - t->send_at;
-    size_t want = left < PIECE ? (size_t)left : PIECE;
-    if (!t->from_file) {
-        capy_pattern_fill(GET_PATTERN_SEED, t->send_at, piece, want);
-        return want;
+    if (t->send_at < made.from || t->send_at >= made.from + made.len) {
+        uint64_t left = t->send_len - t->send_at;
+        made.from = t->send_at;
+        made.len = left < PIECE ? (size_t)left : PIECE;
+        if (t->from_file) {
+            ssize_t n = pread(files->in, made.bytes, made.len, (off_t)made.from);
+            made.len = n > 0 ? (size_t)n : 0;
+        } else {
+            capy_pattern_fill(GET_PATTERN_SEED, made.from, made.bytes, made.len);
+        }
     }
-    ssize_t n = pread(files->in, piece, want, (off_t)t->send_at);
-    return n > 0 ? (size_t)n : 0;
+    *len = made.len - (size_t)(t->send_at - made.from);
+    return made.bytes + (t->send_at - made.from);
 }
 
 enum get_step get_transfer_send(struct get_transfer *t, struct capy *os, int qd,
                                 const struct get_files *files, const char **why)
 {
-    static uint8_t piece[PIECE];
     if (t->phase != GET_SENDING)
         return GET_STEP_WAIT;
     while (t->out_at < t->out_len || t->send_at < t->send_len) {
         bool head = t->out_at < t->out_len;
-        size_t len = head ? t->out_len - t->out_at : read_piece(t, files, piece);
+        size_t len = t->out_len - t->out_at;
+        const void *data = head ? (const void *)(t->out + t->out_at) : next_piece(t, files, &len);
         if (len == 0)
             return fail(why, "the file to send has become shorter");
-        int64_t n =
-            capy_push(os, qd, head ? (const void *)(t->out + t->out_at) : piece, (uint32_t)len);
+        int64_t n = capy_push(os, qd, data, (uint32_t)len);
         if (n < 0)
             return fail(why, capy_strerror((int)n));
         if (head)
