@@ -81,7 +81,8 @@ static void unknown_keys_are_named_with_the_known_ones(void **state)
     static const struct fault faults[] = {
         {3, "tcp_mig_port = 7777;",
          ":3: unknown key tcp_mig_port in rack; known are key, run_dir, driver, encrypt, "
-         "offload, tcpmig_port, mig_port_first, mig_port_cnt, gateway, prefix_len, gateway6, prefix6_len, "
+         "offload, tcpmig_port, mig_port_first, mig_port_cnt, gateway, prefix_len, gateway6, "
+         "prefix6_len, "
          "mtu, heartbeat_us, lease_us"},
         {12, "dir = { };",
          ":12: unknown key dir in switch; known are ip, ip6, mac, client_ports, directory"},
