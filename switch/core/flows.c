@@ -1,7 +1,7 @@
 /* TCP through the switch (paper §3.2): client frames of a flow with an entry go to its owner, the
- * owner's segments go to the client as if home had sent them, everybody else's are fenced off. Also
- * plain forwarding by MAC address for all the rest. */
-#include "switch/core/rewrite.h"
+ * owner's segments go to the client as if home had sent them, everybody else's are fenced off; ICMP
+ * errors about them go to the owner. Also plain forwarding by MAC address for all the rest. */
+#include "switch/core/quote.h"
 #include "switch/core/state.h"
 #include <string.h>
 
@@ -191,6 +191,29 @@ static void from_server(struct capy_job *j, uint16_t id)
         send_as_home(j, e);
     else
         capy_job_drop(j, CAPY_COUNT_drop_fenced);
+}
+
+/* ---- what routers say of the owner's segments ---- */
+
+bool capy_switch_error(struct capy_job *j)
+{
+    struct capy_switch *sw = j->sw;
+    struct capy_quote q;
+    if (sw->dir.used == 0 || !capy_quote_parse(j->frame, j->frame + j->len, &j->view, &q) ||
+        !capy_ip_eq(&q.src, &j->view.dst)) /* it comes to whom it says it was from */
+        return false;
+    const struct capy_flow_key key = {q.dst, q.src, q.dst_port, q.src_port};
+    struct capy_entry *e = capy_switch_find(sw, &key, j->now);
+    if (!e || capy_entry_dead(e))
+        return false;
+    const struct capy_holder *h = e->phase == CAPY_PHASE_PENDING ? &e->previous : &e->owner;
+    const struct capy_ip *ip = capy_switch_address(sw, h->id, capy_family_of(&q.src));
+    if (!ip)
+        return false;
+    capy_quote_rewrite(j->frame, &j->view, &q, &sw->cfg.server[h->id].mac, ip, h->port);
+    capy_switch_count(sw, CAPY_COUNT_errors_to_owner);
+    capy_job_send(j, sw->cfg.server[h->id].port, j->frame, j->len);
+    return true;
 }
 
 void capy_switch_tcp(struct capy_job *j)

@@ -113,6 +113,6 @@ void capy_switch_icmp(struct capy_job *j)
         return;
     if (capy_switch_is_own(j->sw, &j->view.dst))
         echo(j);
-    else
+    else if (!capy_switch_error(j))
         capy_switch_forward(j);
 }

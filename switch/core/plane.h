@@ -5,7 +5,8 @@
  *   view.h     packet view: what the switch needs of a frame, bounds-checked against data_end
  *   entry.h    one directory entry: its transitions, and who may send
  *   servers.h  load table, leases, minimum workload register, choice of a target
- *   rewrite.h  address rewriting with incremental checksums */
+ *   rewrite.h  address rewriting with incremental checksums
+ *   quote.h    the flow that an ICMP error is about, and its rewriting */
 #ifndef CAPY_SWITCH_PLANE_H
 #define CAPY_SWITCH_PLANE_H
 

@@ -17,6 +17,7 @@
     X(routed)               /* sent to the switch's MAC for a server's address */                  \
     X(rewritten_to_owner)   /* client -> owner */                                                  \
     X(rewritten_from_owner) /* owner -> client */                                                  \
+    X(errors_to_owner)      /* ICMP about a segment that the owner sent */                         \
     X(to_home_of_tombstone)                                                                        \
     X(entries_installed)                                                                           \
     X(entries_settled)                                                                             \
@@ -121,6 +122,7 @@ void capy_switch_refresh(struct capy_switch *sw, struct capy_entry *e, uint64_t 
 
 void capy_switch_forward(struct capy_job *j); /* by MAC address, as any switch does */
 void capy_switch_tcp(struct capy_job *j);     /* flows.c */
+bool capy_switch_error(struct capy_job *j);   /* flows.c: true when it was about a migrated flow */
 void capy_switch_arp(struct capy_job *j);     /* local.c */
 void capy_switch_icmp(struct capy_job *j);    /* local.c: echo, neighbour discovery */
 void capy_switch_tcpmig(struct capy_job *j);  /* tcpmig.c */

@@ -55,7 +55,8 @@ enum {
     CAPY_VIEW_UDP_CHECK_AT = 6,  /* from l4_at */
     CAPY_VIEW_TCP_MIN = 20,
     CAPY_VIEW_UDP_LEN = 8,
-    CAPY_VIEW_FRAGMENT_BITS = 0x3fff,  /* more-fragments and offset (RFC 791 §3.1) */
+    CAPY_VIEW_FRAGMENT_BITS = 0x3fff, /* more-fragments and offset (RFC 791 §3.1) */
+    CAPY_VIEW_OFFSET_BITS = 0x1fff,
     CAPY_VIEW_FRAGMENT6_BITS = 0xfff9, /* offset and more-fragments (RFC 8200 §4.5) */
 };
 

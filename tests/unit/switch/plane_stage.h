@@ -7,6 +7,7 @@
 #ifndef CAPY_TESTS_SWITCH_PLANE_STAGE_H
 #define CAPY_TESTS_SWITCH_PLANE_STAGE_H
 
+#include "base/checksum.h"
 #include "switch/core/plane.h"
 #include "wire/addr6.h"
 #include "wire/ipv6.h"
@@ -38,45 +39,45 @@ struct stage {
 enum rack_kind { RACK_IPV4, RACK_IPV6, RACK_BOTH };
 static enum rack_kind rack_kind;
 
-static struct capy_ip ip4(unsigned n)
+static inline struct capy_ip ip4(unsigned n)
 {
     return capy_ip_from_v4(0x0a000000u + n);
 }
 
-static struct capy_ip ip6(unsigned n)
+static inline struct capy_ip ip6(unsigned n)
 {
     return (struct capy_ip){
         {0xfd, 0x99, 0, 1, 0, 2, 0, 3, 0, 0, 0, 0, 0, 0, (uint8_t)(n >> 8), (uint8_t)n}};
 }
 
 /* What clients and their flows use. */
-static struct capy_ip ip(unsigned n)
+static inline struct capy_ip ip(unsigned n)
 {
     return rack_kind == RACK_IPV4 ? ip4(n) : ip6(n);
 }
 
 /* What TCPMig uses. */
-static struct capy_ip primary(unsigned n)
+static inline struct capy_ip primary(unsigned n)
 {
     return rack_kind == RACK_IPV6 ? ip6(n) : ip4(n);
 }
 
-static size_t message_at(void)
+static inline size_t message_at(void)
 {
     return rack_kind == RACK_IPV6 ? CAPY_UDP_AT6 : CAPY_UDP_AT;
 }
 
-static struct capy_mac mac(unsigned n)
+static inline struct capy_mac mac(unsigned n)
 {
     return (struct capy_mac){{2, 0xca, 10, 0, 0, (uint8_t)n}};
 }
 
-static struct capy_flow_key flow(uint16_t client_port)
+static inline struct capy_flow_key flow(uint16_t client_port)
 {
     return (struct capy_flow_key){ip(200), ip(1), client_port, 80};
 }
 
-static uint64_t counter(const struct stage *s, const char *name)
+static inline uint64_t counter(const struct stage *s, const char *name)
 {
     const char *n;
     uint64_t value;
@@ -87,7 +88,7 @@ static uint64_t counter(const struct stage *s, const char *name)
     return 0;
 }
 
-static void input(struct stage *s, uint16_t port, size_t len)
+static inline void input(struct stage *s, uint16_t port, size_t len)
 {
     capy_switch_input(s->sw, port, s->frame, len, s->now, &s->out);
     if (s->out.cnt > 0)
@@ -96,8 +97,8 @@ static void input(struct stage *s, uint16_t port, size_t len)
 }
 
 /* A message from a server (its id in from) as the servers send them. */
-static void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_mig_msg msg,
-                    const uint8_t *payload)
+static inline void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_mig_msg msg,
+                           const uint8_t *payload)
 {
     const struct capy_frame_to to = {.dst_mac = mac(100),
                                      .src_mac = mac(from + 1),
@@ -111,13 +112,14 @@ static void mig_via(struct stage *s, uint16_t port, unsigned from, struct capy_m
     input(s, port, capy_frame_build_udp(s->frame, &to, n));
 }
 
-static void mig(struct stage *s, unsigned from, struct capy_mig_msg msg, const uint8_t *payload)
+static inline void mig(struct stage *s, unsigned from, struct capy_mig_msg msg,
+                       const uint8_t *payload)
 {
     mig_via(s, (uint16_t)from, from, msg, payload);
 }
 
 /* The i-th frame that came out, as a message, and that it goes to this server. */
-static struct capy_mig_msg got(struct stage *s, unsigned i, unsigned to)
+static inline struct capy_mig_msg got(struct stage *s, unsigned i, unsigned to)
 {
     struct capy_packet p;
     struct capy_mig_msg m;
@@ -132,7 +134,7 @@ static struct capy_mig_msg got(struct stage *s, unsigned i, unsigned to)
     return m;
 }
 
-static void beat(struct stage *s, unsigned id, uint64_t incarnation, uint32_t load)
+static inline void beat(struct stage *s, unsigned id, uint64_t incarnation, uint32_t load)
 {
     uint8_t payload[CAPY_MIG_HEARTBEAT_LEN];
     const struct capy_mig_heartbeat h = {
@@ -148,13 +150,13 @@ static void beat(struct stage *s, unsigned id, uint64_t incarnation, uint32_t lo
         payload);
 }
 
-static void beats(struct stage *s)
+static inline void beats(struct stage *s)
 {
     for (unsigned i = 0; i < SERVERS; i++)
         beat(s, i, 1, 0);
 }
 
-static void cfg_make(struct stage *s, uint32_t slots)
+static inline void cfg_make(struct stage *s, uint32_t slots)
 {
     memset(s, 0, sizeof *s);
     capy_switch_cfg_default(&s->cfg);
@@ -176,7 +178,7 @@ static void cfg_make(struct stage *s, uint32_t slots)
     }
 }
 
-static void start(struct stage *s)
+static inline void start(struct stage *s)
 {
     assert_true(capy_switch_size(&s->cfg) > 0);
     s->mem = aligned_alloc(64, (capy_switch_size(&s->cfg) + 63u) & ~(size_t)63u);
@@ -185,14 +187,14 @@ static void start(struct stage *s)
     beats(s);
 }
 
-static void boot(struct stage *s, uint32_t slots)
+static inline void boot(struct stage *s, uint32_t slots)
 {
     cfg_make(s, slots);
     start(s);
 }
 
-static struct capy_mig_msg message(enum capy_mig_type type, uint16_t port, uint16_t origin,
-                                   uint16_t target, uint32_t epoch)
+static inline struct capy_mig_msg message(enum capy_mig_type type, uint16_t port, uint16_t origin,
+                                          uint16_t target, uint32_t epoch)
 {
     return (struct capy_mig_msg){.type = (uint8_t)type,
                                  .origin = origin,
@@ -202,15 +204,16 @@ static struct capy_mig_msg message(enum capy_mig_type type, uint16_t port, uint1
                                  .key = flow(port)};
 }
 
-static void grant(struct stage *s, uint16_t port, uint16_t origin, uint16_t target, uint32_t epoch)
+static inline void grant(struct stage *s, uint16_t port, uint16_t origin, uint16_t target,
+                         uint32_t epoch)
 {
     struct capy_mig_msg m = message(CAPY_MIG_PREPARE_MIG_ACK, port, origin, target, epoch);
     m.target_port = target == 0 ? 80 : MIG_PORT;
     mig(s, target, m, NULL);
 }
 
-static void state(struct stage *s, uint16_t port, uint16_t origin, uint16_t target, uint32_t epoch,
-                  bool last)
+static inline void state(struct stage *s, uint16_t port, uint16_t origin, uint16_t target,
+                         uint32_t epoch, bool last)
 {
     const uint8_t bytes[16] = {1, 2, 3};
     struct capy_mig_msg m = message(CAPY_MIG_CONN_STATE, port, origin, target, epoch);
@@ -220,7 +223,7 @@ static void state(struct stage *s, uint16_t port, uint16_t origin, uint16_t targ
 }
 
 /* The flow of this client port settled at server 1, epoch 1. */
-static void settle(struct stage *s, uint16_t port)
+static inline void settle(struct stage *s, uint16_t port)
 {
     grant(s, port, 0, 1, 1);
     assert_int_equal(got(s, 0, 0).verdict, CAPY_VERDICT_OK);
@@ -228,8 +231,9 @@ static void settle(struct stage *s, uint16_t port)
     assert_int_equal(got(s, 0, 1).phase, CAPY_PHASE_SETTLED);
 }
 
-static void tcp(struct stage *s, uint16_t in, unsigned src_mac, unsigned dst_mac, unsigned src,
-                uint16_t src_port, unsigned dst, uint16_t dst_port, uint8_t flags)
+static inline void tcp(struct stage *s, uint16_t in, unsigned src_mac, unsigned dst_mac,
+                       unsigned src, uint16_t src_port, unsigned dst, uint16_t dst_port,
+                       uint8_t flags)
 {
     uint8_t data[5] = {9, 8, 7, 6, 5};
     const struct capy_frame_to to = {.dst_mac = mac(dst_mac),
@@ -248,19 +252,19 @@ static void tcp(struct stage *s, uint16_t in, unsigned src_mac, unsigned dst_mac
     input(s, in, capy_frame_build_tcp(s->frame, &to, &seg));
 }
 
-static void client_sends(struct stage *s, uint16_t port, uint8_t flags)
+static inline void client_sends(struct stage *s, uint16_t port, uint8_t flags)
 {
     tcp(s, CLIENT_PORT, 200, 1, 200, port, 1, 80, flags);
 }
 
-static void server_sends(struct stage *s, unsigned id, uint16_t src_port, uint16_t port,
-                         uint8_t flags)
+static inline void server_sends(struct stage *s, unsigned id, uint16_t src_port, uint16_t port,
+                                uint8_t flags)
 {
     tcp(s, (uint16_t)id, id + 1, 200, id + 1, src_port, 200, port, flags);
 }
 
 /* The client asks who has an address: by ARP, or by a neighbour solicitation of its group. */
-static void ask(struct stage *s, uint16_t port, unsigned asks_for)
+static inline void ask(struct stage *s, uint16_t port, unsigned asks_for)
 {
     if (rack_kind == RACK_IPV4) {
         const struct capy_mac all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -280,7 +284,7 @@ static void ask(struct stage *s, uint16_t port, unsigned asks_for)
 }
 
 /* The MAC that the one answer to it names, which goes back to where the question came from. */
-static struct capy_mac answered(struct stage *s, uint16_t port)
+static inline struct capy_mac answered(struct stage *s, uint16_t port)
 {
     struct capy_nd nd;
     struct capy_mac asker = mac(200);
@@ -298,8 +302,29 @@ static struct capy_mac answered(struct stage *s, uint16_t port)
     return nd.mac;
 }
 
-static bool out_is(const struct stage *s, uint16_t egress, unsigned src, uint16_t src_port,
-                   unsigned dst, uint16_t dst_port)
+/* An ICMP or ICMPv6 frame around a message whose checksum is filled in; its length. */
+static inline size_t build_icmp(struct stage *s, const struct capy_frame_to *to,
+                                const uint8_t *message, size_t len)
+{
+    enum { PROTOCOL_AT = 8 /* the word with TTL and protocol */, CHECK_AT = 10 };
+    if (rack_kind != RACK_IPV4) {
+        memcpy(s->frame + CAPY_ICMP6_AT, message, len);
+        return capy_frame_build_icmp6(s->frame, to, len);
+    }
+    /* There is no builder for what no host of ours sends: a UDP frame is turned into it. */
+    uint8_t *ip_at = s->frame + CAPY_ETHER_LEN, *icmp = ip_at + CAPY_IPV4_LEN;
+    size_t frame_len = capy_frame_build_udp(s->frame, to, len - CAPY_UDP_LEN);
+    memcpy(icmp, message, len);
+    capy_store16(icmp + 2, capy_sum_finish(capy_sum(0, icmp, len)));
+    uint16_t from = capy_load16(ip_at + PROTOCOL_AT), becomes = (uint16_t)((from & 0xff00u) | 1u);
+    capy_store16(ip_at + CHECK_AT,
+                 capy_checksum_update16(capy_load16(ip_at + CHECK_AT), from, becomes));
+    capy_store16(ip_at + PROTOCOL_AT, becomes);
+    return frame_len;
+}
+
+static inline bool out_is(const struct stage *s, uint16_t egress, unsigned src, uint16_t src_port,
+                          unsigned dst, uint16_t dst_port)
 {
     struct capy_ip a = ip(src), b = ip(dst);
     return s->out.cnt == 1 && s->out.frame[0].port == egress && capy_ip_eq(&s->packet.src, &a) &&
@@ -307,7 +332,7 @@ static bool out_is(const struct stage *s, uint16_t egress, unsigned src, uint16_
            s->packet.dst_port == dst_port;
 }
 
-static void shut(struct stage *s)
+static inline void shut(struct stage *s)
 {
     free(s->mem);
 }

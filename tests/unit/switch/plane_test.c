@@ -1,7 +1,6 @@
 /* The switch with real frames (switch/core/plane.h): rewriting checked against a recomputation of every
  * checksum, TCPMig's way through it, fencing, ageing, and what it answers itself. All of it in each of
  * the three racks of plane_stage.h; what is IPv6's alone is in plane6_test.c. */
-#include "base/checksum.h"
 #include "plane_stage.h"
 
 static void both_directions_are_rewritten_with_right_checksums(void **st)
@@ -363,25 +362,10 @@ static void questions_are_answered_for_itself_and_for_servers_that_are_down(void
 /* The client's ICMP or ICMPv6 message of this type, sixteen bytes, to an address. */
 static void echo(struct stage *s, unsigned dst, uint8_t type)
 {
-    enum { LEN = 16, PROTOCOL_AT = 8 /* the word with TTL and protocol */, CHECK_AT = 10 };
     const struct capy_frame_to to = {
         .dst_mac = mac(dst), .src_mac = mac(200), .src = ip(200), .dst = ip(dst), .ttl = 9};
-    const uint8_t message[LEN] = {type, 0, 0, 0, 0x12, 0x34, 0, 7, 'p', 'i', 'n', 'g'};
-    if (rack_kind != RACK_IPV4) {
-        memcpy(s->frame + CAPY_ICMP6_AT, message, LEN);
-        input(s, CLIENT_PORT, capy_frame_build_icmp6(s->frame, &to, LEN));
-        return;
-    }
-    /* There is no builder for what no host of ours sends: a UDP frame is turned into it. */
-    uint8_t *ip_at = s->frame + CAPY_ETHER_LEN, *icmp = ip_at + CAPY_IPV4_LEN;
-    size_t len = capy_frame_build_udp(s->frame, &to, LEN - CAPY_UDP_LEN);
-    memcpy(icmp, message, LEN);
-    capy_store16(icmp + 2, capy_sum_finish(capy_sum(0, icmp, LEN)));
-    uint16_t from = capy_load16(ip_at + PROTOCOL_AT), becomes = (uint16_t)((from & 0xff00u) | 1u);
-    capy_store16(ip_at + CHECK_AT,
-                 capy_checksum_update16(capy_load16(ip_at + CHECK_AT), from, becomes));
-    capy_store16(ip_at + PROTOCOL_AT, becomes);
-    input(s, CLIENT_PORT, len);
+    const uint8_t message[16] = {type, 0, 0, 0, 0x12, 0x34, 0, 7, 'p', 'i', 'n', 'g'};
+    input(s, CLIENT_PORT, build_icmp(s, &to, message, sizeof message));
 }
 
 static void echo_is_answered_for_itself_alone(void **st)
