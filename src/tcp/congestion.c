@@ -66,9 +66,21 @@ void capy_tcp_cc_undo(struct capy_tcp *tcb, const struct capy_tcp_cc *before)
     tcb->cc.cwnd = capy_max32(cwnd, before->cwnd); /* what was gained since stays */
 }
 
-void capy_tcp_cc_resume(struct capy_tcp *tcb)
+/* A smaller window; what it had grown by is another story now. */
+static void shrink(struct capy_tcp *tcb, uint32_t cwnd)
+{
+    tcb->cc.cwnd = capy_min32(tcb->cc.cwnd, cwnd);
+    tcb->cc.epoch_at = CAPY_NEVER;
+}
+
+void capy_tcp_cc_unused(struct capy_tcp *tcb)
 {
     struct capy_tcp_cc *cc = &tcb->cc;
-    cc->cwnd = capy_min32(cc->cwnd, initial_window(tcb));
-    cc->epoch_at = CAPY_NEVER;
+    cc->ssthresh = capy_max32(cc->ssthresh, cc->cwnd - cc->cwnd / 4);
+    shrink(tcb, capy_max32(cc->cwnd / 2, initial_window(tcb)));
+}
+
+void capy_tcp_cc_resume(struct capy_tcp *tcb)
+{
+    shrink(tcb, initial_window(tcb));
 }

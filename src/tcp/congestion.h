@@ -30,6 +30,8 @@ void capy_tcp_cc_lost(struct capy_tcp *tcb, uint32_t flight);
 void capy_tcp_cc_timed_out(struct capy_tcp *tcb, bool again);
 /* The loss since `before` was none: back to it (RFC 9438 §4.9). */
 void capy_tcp_cc_undo(struct capy_tcp *tcb, const struct capy_tcp_cc *before);
+/* Not half of the window was used for long: half of it goes (RFC 7661 §4.4.3). */
+void capy_tcp_cc_unused(struct capy_tcp *tcb);
 /* About to send after a pause (RFC 5681 §4.1). */
 void capy_tcp_cc_resume(struct capy_tcp *tcb);
 

@@ -6,6 +6,7 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 #include "tcp/tuning.h"
+#include "tcp/validation.h"
 #include "tcp/window.h"
 
 #define MSS_DEFAULT 536u  /* RFC 9293 MUST-15: what a SYN without the option means */
@@ -115,6 +116,7 @@ void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->phase = CAPY_TCP_OPEN;
     tcb->probe = CAPY_TCP_PROBE_NONE;
     capy_tcp_cc_start(tcb);
+    capy_tcp_validation_start(tcb, env);
     tcb->syn_again = tcb->backoff > 0;
     tcb->backoff = 0; /* it counted SYNs; and a repeated SYN's echo would be no good sample */
     capy_tcp_rtt_acked(tcb, env, snd->una, seg);

@@ -29,6 +29,7 @@
 #include "tcp/rack.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
+#include "tcp/validation.h"
 
 /* RFC 8985 §7.2: a lone segment's ACK may be delayed; kernels delay by at least 40 ms. */
 #define PEER_DELACK_NS CAPY_MS(40)
@@ -168,6 +169,8 @@ void capy_tcp_recovery_advanced(struct capy_tcp *tcb, const struct capy_tcp_env 
     leave_if_recovered(tcb, env);
     capy_tcp_scoreboard_trim(tcb, env);
     /* The window grows outside of fast recovery; the ACK that ends one leaves it at ssthresh. */
+    if (phase == CAPY_TCP_OPEN)
+        capy_tcp_validate(tcb, env, flight);
     if (phase != CAPY_TCP_RECOVERY && tcb->phase != CAPY_TCP_FRTO)
         capy_tcp_cc_acked(tcb, env, acked, flight);
     if (!tcb->sack_ok && tcb->phase == CAPY_TCP_OPEN)

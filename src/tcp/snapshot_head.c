@@ -3,6 +3,7 @@
 #include "tcp/snapshot_head.h"
 #include "tcp/position.h"
 #include "tcp/rtt.h"
+#include "tcp/validation.h"
 
 static void walk_flag(uint8_t *bits, uint8_t mask, bool *flag, bool decoding)
 {
@@ -203,6 +204,11 @@ static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
         capy_codec_age(c, &rtt->timed_at);
     capy_codec_u32(c, &tcb->snd.min_rtt_ns);
     walk_cc(c, &tcb->cc);
+    /* Once the period is over, it does not matter for how long. */
+    uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1));
+    uint32_t unused_ms = capy_min32(now_ms - tcb->validated_ms, CAPY_TCP_NON_VALIDATED_MS);
+    capy_codec_u32(c, &unused_ms);
+    tcb->validated_ms = now_ms - unused_ms;
 }
 
 static void walk_ranges(struct capy_codec *c, struct capy_tcp_ranges *l, uint64_t base)

@@ -147,6 +147,7 @@ struct capy_tcp {
     uint64_t challenge_at; /* no challenge ACK before this (RFC 5961 §7) */
     uint64_t sent_at;      /* when data last went out: restart after idle (RFC 5681 §4.1) */
     uint32_t ts_offset;    /* added to the timestamp clock */
+    uint32_t validated_ms; /* when cwnd was last known to be used (tcp/validation.h) */
     uint8_t state, timer, phase, probe; /* of the enums above */
     uint8_t backoff;     /* doublings of the RTO; retries of SYN and of window probes */
     uint8_t congestion;  /* enum capy_tcp_congestion */
