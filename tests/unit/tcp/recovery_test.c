@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include "tcp/scoreboard.h"
+#include "tcp/timers.h"
 
 /* n segments of MSS in flight; a round trip of 1 ms is known. Next position: 1 + MSS + n * MSS. */
 static void fly(struct end *e, uint32_t with, uint32_t n)
@@ -255,6 +256,32 @@ static void test_a_timeout_forgets_sack(void **state)
     end_done(&e);
 }
 
+/* RFC 8985 also works after a timeout, but the window stays what slow start makes it: no second cut
+ * while the first is being paid (RFC 6675 §5.1). */
+static void test_a_loss_after_a_timeout_is_no_new_recovery(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 4);
+    e.tcb.snd.tlp_end = e.tcb.snd.nxt; /* probed already */
+    capy_tcp_timers_changed(&e.tcb, &e.env);
+    pass(&e, CAPY_SEC(1));
+    out(&e, A, AT(0), 1, MSS);
+    pass(&e, CAPY_MS(1));
+    in(&e, ack_of(AT(1)));
+    out(&e, A, AT(1), 1, MSS); /* lost again */
+    out(&e, A, AT(2), 1, MSS);
+    uint32_t ssthresh = e.tcb.cc.ssthresh;
+    pass(&e, CAPY_MS(1));
+    in(&e, sack_of(AT(1), AT(2), AT(3)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_LOSS);
+    out(&e, A, AT(1), 1, MSS);
+    assert_int_equal(e.tcb.cc.ssthresh, ssthresh);
+    in(&e, ack_of(AT(4)));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+    end_done(&e);
+}
+
 static void test_nonsense_sack_blocks_are_ignored(void **state)
 {
     (void)state;
@@ -350,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_the_pipe_counts_what_is_in_the_network),
         cmocka_unit_test(test_sack_recovery_resends_just_the_holes),
         cmocka_unit_test(test_a_timeout_forgets_sack),
+        cmocka_unit_test(test_a_loss_after_a_timeout_is_no_new_recovery),
         cmocka_unit_test(test_nonsense_sack_blocks_are_ignored),
         cmocka_unit_test(test_a_lost_tail_is_probed_and_repaired_without_a_timeout),
         cmocka_unit_test(test_only_one_tail_probe_then_the_timeout),

@@ -507,6 +507,46 @@ static void test_recoveries_in_a_row_are_undone_together(void **state)
     end_done(&e);
 }
 
+/* Unless none was reported of the last one: then this one stands for itself. */
+static void test_a_recovery_after_a_real_one_is_undone_alone(void **state)
+{
+    (void)state;
+    struct end e;
+    two_holes(&e);
+    uint32_t una = (uint32_t)e.tcb.snd.recover;
+    pass(&e, RTT / 10);
+    in(&e, ack_of(una));
+    while (next_segment(&e))
+        ;
+    uint32_t between = e.tcb.cc.ssthresh;
+    pass(&e, RTT);
+    in(&e, sack_of(una, una + MSS, una + 4 * MSS));
+    out(&e, A, una, 1, MSS);
+    in(&e, ack_of(una + 4 * MSS));
+    in(&e, sack_of(una + 4 * MSS, una, una + MSS));
+    assert_int_equal(e.count.spurious_losses, 1);
+    assert_int_equal(e.tcb.cc.ssthresh, between);
+    end_done(&e);
+}
+
+/* Whatever times out again, "before" is before the first time. */
+static void test_repeated_timeouts_are_one_episode(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 5, 0);
+    uint32_t ssthresh = e.tcb.cc.ssthresh;
+    timeout(&e);
+    in(&e, ack_of(AT(1)));
+    while (next_segment(&e))
+        ;
+    pass(&e, CAPY_SEC(10));
+    assert_int_equal(e.count.rto_fired, 2);
+    assert_true(e.tcb.cc.ssthresh < ssthresh);
+    assert_int_equal(capy_tcp_marks(&e.tcb, &e.env)->episode.before.ssthresh, ssthresh);
+    end_done(&e);
+}
+
 /* Duplicates of what was not retransmitted are the network's. */
 static void test_other_duplicates_do_not_count(void **state)
 {
@@ -657,6 +697,8 @@ int main(void)
         cmocka_unit_test(test_recovery_is_undone_when_all_it_sent_was_duplicate),
         cmocka_unit_test(test_duplicates_are_heard_for_a_round_trip_after_recovery),
         cmocka_unit_test(test_recoveries_in_a_row_are_undone_together),
+        cmocka_unit_test(test_a_recovery_after_a_real_one_is_undone_alone),
+        cmocka_unit_test(test_repeated_timeouts_are_one_episode),
         cmocka_unit_test(test_other_duplicates_do_not_count),
         cmocka_unit_test(test_no_block_is_kept_when_all_is_acknowledged),
         cmocka_unit_test(test_without_a_block_nothing_is_undone_and_all_arrives),
