@@ -16,7 +16,7 @@
  *
  * The wire. Every call, injected packet and passed timer puts what the stack then sends behind the
  * other packets to be sniffed, with the time at which it was sent; nothing is lost. Link addresses
- * are none of the tool's business: ARP is answered inside.
+ * are none of the tool's business: ARP and neighbour discovery are answered inside.
  *
  * Time is virtual, in ns from 0 at creation, with a grain of 4.096 us: timers act at the grain at
  * or after their time. It never moves by itself. It moves

@@ -17,8 +17,11 @@
 #define INITIAL_WINDOW 10u
 #define INITIAL_WINDOW_MAX 64u
 #define DELAYED_ACK_MAX_MS 499u /* RFC 9293 MUST-40 */
-#define HEADERS_LEN 40u         /* IPv4 and TCP, without options (RFC 6691) */
-#define FIRST_PORT 49152u       /* RFC 6335 §6 */
+#define HEADERS_LEN_V4 40       /* IP and TCP, without options (RFC 6691) */
+#define HEADERS_LEN_V6 60
+#define MTU_MIN_V4 576
+#define MTU_MIN_V6 1280   /* RFC 8200 §5 */
+#define FIRST_PORT 49152u /* RFC 6335 §6 */
 
 int drive_fail(int error)
 {
@@ -55,9 +58,25 @@ static struct refusal read_address(const char *text, const char *not_one, struct
 {
     if (!text || capy_ip_parse(text, out) != CAPY_OK)
         return (struct refusal){EINVAL, not_one};
-    if (!capy_ip_is_v4(out))
-        return (struct refusal){EAFNOSUPPORT, "IPv6 addresses are not supported yet"};
     return (struct refusal){0, NULL};
+}
+
+/* The first len bits of an address of this version. */
+static struct capy_ip mask_of(bool v4, uint32_t len)
+{
+    struct capy_ip mask = {{0}};
+    uint32_t from = v4 ? 96 : 0;
+    for (uint32_t bit = 0; bit < from + len; bit++)
+        mask.b[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+    return mask;
+}
+
+static bool on_link(const struct capy_ip *a, const struct capy_ip *b, const struct capy_ip *mask)
+{
+    for (size_t i = 0; i < sizeof a->b; i++)
+        if ((a->b[i] ^ b->b[i]) & mask->b[i])
+            return false;
+    return true;
 }
 
 static struct refusal read_addresses(const struct drive_options *o, struct capy_stack_cfg *cfg)
@@ -70,13 +89,18 @@ static struct refusal read_addresses(const struct drive_options *o, struct capy_
         r = read_address(o->gateway, "gateway is not an address", &cfg->gateway);
     if (r.error)
         return r;
-    if (o->prefix_len < 1 || o->prefix_len > 32)
-        return (struct refusal){EINVAL, "prefix_len is not in 1..32"};
+    bool v4 = capy_ip_is_v4(&cfg->ip);
+    if (!v4)
+        return (struct refusal){EAFNOSUPPORT, "IPv6 addresses are not supported yet"};
+    if (capy_ip_is_v4(&remote) != v4 || (o->gateway && capy_ip_is_v4(&cfg->gateway) != v4))
+        return (struct refusal){EINVAL, "addresses are of different IP versions"};
+    if (o->prefix_len < 1 || o->prefix_len > (v4 ? 32 : 128))
+        return (struct refusal){EINVAL, "prefix_len is not in 1..32, of IPv6 1..128"};
     if (capy_ip_eq(&cfg->ip, &remote))
         return (struct refusal){EINVAL, "local and remote are the same address"};
-    uint32_t mask = UINT32_MAX << (32 - o->prefix_len);
-    cfg->netmask = capy_ip_from_v4(mask);
-    if (((capy_ip_v4(&cfg->ip) ^ capy_ip_v4(&remote)) & mask) && !o->gateway)
+    struct capy_ip mask = mask_of(v4, o->prefix_len);
+    cfg->netmask = v4 ? capy_ip_from_v4(capy_ip_v4(&mask)) : mask;
+    if (!on_link(&cfg->ip, &remote, &mask) && !o->gateway)
         return (struct refusal){ENETUNREACH, "remote is not on the link and there is no gateway"};
     return r;
 }
@@ -123,11 +147,12 @@ static struct refusal configure(const struct drive_options *o, struct capy_stack
     struct refusal r = read_addresses(o, cfg);
     if (!r.error)
         r = read_tcp(o, &cfg->tcp);
-    if (!r.error && (o->mtu < 576 || o->mtu > DRIVE_PACKET_MAX))
-        r = (struct refusal){EINVAL, "mtu is not in 576..1500"};
+    bool v4 = capy_ip_is_v4(&cfg->ip);
+    if (!r.error && (o->mtu < (v4 ? MTU_MIN_V4 : MTU_MIN_V6) || o->mtu > DRIVE_PACKET_MAX))
+        r = (struct refusal){EINVAL, "mtu is not in 576..1500, with IPv6 1280..1500"};
     cfg->mac = (struct capy_mac){{2, 0xca, 0, 0, 0, 1}};
     cfg->mtu = o->mtu;
-    cfg->tcp.mss_max = (uint16_t)(o->mtu - HEADERS_LEN);
+    cfg->tcp.mss_max = (uint16_t)(o->mtu - (v4 ? HEADERS_LEN_V4 : HEADERS_LEN_V6));
     cfg->conn_max = CONN_MAX;
     cfg->block_cnt = capy_max32(BLOCK_CNT_MIN, BUFFERS_MIN * (o->receive_buffer / CAPY_BLOCK_LEN));
     cfg->listener_max = DRIVE_SOCKET_MAX;
@@ -160,6 +185,7 @@ DRIVE_EXPORT struct drive *drive_create(const struct drive_options *o, char *err
     if (d) {
         d->cfg = cfg;
         d->self_clocked = o->self_clocked;
+        d->family = capy_ip_is_v4(&cfg.ip) ? AF_INET : AF_INET6;
         read_tuning(o, &d->cfg.tcp, &d->tuning);
         d->next_port = FIRST_PORT;
         d->last = &d->first;

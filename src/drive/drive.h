@@ -1,6 +1,6 @@
 /* The inside of struct drive, shared by the files of this folder: create.c options and memory;
- * wire.c packets and time; table.c descriptors and events; open.c how connections begin; data.c
- * how bytes go and connections end; poll.c; option.c socket options, setting.c those of them that
+ * wire.c packets and time; table.c descriptors and events; name.c addresses; open.c how connections
+ * begin; data.c how bytes go and connections end; poll.c; option.c socket options, setting.c those of them that
  * the stack keeps; migrate.c.
  *
  * One lock around everything. A function whose name ends in nothing special expects it to be held;
@@ -32,12 +32,17 @@ enum drive_sock_state {
     SOCK_DEAD, /* the connection is over */
 };
 
+struct drive_name {
+    struct capy_ip ip;
+    uint16_t port;
+};
+
 struct drive_sock {
     enum drive_sock_state state;
     uint32_t turn;    /* counts the lives of this place */
     capy_handle conn; /* CONNECTING, CONNECTED */
     uint16_t port;    /* local, 0: not bound */
-    struct sockaddr_in peer;
+    struct drive_name peer;
     int error; /* pending, to be told once (SO_ERROR) */
     bool nonblock, reuse_addr;
     bool shut_rd, shut_wr;
@@ -61,6 +66,7 @@ struct drive {
     struct capy_stack_cfg cfg;
     struct capy_tcp_tuning tuning; /* of fresh sockets */
     bool self_clocked;
+    int family; /* AF_INET or AF_INET6 */
     void *mem;
     struct capy_stack *stack;
     uint64_t now;
@@ -114,6 +120,16 @@ struct drive_sock *drive_sock_of_user(struct drive *d, uint64_t user);
 struct drive_sock *drive_queue_head(struct drive *d, const struct drive_sock *listener);
 /* Takes the pending error: it is told once. */
 int drive_take_error(struct drive_sock *s);
+
+/* ---- name.c ---- */
+/* Fails with EINVAL, EAFNOSUPPORT. */
+int drive_name_read(const struct drive *d, const struct sockaddr *addr, socklen_t len,
+                    struct drive_name *out);
+/* addr may be NULL: nothing is wanted. */
+int drive_name_write(const struct drive *d, const struct drive_name *name, struct sockaddr *addr,
+                     socklen_t *len);
+/* The address that names none: INADDR_ANY. */
+struct capy_ip drive_any(const struct drive *d);
 
 /* ---- setting.c ---- */
 /* A socket option that is one number. False: it is none of these. *rc: 0, or -1 with errno. */

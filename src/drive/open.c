@@ -1,4 +1,4 @@
-/* How connections begin: socket, bind, listen, accept, connect, and the names of both ends. */
+/* How connections begin: socket, bind, listen, accept, connect. */
 #include "drive/drive.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ static int new_socket(struct drive *d, bool nonblock)
 
 DRIVE_EXPORT int drive_socket(struct drive *d, int domain, int type, int protocol)
 {
-    if (domain != AF_INET)
+    if (domain != d->family)
         return drive_fail(EAFNOSUPPORT);
     if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
         return drive_fail(EPROTONOSUPPORT);
@@ -58,23 +58,13 @@ static uint16_t choose_port(struct drive *d, const struct drive_sock *s)
     return 0;
 }
 
-static int read_name(const struct sockaddr *addr, socklen_t len, struct sockaddr_in *out)
+static int bind_to(struct drive *d, struct drive_sock *s, const struct drive_name *name)
 {
-    if (!addr || len < sizeof *out)
-        return drive_fail(EINVAL);
-    if (addr->sa_family != AF_INET)
-        return drive_fail(EAFNOSUPPORT);
-    memcpy(out, addr, sizeof *out);
-    return 0;
-}
-
-static int bind_to(struct drive *d, struct drive_sock *s, const struct sockaddr_in *name)
-{
-    uint32_t ip = ntohl(name->sin_addr.s_addr);
-    uint16_t port = ntohs(name->sin_port);
+    const struct capy_ip any = drive_any(d);
+    uint16_t port = name->port;
     if (s->port != 0 || s->state != SOCK_FRESH)
         return drive_fail(EINVAL);
-    if (ip != INADDR_ANY && ip != capy_ip_v4(&d->cfg.ip))
+    if (!capy_ip_eq(&name->ip, &any) && !capy_ip_eq(&name->ip, &d->cfg.ip))
         return drive_fail(EADDRNOTAVAIL);
     if (port != 0 && port_taken(d, s, port))
         return drive_fail(EADDRINUSE);
@@ -85,9 +75,9 @@ static int bind_to(struct drive *d, struct drive_sock *s, const struct sockaddr_
 DRIVE_EXPORT int drive_bind(struct drive *d, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct drive_ref r;
-    struct sockaddr_in name;
+    struct drive_name name;
     pthread_mutex_lock(&d->lock);
-    int rc = drive_ref_get(d, fd, &r) ? read_name(addr, len, &name) : -1;
+    int rc = drive_ref_get(d, fd, &r) ? drive_name_read(d, addr, len, &name) : -1;
     if (rc == 0)
         rc = bind_to(d, r.sock, &name);
     pthread_mutex_unlock(&d->lock);
@@ -119,51 +109,6 @@ DRIVE_EXPORT int drive_listen(struct drive *d, int fd, int backlog)
     return rc;
 }
 
-/* ---- names ---- */
-
-static int write_name(const struct sockaddr_in *name, struct sockaddr *addr, socklen_t *len)
-{
-    if (!addr)
-        return 0;
-    if (!len)
-        return drive_fail(EINVAL);
-    memcpy(addr, name, *len < sizeof *name ? *len : sizeof *name);
-    *len = sizeof *name;
-    return 0;
-}
-
-DRIVE_EXPORT int drive_getsockname(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len)
-{
-    struct drive_ref r;
-    struct capy_stack_conn_info info;
-    pthread_mutex_lock(&d->lock);
-    int rc = drive_ref_get(d, fd, &r) ? 0 : -1;
-    if (rc == 0) {
-        struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(r.sock->port)};
-        name.sin_addr.s_addr = r.sock->port != 0 ? htonl(capy_ip_v4(&d->cfg.ip)) : INADDR_ANY;
-        if (capy_stack_conn_info(d->stack, r.sock->conn, &info) == CAPY_OK) {
-            name.sin_port = htons(info.local_port);
-            name.sin_addr.s_addr = htonl(capy_ip_v4(&d->cfg.ip));
-        }
-        rc = write_name(&name, addr, len);
-    }
-    pthread_mutex_unlock(&d->lock);
-    return rc;
-}
-
-DRIVE_EXPORT int drive_getpeername(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len)
-{
-    struct drive_ref r;
-    pthread_mutex_lock(&d->lock);
-    int rc = drive_ref_get(d, fd, &r) ? 0 : -1;
-    if (rc == 0 && r.sock->state != SOCK_CONNECTED)
-        rc = drive_fail(ENOTCONN);
-    if (rc == 0)
-        rc = write_name(&r.sock->peer, addr, len);
-    pthread_mutex_unlock(&d->lock);
-    return rc;
-}
-
 /* ---- accept ---- */
 
 static int accept_one(struct drive *d, const struct drive_ref *r, struct sockaddr *addr,
@@ -174,7 +119,7 @@ static int accept_one(struct drive *d, const struct drive_ref *r, struct sockadd
         if (r->sock->state != SOCK_LISTENING)
             return drive_fail(EINVAL);
         if ((s = drive_queue_head(d, r->sock)) != NULL) {
-            int fd = write_name(&s->peer, addr, len) == 0 ? drive_fd_give(d, s) : -1;
+            int fd = drive_name_write(d, &s->peer, addr, len) == 0 ? drive_fd_give(d, s) : -1;
             if (fd >= 0)
                 s->listener = -1;
             return fd;
@@ -197,12 +142,11 @@ DRIVE_EXPORT int drive_accept(struct drive *d, int fd, struct sockaddr *addr, so
 
 /* ---- connect ---- */
 
-static int start_connecting(struct drive *d, struct drive_sock *s, const struct sockaddr_in *name)
+static int start_connecting(struct drive *d, struct drive_sock *s, const struct drive_name *name)
 {
-    struct capy_ip ip = capy_ip_from_v4(ntohl(name->sin_addr.s_addr));
     capy_handle conn;
     s->error = 0; /* of an earlier attempt */
-    int rc = capy_stack_connect(d->stack, &ip, ntohs(name->sin_port), s->port, drive_user_of(d, s),
+    int rc = capy_stack_connect(d->stack, &name->ip, name->port, s->port, drive_user_of(d, s),
                                 &conn, drive_stack_now(d));
     if (rc == CAPY_E_NOMEM)
         return drive_fail(s->port == 0 ? EADDRNOTAVAIL : ENOBUFS);
@@ -218,7 +162,7 @@ static int start_connecting(struct drive *d, struct drive_sock *s, const struct 
     return 0;
 }
 
-static int connect_to(struct drive *d, const struct drive_ref *r, const struct sockaddr_in *name)
+static int connect_to(struct drive *d, const struct drive_ref *r, const struct drive_name *name)
 {
     struct drive_sock *s = r->sock;
     bool started = false;
@@ -248,9 +192,9 @@ static int connect_to(struct drive *d, const struct drive_ref *r, const struct s
 DRIVE_EXPORT int drive_connect(struct drive *d, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct drive_ref r;
-    struct sockaddr_in name;
+    struct drive_name name;
     pthread_mutex_lock(&d->lock);
-    int rc = drive_ref_get(d, fd, &r) ? read_name(addr, len, &name) : -1;
+    int rc = drive_ref_get(d, fd, &r) ? drive_name_read(d, addr, len, &name) : -1;
     if (rc == 0)
         rc = connect_to(d, &r, &name);
     pthread_mutex_unlock(&d->lock);

@@ -95,12 +95,6 @@ int drive_take_error(struct drive_sock *s)
 
 /* ---- events ---- */
 
-static struct sockaddr_in address(const struct capy_ip *ip, uint16_t port)
-{
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(capy_ip_v4(ip))};
-}
-
 /* A place for a connection that a listener has; NULL: there is none, and it ends. */
 static struct drive_sock *arrive(struct drive *d, struct drive_sock *listener, capy_handle conn)
 {
@@ -119,7 +113,7 @@ static struct drive_sock *arrive(struct drive *d, struct drive_sock *listener, c
     s->linger = listener->linger;
     s->reuse_addr = listener->reuse_addr;
     if (capy_stack_conn_info(d->stack, conn, &info) == CAPY_OK)
-        s->peer = address(&info.key.client, info.key.client_port);
+        s->peer = (struct drive_name){info.key.client, info.key.client_port};
     (void)capy_stack_set_user(d->stack, conn, drive_user_of(d, s));
     return s;
 }

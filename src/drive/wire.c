@@ -1,7 +1,7 @@
 /* Packets in and out, and the time. The stack talks Ethernet: here its header is put on and taken
- * off, and whoever it asks for by ARP is found at one made-up address. */
+ * off, and whoever it asks for, by ARP or neighbour discovery, is found at one made-up address. */
 #include "drive/drive.h"
-#include "wire/frame.h"
+#include "wire/nd.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +15,13 @@ uint64_t drive_stack_now(const struct drive *d)
     return (DRIVE_EPOCH_NS + d->now) & ~(DRIVE_GRAIN_NS - 1);
 }
 
+/* Router and neighbour discovery, and redirects (RFC 4861 §4). */
+static bool is_nd(uint8_t icmp_type)
+{
+    enum { FIRST = 133, LAST = 137 };
+    return icmp_type >= FIRST && icmp_type <= LAST;
+}
+
 static void answer_arp(struct drive *d, const struct capy_arp *asked)
 {
     uint8_t frame[CAPY_FRAME_MAX];
@@ -22,6 +29,38 @@ static void answer_arp(struct drive *d, const struct capy_arp *asked)
                              asked->sender_ip};
     size_t len = capy_arp_build(frame, &asked->sender_mac, &reply);
     capy_stack_input(d->stack, frame, len, drive_stack_now(d));
+}
+
+/* RFC 4861 §4.4. */
+static void answer_nd(struct drive *d, const struct capy_packet *p, const struct capy_nd *asked)
+{
+    uint8_t frame[CAPY_FRAME_MAX];
+    struct capy_frame_to to = {
+        .dst_mac = p->src_mac, .src_mac = peer_mac, .src = asked->target, .dst = p->src};
+    struct capy_nd advert = {.type = CAPY_ND_ADVERT,
+                             .solicited = true,
+                             .override = true,
+                             .has_mac = true,
+                             .target = asked->target,
+                             .mac = peer_mac};
+    size_t len = capy_nd_build(frame, &to, &advert);
+    capy_stack_input(d->stack, frame, len, drive_stack_now(d));
+}
+
+/* Talk about link addresses; true when it was that. */
+static bool answer_neighbour(struct drive *d, const struct capy_packet *p)
+{
+    struct capy_nd nd;
+    if (p->kind == CAPY_PACKET_ARP) {
+        if (p->arp.op == CAPY_ARP_REQUEST)
+            answer_arp(d, &p->arp);
+        return true;
+    }
+    if (p->kind != CAPY_PACKET_ICMP || capy_ip_is_v4(&p->src) || !is_nd(p->icmp.type))
+        return false;
+    if (capy_nd_parse(p, &nd) && nd.type == CAPY_ND_SOLICIT)
+        answer_nd(d, p, &nd);
+    return true;
 }
 
 static void queue_packet(struct drive *d, const uint8_t *data, size_t len)
@@ -44,10 +83,8 @@ static bool send_frame(struct drive *d)
         return false;
     enum capy_drop flaw = capy_frame_parse(frame, len, &p);
     CAPY_ASSERT(flaw == CAPY_DROP_NONE);
-    if (p.kind != CAPY_PACKET_ARP)
+    if (!answer_neighbour(d, &p))
         queue_packet(d, frame + CAPY_ETHER_LEN, len - CAPY_ETHER_LEN);
-    else if (p.arp.op == CAPY_ARP_REQUEST)
-        answer_arp(d, &p.arp);
     return true;
 }
 
