@@ -44,6 +44,21 @@ static void test_every_second_full_segment_is_acknowledged_at_once(void **state)
     end_done(&e);
 }
 
+/* RFC 9293 MUST-58, MUST-59: what arrived together is acknowledged together. */
+static void test_queued_segments_share_one_ack(void **state)
+{
+    (void)state;
+    struct end e;
+    end_init(&e, 64);
+    establish(&e, 0, 60000);
+    for (uint32_t i = 0; i < 6; i++)
+        in(&e, data(1 + i * MSS, MSS));
+    out(&e, A, 1, 1 + 6 * MSS, 0);
+    quiet(&e);
+    read_all(&e, 1, 6 * MSS);
+    end_done(&e);
+}
+
 static void test_an_answer_carries_the_ack(void **state)
 {
     (void)state;
@@ -298,6 +313,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_second_full_segment_is_acknowledged_at_once),
+        cmocka_unit_test(test_queued_segments_share_one_ack),
         cmocka_unit_test(test_an_answer_carries_the_ack),
         cmocka_unit_test(test_holes_are_reported_at_once_the_latest_first),
         cmocka_unit_test(test_overlaps_and_duplicates_deliver_each_byte_once),
