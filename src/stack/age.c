@@ -19,8 +19,6 @@
 
 static enum capy_age age_of(const struct capy_conn *c)
 {
-    if (c->known || c->mode != CAPY_CONN_RUNNING)
-        return CAPY_AGE_NONE;
     if (c->half_open)
         return CAPY_AGE_HALF_OPEN;
     return c->tcb.state == CAPY_TCP_TIME_WAIT ? CAPY_AGE_TIME_WAIT : CAPY_AGE_ORPHAN;

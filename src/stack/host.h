@@ -248,7 +248,8 @@ void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
 
 /* ---- age.c ---- */
 void capy_age_init(struct capy_stack *s);
-/* Anything happened to a connection that the application does not know: to the list it belongs. */
+/* Anything happened to a running connection that the application does not know: to the list it
+ * belongs. */
 void capy_age_place(struct capy_stack *s, uint32_t idx);
 void capy_age_leave(struct capy_stack *s, uint32_t idx);
 /* Ends the oldest TIME_WAIT. False: there is none. */

@@ -260,9 +260,10 @@ static void a_wrong_cookie_is_reset(void **state)
     struct forged good = halfway(6000, true), c;
     for (unsigned bit = 0; bit < 32; bit++) { /* every bit of both numbers counts */
         c = good;
-        c.rcv_nxt.v ^= 1u << bit;
+        c.rcv_nxt.v = ((good.rcv_nxt.v - 1) ^ 1u << bit) + 1;
+        struct capy_seq ack = c.rcv_nxt;
         forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
-        expect_reset(&c, (struct capy_seq){good.rcv_nxt.v ^ 1u << bit});
+        expect_reset(&c, ack);
         c = good;
         c.snd_nxt.v ^= 1u << bit;
         forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
@@ -295,6 +296,24 @@ static void a_wrong_cookie_is_reset(void **state)
     assert_int_equal(conns(), BACKLOG);
     forge_say(&f, &good, CAPY_TCP_ACK, NULL, 0);
     assert_int_equal(count()->syn_cookies_ok, 1);
+}
+
+/* Timestamps that say nothing (no scaling, no SACK) are still timestamps: without them in the ACK
+ * the connection would go on without (RFC 7323 §3.2). */
+static void bare_timestamps_count_as_well(void **state)
+{
+    (void)state;
+    struct capy_packet p;
+    struct forged c = forge_client(CLIENT, 6050, FULL);
+    struct capy_tcp_segment syn = forge_syn(&c);
+    syn.opts = CAPY_TCP_OPT_TS | CAPY_TCP_OPT_WSCALE;
+    forge_inject(&f, &c, &syn);
+    c.snd_nxt = capy_seq_add(c.snd_nxt, 1);
+    assert_true(forge_answer(&f, &c, &p));
+    assert_int_equal(p.tcp.ts_val & 63, 0);
+    struct capy_seq ack = c.rcv_nxt;
+    forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
+    expect_reset(&c, ack);
 }
 
 /* A RST, and a SYN-ACK, are no cookies; neither is answered by making a connection. */
@@ -350,6 +369,21 @@ static void cookies_count_only_while_some_are_out(void **state)
     forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
     expect_reset(&c, ack);
     assert_int_equal(count()->syn_cookies_bad, 0); /* nobody looked */
+}
+
+/* A cookie promised a window scale that follows from the listener's settings: others now, and it
+ * means nothing any more. */
+static void new_settings_void_the_cookies(void **state)
+{
+    (void)state;
+    struct forged c = halfway(6350, true);
+    struct capy_seq ack = c.rcv_nxt;
+    assert_int_equal(capy_stack_listener_set(f.s, FULL, CAPY_OPTION_RECEIVE_BUFFER, 4096), CAPY_OK);
+    forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
+    expect_reset(&c, ack);
+    c = halfway(6351, true);
+    forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
+    assert_int_equal(count()->syn_cookies_ok, 1);
 }
 
 /* Cookies need no memory but the key: another host with the same one completes the handshake. */
@@ -431,7 +465,9 @@ static void a_paused_listener_opens_nothing(void **state)
     assert_int_equal(capy_stack_listen_pause(f.s, ROOMY, true), CAPY_OK);
     assert_int_equal(capy_stack_listen_pause(f.s, 9, true), CAPY_E_INVAL);
     struct forged c = cookie;
+    uint32_t before = conns();
     forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
+    assert_int_equal(conns(), before);
     c = half;
     forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
     assert_false(forge_connect(&f, &late));
@@ -500,9 +536,11 @@ int main(void)
         TEST(data_may_come_with_the_cookie_or_without_the_first_ack),
         TEST(the_round_trip_is_unknown),
         TEST(a_wrong_cookie_is_reset),
+        TEST(bare_timestamps_count_as_well),
         TEST(only_a_plain_ack_completes),
         TEST(a_cookie_is_good_for_half_a_minute_and_not_for_more_than_one),
         TEST(cookies_count_only_while_some_are_out),
+        TEST(new_settings_void_the_cookies),
         TEST(nothing_is_stored),
         TEST(a_full_table_is_shared_by_those_who_complete),
         TEST(a_completed_handshake_waits_for_a_slot),

@@ -102,6 +102,7 @@ static void clients_that_never_read(void **state)
     compare("never reading", never_reads, CAPY_SEC(4));
     assert_true(count()->pressure_resets > 0);
     expect_memory_back();
+    assert_true(blocks_free() < SERVICE_BLOCKS - 100); /* and no further than to plenty */
 }
 
 /* In plenty nobody is touched, however long it sits. */
@@ -125,6 +126,35 @@ static void without_the_policy_small_answers_still_go(void **state)
     compare("never reading, nobody reset", never_reads, CAPY_MS(500));
     assert_int_equal(count()->pressure_resets, 0);
     assert_true(v.blocks_least <= SERVICE_BLOCKS / 4); /* it was short */
+}
+
+/* An application that does not read: what piles up unread leaves a sixteenth of the pool, from
+ * which others' first bytes are still taken in. */
+static void unread_bytes_leave_room_for_others(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 64, FIRST_BYTES = 1000 };
+    static const uint8_t bytes[FIRST_BYTES];
+    struct forge f;
+    struct capy_stack_cfg cfg = forge_cfg();
+    cfg.block_cnt = BLOCKS;
+    cfg.sit_ns = 0;
+    forge_open(&f, &cfg);
+    assert_int_equal(capy_stack_listen(f.s, SERVICE_PORT, 0), CAPY_OK);
+    for (uint16_t i = 0; i < 2; i++) {
+        struct forged c = forge_client(SOURCES + i, 1, SERVICE_PORT);
+        assert_true(forge_connect(&f, &c));
+        for (unsigned k = 0; k < 65; k++) /* a whole window */
+            forge_say(&f, &c, CAPY_TCP_ACK, bytes, FIRST_BYTES);
+    }
+    assert_int_equal(f.s->blocks.pool.free_cnt, BLOCKS / 16);
+    assert_true(capy_stack_counters(f.s)->tcp.no_block_drops > 0);
+    struct forged c = forge_client(SOURCES + 9, 1, SERVICE_PORT);
+    uint64_t drops = capy_stack_counters(f.s)->tcp.no_block_drops;
+    assert_true(forge_connect(&f, &c));
+    forge_say(&f, &c, CAPY_TCP_ACK, bytes, FIRST_BYTES);
+    assert_int_equal(capy_stack_counters(f.s)->tcp.no_block_drops, drops);
+    forge_close(&f);
 }
 
 /* ---- by hand ---- */
@@ -242,6 +272,7 @@ int main(void)
         TEST(clients_that_never_read),
         TEST(who_sits_while_there_is_plenty_may),
         TEST(without_the_policy_small_answers_still_go),
+        cmocka_unit_test(unread_bytes_leave_room_for_others),
         TEST(clients_with_tiny_windows),
         TEST(crumbs_beyond_holes),
         TEST(idle_connections_fill_the_table),
