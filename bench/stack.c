@@ -9,6 +9,7 @@
  *
  * Times are of the time stamp counter around each turn of the server: a frame in, the application's
  * reads and writes, everything it sends. The client is not in the figures. */
+#include "million.h"
 #include "served.h"
 #include "stack/host.h"
 #include "tcp/snapshot.h"
@@ -415,6 +416,7 @@ static void print_all(bool with_lwip)
     uint32_t encoded_len, blocks_held;
     measure(ns, with_lwip, &encoded_len);
     idle(wire_tick_ns(), &expire_ns, &blocks_held);
+    struct million_figures many = million(wire_tick_ns());
     printf("{\n");
     print_machine();
     printf("  \"rounds\": %d,\n", ROUNDS);
@@ -432,6 +434,8 @@ static void print_all(bool with_lwip)
     printf("  \"idle_tick_ns\": %.1f,\n", expire_ns);
     printf("  \"bytes_per_idle_connection\": %.1f,\n",
            bytes_per_connection() + (double)blocks_held * CAPY_BLOCK_LEN / IDLE);
+    printf("  \"million_bytes_per_connection\": %.1f,\n", many.bytes_per_connection);
+    printf("  \"million_request_ns\": %.1f,\n", many.request_ns);
     printf("  \"encoded_idle_bytes\": %u,\n", encoded_len);
     printf("  \"encode_ns\": %.1f,\n", ns[ENCODE]);
     printf("  \"decode_ns\": %.1f\n}\n", ns[DECODE]);
