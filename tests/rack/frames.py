@@ -120,3 +120,17 @@ def sent_by(frame, ip):
 
 def seeded(seed):
     return random.Random(seed)
+
+
+def syn(rng, via, dst, port):
+    """A SYN with the options of today, from a made-up address (RFC 2544's range) but by way of a
+    client's device, so that answers end there."""
+    src = f"198.{rng.choice((18, 19))}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
+    head = struct.pack(">HHIIHHHH", rng.randrange(1024, 65536), port, rng.getrandbits(32), 0, 0xa002,
+                       64240, 0, 0)
+    options = struct.pack(">BBHBBBBIIBBB", 2, 4, 1460, 4, 2, 8, 10, rng.getrandbits(32), 0, 1, 3,
+                          3) + b"\x07"
+    segment = head + options
+    pseudo = ip_bytes(src) + ip_bytes(dst) + struct.pack(">HH", 6, len(segment))
+    segment = segment[:16] + struct.pack(">H", checksum(pseudo + segment)) + segment[18:]
+    return ether(mac(via), mac(dst), 0x0800, ipv4(src, dst, 6, segment))
