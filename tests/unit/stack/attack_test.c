@@ -421,6 +421,7 @@ static void a_reneging_peer_gets_its_bytes(void **state)
         uint64_t again = tcb->retrans_segs - retrans;
         if (again > 0) { /* acknowledges one segment per retransmission, in order */
             retrans = tcb->retrans_segs;
+            liar.ts_ecr = (uint32_t)(v.now / CAPY_MS(1)) + tcb->ts_offset; /* what it carried */
             ack = ack_of((uint32_t)(tcb->snd.una - una) + mss);
             service_inject(&v, &liar, &ack);
         }
