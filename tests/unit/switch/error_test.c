@@ -135,12 +135,32 @@ static void what_is_no_such_error_is_merely_forwarded(void **st)
         memcpy(spoiled, packet, sizeof spoiled);
         spoiled[rows[i].at] = rows[i].value;
         size_t len = too_big(&s, rows[i].type, spoiled, rows[i].len);
+        memcpy(s.frame + len, packet + rows[i].len, 8); /* Ethernet's padding: no part of it */
+        len += 8;
         memcpy(before, s.frame, len);
         capy_switch_input(s.sw, CLIENT_PORT, s.frame, len, s.now, &s.out);
         assert_int_equal(s.out.cnt, 1);
         assert_int_equal(s.out.frame[0].port, 0);
         assert_memory_equal(s.out.frame[0].data, before, len);
     }
+    assert_int_equal(counter(&s, "errors_to_owner"), 0);
+    shut(&s);
+}
+
+/* An error comes to whom it quotes: one to another server is forged, or lost its way. */
+static void an_error_to_another_than_it_quotes_is_merely_forwarded(void **st)
+{
+    (void)st;
+    struct stage s;
+    uint8_t packet[CAPY_FRAME_MAX], message[CAPY_QUOTE_ICMP_LEN + QUOTE_MAX] = {too_big_type()};
+    const struct capy_frame_to to = {
+        .dst_mac = mac(3), .src_mac = mac(ROUTER), .src = ip(ROUTER), .dst = ip(3)};
+    boot(&s, 64);
+    settle(&s, 5000);
+    size_t len = seen(packet, 5000);
+    memcpy(message + CAPY_QUOTE_ICMP_LEN, packet, len);
+    input(&s, CLIENT_PORT, build_icmp(&s, &to, message, CAPY_QUOTE_ICMP_LEN + len));
+    assert_true(out_is(&s, 2, ROUTER, 0, 3, 0));
     assert_int_equal(counter(&s, "errors_to_owner"), 0);
     shut(&s);
 }
@@ -189,6 +209,7 @@ int main(void)
         cmocka_unit_test(errors_follow_the_flow),
         cmocka_unit_test(checksums_are_exact_for_many_flows),
         cmocka_unit_test(what_is_no_such_error_is_merely_forwarded),
+        cmocka_unit_test(an_error_to_another_than_it_quotes_is_merely_forwarded),
         cmocka_unit_test(errors_about_the_dead_stay_at_home),
         cmocka_unit_test(every_kind_of_error_is_known),
     };
