@@ -58,8 +58,8 @@ static void open_host(struct wire *w, unsigned host, uint32_t conn_max)
         cfg.self = (uint16_t)host;
         cfg.peer_cnt = WIRE_CLIENT;
         for (unsigned i = 0; i < WIRE_CLIENT; i++)
-            cfg.peers[i] = (struct capy_stack_peer){ip_of(i), mac_of(i)};
-        cfg.tor = (struct capy_stack_peer){ip_of(WIRE_HOSTS), mac_of(WIRE_HOSTS)};
+            cfg.peers[i] = (struct capy_stack_peer){.ip = ip_of(i), .mac = mac_of(i)};
+        cfg.tor = (struct capy_stack_peer){.ip = ip_of(WIRE_HOSTS), .mac = mac_of(WIRE_HOSTS)};
         cfg.tcpmig_port = TCPMIG_PORT;
         cfg.mig_port_first = MIG_PORT_FIRST;
         cfg.mig_port_cnt = MIG_PORT_CNT;

@@ -10,10 +10,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define IPV4_TCP_HEADERS                                                                           \
-    40u /* without options: what the MTU leaves is the MSS (RFC 9293 §3.7.1)                      \
-         */
-#define IPV6_TCP_HEADERS 60u
 #define MIB (1024u * 1024u)
 #define CLOSE_BURSTS 64u /* of resets, at the end: the driver may not take more */
 
@@ -59,6 +55,9 @@ static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_
     cfg->ip = ip_of(me->ip);
     cfg->netmask = netmask(&cfg->ip, rack->prefix_len);
     cfg->gateway = ip_of(rack->gateway);
+    cfg->ip6 = ip_of(me->ip6);
+    cfg->prefix6_len = rack->prefix6_len;
+    cfg->gateway6 = ip_of(rack->gateway6);
     cfg->mtu = rack->mtu;
     cfg->conn_max = rack->conn_max;
     cfg->block_cnt =
@@ -70,8 +69,6 @@ static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_
     cfg->mig_port_cnt = rack->mig_port_cnt;
     cfg->tcp.snd_buf_max = rack->snd_buf;
     cfg->tcp.rcv_buf_max = rack->rcv_buf;
-    cfg->tcp.mss_max =
-        (uint16_t)(rack->mtu - (capy_ip_is_v4(&cfg->ip) ? IPV4_TCP_HEADERS : IPV6_TCP_HEADERS));
     /* A connection whose queues are full must still move. */
     cfg->mig.state_max =
         capy_max32(cfg->mig.state_max,
@@ -79,9 +76,12 @@ static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_
     cfg->self = (uint16_t)self;
     cfg->peer_cnt = (uint16_t)rack->server_cnt;
     for (unsigned i = 0; i < rack->server_cnt; i++)
-        cfg->peers[i] =
-            (struct capy_stack_peer){ip_of(rack->server[i].ip), mac_of(rack->server[i].mac)};
-    cfg->tor = (struct capy_stack_peer){ip_of(rack->switch_ip), mac_of(rack->switch_mac)};
+        cfg->peers[i] = (struct capy_stack_peer){.ip = ip_of(rack->server[i].ip),
+                                                 .ip6 = ip_of(rack->server[i].ip6),
+                                                 .mac = mac_of(rack->server[i].mac)};
+    cfg->tor = (struct capy_stack_peer){.ip = ip_of(rack->switch_ip),
+                                        .ip6 = ip_of(rack->switch_ip6),
+                                        .mac = mac_of(rack->switch_mac)};
     cfg->tcpmig_port = rack->tcpmig_port;
     cfg->rack_key = (struct capy_key){rack->key[0], rack->key[1]};
     cfg->seal = rack->encrypt;

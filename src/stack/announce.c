@@ -140,7 +140,7 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
     struct capy_flow_key key = capy_conn_key(s, c);
     return capy_rack_wrap(s, frame,
                           capy_mig_announce(&env, &key, c->epoch, c->local_port,
-                                            c->mode == CAPY_CONN_FROZEN, frame + CAPY_UDP_AT));
+                                            c->mode == CAPY_CONN_FROZEN, capy_rack_at(s, frame)));
 }
 
 /* ---- the lease ---- */
@@ -280,7 +280,8 @@ size_t capy_closed_output(struct capy_stack *s, uint8_t *frame)
     if (i == CAPY_NONE)
         return 0;
     struct capy_closed_flow *f = &s->closed[i];
-    size_t len = capy_mig_flow_closed(&env, &f->key, f->epoch, f->local_port, frame + CAPY_UDP_AT);
+    size_t len =
+        capy_mig_flow_closed(&env, &f->key, f->epoch, f->local_port, capy_rack_at(s, frame));
     if (++f->tries == CLOSED_TRIES) {
         closed_done(s, i);
     } else {

@@ -8,23 +8,23 @@
 /* At most one question about unknown flows in this time: they are rare, or an attack. */
 #define UNKNOWN_NS CAPY_US(200)
 
-bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len, uint16_t home,
-                         uint16_t home_port)
+bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len,
+                         const struct capy_ip *client, uint16_t home, uint16_t home_port)
 {
-    bool ok = capy_frame_readdress(frame, len, &s->cfg.tor.mac, &s->cfg.mac, capy_peer_ip(s, home),
-                                   home_port);
+    bool ok = capy_frame_readdress(frame, len, &s->cfg.tor.mac, &s->cfg.mac,
+                                   capy_peer_ip(s, home, client), home_port);
     s->count.put_back_frames += ok;
     return ok;
 }
 
-void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len, uint16_t home,
-                   uint16_t home_port)
+void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len,
+                   const struct capy_ip *client, uint16_t home, uint16_t home_port)
 {
     uint8_t *out = capy_control_reserve(s);
     if (!out)
         return;
     memcpy(out, frame, len);
-    if (capy_readdress_home(s, out, len, home, home_port))
+    if (capy_readdress_home(s, out, len, client, home, home_port))
         capy_control_commit(s, len);
 }
 
@@ -36,8 +36,8 @@ static void relay(struct capy_stack *s, const struct capy_mig_record *r, const u
     if (!out)
         return;
     memcpy(out, frame, len);
-    const struct capy_stack_peer *to = &s->cfg.peers[r->left_to];
-    if (!capy_frame_readdress(out, len, &to->mac, &s->cfg.mac, &to->ip, r->left_port))
+    if (!capy_frame_readdress(out, len, &s->cfg.peers[r->left_to].mac, &s->cfg.mac,
+                              capy_peer_ip(s, r->left_to, &r->key.client), r->left_port))
         return;
     s->count.relayed_frames++;
     capy_control_commit(s, len);
@@ -66,7 +66,7 @@ static bool left_input(struct capy_stack *s, struct capy_mig_record *r, const st
     }
     bool knows = capy_tor_alive(s) && !s->tor.learning;
     if (knows && s->now - r->touched_at <= LATE_NS) {
-        capy_put_back(s, frame, len, s->cfg.self, p->dst_port);
+        capy_put_back(s, frame, len, &p->src, s->cfg.self, p->dst_port);
         return true;
     }
     if (is_over(s, r)) {
@@ -85,10 +85,10 @@ static void ask_about(struct capy_stack *s, const struct capy_packet *p)
     if (!frame)
         return;
     struct capy_mig_env env = capy_mig_env(s);
-    struct capy_flow_key key = {p->src, s->cfg.ip, p->src_port, p->dst_port};
+    struct capy_flow_key key = {p->src, p->dst, p->src_port, p->dst_port};
     s->tor.unknown_at = s->now + UNKNOWN_NS;
     capy_control_commit(
-        s, capy_rack_wrap(s, frame, capy_mig_unknown_flow(&env, &key, 0, frame + CAPY_UDP_AT)));
+        s, capy_rack_wrap(s, frame, capy_mig_unknown_flow(&env, &key, 0, capy_rack_at(s, frame))));
 }
 
 bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
@@ -102,7 +102,7 @@ bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const ui
         ask_about(s, p);
         return true;
     }
-    struct capy_flow_key key = {p->src, s->cfg.ip, p->src_port, p->dst_port};
+    struct capy_flow_key key = {p->src, p->dst, p->src_port, p->dst_port};
     struct capy_mig_record *r = capy_mig_memory_find(&s->memory, &key);
     return r && r->left_epoch > 0 && left_input(s, r, p, frame, len);
 }
@@ -121,5 +121,5 @@ void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg)
         capy_control_commit(s,
                             capy_rack_wrap(s, frame,
                                            capy_mig_unknown_flow(&env, &msg->key, msg->entry_epoch,
-                                                                 frame + CAPY_UDP_AT)));
+                                                                 capy_rack_at(s, frame))));
 }

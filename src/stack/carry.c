@@ -117,7 +117,7 @@ static bool fill(struct capy_stack *s, struct capy_stream *stream, const uint8_t
 static int read_part(struct capy_stack *s, struct capy_conn *conn, struct capy_snap_meta *meta,
                      const uint8_t *in, uint32_t len)
 {
-    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_env env = capy_env_with(s, &conn->remote);
     struct capy_tcp *tcb = &conn->tcb;
     struct capy_tcp_marks marks = {0};
     struct capy_codec c = {.p = (uint8_t *)in,
@@ -145,7 +145,7 @@ static int read_part(struct capy_stack *s, struct capy_conn *conn, struct capy_s
 static int read_value(struct capy_stack *s, struct capy_conn *conn, struct capy_snap_meta *meta,
                       const uint8_t *in, uint32_t len)
 {
-    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_env env = capy_env_with(s, &conn->remote);
     struct capy_stream whole;
     if (!capy_conn_synchronized(conn))
         return read_part(s, conn, meta, in, len);

@@ -52,13 +52,14 @@ struct capy_conn *capy_conn_of(struct capy_stack *s, capy_handle h, uint32_t *id
 
 struct capy_flow_key capy_conn_key(const struct capy_stack *s, const struct capy_conn *c)
 {
-    return (struct capy_flow_key){c->remote, *capy_peer_ip(s, c->home), c->remote_port,
+    return (struct capy_flow_key){c->remote, *capy_peer_ip(s, c->home, &c->remote), c->remote_port,
                                   c->home_port};
 }
 
 struct capy_tuple capy_conn_tuple(const struct capy_stack *s, const struct capy_conn *c)
 {
-    return (struct capy_tuple){c->remote, s->cfg.ip, c->remote_port, c->local_port};
+    return (struct capy_tuple){c->remote, capy_net_of(s, &c->remote)->ip, c->remote_port,
+                               c->local_port};
 }
 
 void capy_conn_set_epoch(struct capy_stack *s, uint32_t idx, uint32_t epoch)
@@ -146,15 +147,6 @@ static void offer_room(struct capy_stack *s, uint32_t idx)
     }
 }
 
-/* RFC 9293 MUST-20 (b): what was learned from the peer's segments may not be the way any more; the
- * neighbour cache says what is. */
-static void doubt_next_hop(struct capy_stack *s, struct capy_conn *c)
-{
-    struct capy_mac mac;
-    if (capy_next_hop(s, &c->remote, &mac))
-        c->next_hop = mac;
-}
-
 void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
 {
     if (tcp_events & CAPY_TCP_WAS_RESET) {
@@ -166,7 +158,7 @@ void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
         return;
     }
     if (tcp_events & CAPY_TCP_PATH_SUSPECT)
-        doubt_next_hop(s, &s->conns[idx]);
+        capy_hop_doubted(s, &s->conns[idx]);
     if (tcp_events & CAPY_TCP_ESTABLISHED_EV)
         opened(s, idx);
     if (tcp_events & (CAPY_TCP_DATA_ARRIVED | CAPY_TCP_FIN_ARRIVED))
@@ -258,11 +250,6 @@ void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
     uint8_t *frame = c->has_next_hop ? capy_control_reserve(s) : NULL;
     if (!frame)
         return;
-    struct capy_frame_to to = {.dst_mac = c->next_hop,
-                               .src_mac = s->cfg.mac,
-                               .src = s->cfg.ip,
-                               .dst = c->remote,
-                               .src_port = c->local_port,
-                               .dst_port = c->remote_port};
+    struct capy_frame_to to = capy_conn_to(s, c);
     capy_control_commit(s, capy_frame_build_tcp(frame, &to, rst));
 }

@@ -41,7 +41,7 @@ static bool is_taken(struct capy_stack *s, const struct capy_ip *remote, uint16_
         return true;
     if (s->cfg.peer_cnt == 0)
         return false;
-    const struct capy_flow_key key = {*remote, s->cfg.ip, remote_port, port};
+    const struct capy_flow_key key = {*remote, capy_net_of(s, remote)->ip, remote_port, port};
     const struct capy_mig_record *r = capy_mig_memory_find(&s->memory, &key);
     return r && r->left_epoch > 0;
 }
@@ -50,7 +50,7 @@ static bool is_taken(struct capy_stack *s, const struct capy_ip *remote, uint16_
 static uint16_t choose_among(struct capy_stack *s, struct ports p, const struct capy_ip *remote,
                              uint16_t remote_port)
 {
-    struct capy_tuple t = {*remote, s->cfg.ip, remote_port, 0};
+    struct capy_tuple t = {*remote, capy_net_of(s, remote)->ip, remote_port, 0};
     uint64_t hash = capy_siphash24(s->port_key, (const uint8_t *)&t, sizeof t);
     uint32_t offset = (uint32_t)hash; /* F and G of the algorithm: halves of one keyed hash */
     uint32_t *counter = &s->port_counters[(hash >> 32) % CAPY_PORT_COUNTERS];
@@ -74,8 +74,8 @@ int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t 
 {
     capy_now_is(s, now);
     /* RFC 9293 MUST-46: no OPEN to an address that cannot be one host's. */
-    if (port == 0 || capy_in_mig_range(s, local_port) || capy_is_martian(s, ip) ||
-        capy_ip_is_v4(ip) != capy_ip_is_v4(&s->cfg.ip))
+    if (port == 0 || capy_in_mig_range(s, local_port) || !capy_net_of(s, ip)->on ||
+        capy_is_martian(s, ip))
         return CAPY_E_INVAL;
     if (local_port == 0)
         local_port = choose_port(s, ip, port);
@@ -85,7 +85,7 @@ int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t 
     if (idx == CAPY_NONE)
         return CAPY_E_NOMEM;
     struct capy_conn *c = &s->conns[idx];
-    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_env env = capy_env_with(s, ip);
     uint32_t ts_offset;
     c->mode = CAPY_CONN_RUNNING;
     c->remote = *ip;

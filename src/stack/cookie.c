@@ -106,7 +106,7 @@ void capy_cookie_answer(struct capy_stack *s, struct capy_listener *l, const str
     uint8_t *frame = s->cfg.syn_cookies ? capy_control_reserve(s) : NULL;
     if (!frame)
         return;
-    struct capy_tcp_env env = capy_listener_env(s, l);
+    struct capy_tcp_env env = capy_listener_env(s, l, &p->src);
     struct capy_tuple tuple = {p->src, p->dst, p->src_port, p->dst_port};
     struct capy_tcp tcb;
     struct capy_tcp_segment reply;

@@ -3,6 +3,7 @@
  * key, only for flows that run away from home, where the local port does not follow from the key.
  * The hash is keyed: nobody outside can choose tuples that share a chain. */
 #include "stack/host.h"
+#include "wire/addr6.h"
 
 /* Away flows are few beside all connections, and only migrations look for them. */
 #define AWAY_LOAD 4u
@@ -101,7 +102,7 @@ uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remot
 
 uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_key *key)
 {
-    if (capy_ip_eq(&key->home, &s->cfg.ip)) { /* at home the local port is the home port */
+    if (capy_peer_of(s, &key->home) == s->cfg.self) { /* at home the local port is the home port */
         uint32_t idx = capy_demux_find(s, &key->client, key->client_port, key->home_port);
         return idx != CAPY_NONE && s->conns[idx].home == s->cfg.self ? idx : CAPY_NONE;
     }
@@ -115,17 +116,28 @@ uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_
     return idx;
 }
 
+/* A server's second address may be missing, and is then nobody's. */
+static bool is_address_of(const struct capy_stack_peer *peer, const struct capy_ip *ip)
+{
+    return capy_ip_eq(ip, &peer->ip) || (capy_ip_eq(ip, &peer->ip6) && !capy_ip_is_unset(ip));
+}
+
 uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip)
 {
-    if (capy_ip_eq(ip, &s->cfg.ip))
+    const struct capy_net *net = capy_net_of(s, ip);
+    if (net->on && capy_ip_eq(ip, &net->ip))
         return s->cfg.self;
     for (uint16_t i = 0; i < s->cfg.peer_cnt; i++)
-        if (capy_ip_eq(ip, &s->cfg.peers[i].ip))
+        if (is_address_of(&s->cfg.peers[i], ip))
             return i;
     return CAPY_SERVER_ANY;
 }
 
-const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id)
+const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id,
+                                   const struct capy_ip *like)
 {
-    return id == s->cfg.self ? &s->cfg.ip : &s->cfg.peers[id].ip;
+    if (id == s->cfg.self)
+        return &capy_net_of(s, like)->ip;
+    const struct capy_stack_peer *peer = &s->cfg.peers[id];
+    return capy_version_of(&peer->ip) == capy_version_of(like) ? &peer->ip : &peer->ip6;
 }

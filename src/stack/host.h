@@ -7,7 +7,10 @@
  * - age.c: who gives way when the table is full, pressure.c: when the blocks run short
  * - rate.c: how often a peer is answered
  * - send.c: whose turn it is to send; control.c: frames that belong to no connection
- * - neigh.c: ARP; event.c: what the application is told; calls.c: what it asks for
+ * - net.c: our addresses, one of each version of IP, and what is on our link
+ * - hop.c: the next hop of what we send; neigh.c: the cache behind it; arp.c, nd.c: its questions
+ *   and answers; icmp6.c: ICMPv6
+ * - event.c: what the application is told; calls.c: what it asks for
  * - rack.c: TCPMig in and out, heartbeats; announce.c: flows told to the switch
  * - migrate_out.c, migrate_in.c: the two sides of a move; away.c: frames of flows not run here
  * - carry.c: all connections into another stack; inspect.c: for people and tools */
@@ -18,6 +21,7 @@
 #include "base/pool.h"
 #include "stack/conn.h"
 #include "stack/neigh.h"
+#include "stack/net.h"
 #include "stack/wheel.h"
 
 struct capy_listener {
@@ -107,13 +111,19 @@ struct capy_tor {
 
 struct capy_stack {
     struct capy_stack_cfg cfg;
-    uint64_t now; /* latest now of any call */
+    uint64_t now;             /* latest now of any call */
+    struct capy_tcp_cfg tcp6; /* cfg.tcp, with IPv6's smaller largest segment */
+    struct capy_net net[CAPY_VERSION_CNT];
+    struct capy_ip link_local; /* of IPv6; all zero without it */
+    struct capy_ip tor_ip;     /* the switch, for TCPMig: of our primary address's version */
+    uint32_t msg_at;           /* where TCPMig messages begin in a frame */
+    uint64_t problem_at;       /* no ICMPv6 parameter problem before this */
 
     struct capy_conn *conns;
     struct capy_pool conn_pool;
     struct capy_blocks blocks;
     uint32_t *buckets[CAPY_INDEX_CNT], bucket_mask[CAPY_INDEX_CNT];
-    struct capy_key index_key, isn_key, rate_key, cookie_key, port_key;
+    struct capy_key index_key, isn_key, rate_key, cookie_key, port_key, label_key;
     uint64_t *rates[CAPY_RATE_CNT]; /* buckets by peer: rate.c */
     struct capy_list ready, waiting, events;
     struct capy_list aged[CAPY_AGE_CNT];     /* age.c */
@@ -166,13 +176,29 @@ static inline struct capy_tcp_env capy_env(struct capy_stack *s)
                                  .burst_max = s->device.segment ? CAPY_BURST_MAX : 0};
 }
 
-/* For opening what comes to a listener. */
-static inline struct capy_tcp_env capy_listener_env(struct capy_stack *s,
-                                                    const struct capy_listener *l)
+/* For opening or restoring a connection with peer: its largest segment depends on the version. */
+static inline struct capy_tcp_env capy_env_with(struct capy_stack *s, const struct capy_ip *peer)
 {
     struct capy_tcp_env env = capy_env(s);
+    if (!capy_ip_is_v4(peer))
+        env.cfg = &s->tcp6;
+    return env;
+}
+
+/* For opening what comes from peer to a listener. */
+static inline struct capy_tcp_env
+capy_listener_env(struct capy_stack *s, const struct capy_listener *l, const struct capy_ip *peer)
+{
+    struct capy_tcp_env env = capy_env_with(s, peer);
     env.tuning = &l->tuning;
     return env;
+}
+
+/* Our side of a version: that of an address. */
+static inline const struct capy_net *capy_net_of(const struct capy_stack *s,
+                                                 const struct capy_ip *like)
+{
+    return &s->net[capy_version_of(like)];
 }
 
 static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
@@ -279,7 +305,9 @@ uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remot
 uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_key *key);
 /* Server id of an address of the rack; without a rack we are server 0. CAPY_SERVER_ANY: nobody. */
 uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip);
-const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id);
+/* Its address of the version of `like`; all zero when it has none. */
+const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id,
+                                   const struct capy_ip *like);
 
 /* ---- receive.c, listen.c ---- */
 /* An IP packet that parsed. frame: the whole of it, borrowed. */
@@ -306,6 +334,9 @@ bool capy_listen_holds_back(struct capy_stack *s, const struct capy_conn *c,
 /* Auto last hop: the connection answers to where this came from. */
 void capy_learn_next_hop(struct capy_stack *s, struct capy_conn *c, const struct capy_packet *p);
 void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p);
+/* An echo request to one of our addresses. */
+void capy_echo_answer(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                      size_t len);
 /* RFC 6528 initial sequence number, and the offset of the timestamp clock (RFC 7323 §7.1). */
 struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
                          uint32_t *ts_offset);
@@ -338,8 +369,32 @@ size_t capy_control_pop(struct capy_stack *s, uint8_t *frame);
 /* One segment of a connection; 0 when it has none to send, or waits for a neighbour. */
 size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame);
 
-/* ---- neigh.c's users ---- */
+/* The addresses of a segment of c, and for IPv6 its flow's label. */
+struct capy_frame_to capy_conn_to(const struct capy_stack *s, const struct capy_conn *c);
+
+/* ---- arp.c, nd.c, icmp6.c ---- */
 void capy_arp_input(struct capy_stack *s, const struct capy_arp *arp);
+/* Writes the question for e's MAC; the frame's length. */
+size_t capy_arp_ask(struct capy_stack *s, const struct capy_neighbour *e, uint8_t *frame);
+size_t capy_nd_ask(struct capy_stack *s, const struct capy_neighbour *e, uint8_t *frame);
+void capy_nd_input(struct capy_stack *s, const struct capy_packet *p);
+bool capy_is_own6(const struct capy_stack *s, const struct capy_ip *ip);
+/* The multicast groups that we are in. */
+bool capy_is_own_group(const struct capy_stack *s, const struct capy_ip *ip);
+void capy_icmp6_input(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                      size_t len);
+/* A frame was refused for what its IPv6 headers say: its sender may have to be told. */
+void capy_icmp6_problem(struct capy_stack *s, const uint8_t *frame, size_t len);
+
+/* ---- hop.c ---- */
+void capy_neigh_arm(struct capy_stack *s);
+/* Those who waited for ip's MAC go on; or, when nobody answered, have failed. */
+void capy_neigh_wake(struct capy_stack *s, const struct capy_ip *ip, bool failed);
+/* A segment acknowledged something that c sent, while some neighbour was in doubt. */
+void capy_hop_confirmed(struct capy_stack *s, const struct capy_conn *c,
+                        const struct capy_packet *p);
+/* TCP suspects the path of c: it may have lost its next hop. */
+void capy_hop_doubted(struct capy_stack *s, struct capy_conn *c);
 /* The MAC to send to for ip. False: being asked for; the connection waits. */
 bool capy_next_hop(struct capy_stack *s, const struct capy_ip *ip, struct capy_mac *out);
 void capy_neigh_timer(struct capy_stack *s);
@@ -355,7 +410,11 @@ bool capy_takes_migrations(const struct capy_stack *s);
 /* The switch answers heartbeats. */
 bool capy_tor_alive(const struct capy_stack *s);
 void capy_heartbeat_timer(struct capy_stack *s);
-/* Wraps the message of msg_len bytes at frame + CAPY_UDP_AT; the frame's length. */
+/* Wraps the message of msg_len bytes at capy_rack_at(s, frame); the frame's length. */
+static inline uint8_t *capy_rack_at(const struct capy_stack *s, uint8_t *frame)
+{
+    return frame + s->msg_at;
+}
 size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len);
 
 /* ---- announce.c ---- */
@@ -404,14 +463,14 @@ size_t capy_target_send(struct capy_stack *s, uint8_t *frame);
 
 /* ---- away.c ---- */
 /* Queues a frame again, addressed to where the flow is at home, for the switch to steer. */
-void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len, uint16_t home,
-                   uint16_t home_port);
+void capy_put_back(struct capy_stack *s, const uint8_t *frame, size_t len,
+                   const struct capy_ip *client, uint16_t home, uint16_t home_port);
 /* A segment for no connection here. True: dealt with; false: as on any host. */
 bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                      size_t len);
 /* Rewrites a frame toward where its flow is at home, in place. False: its TTL is spent. */
-bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len, uint16_t home,
-                         uint16_t home_port);
+bool capy_readdress_home(struct capy_stack *s, uint8_t *frame, size_t len,
+                         const struct capy_ip *client, uint16_t home, uint16_t home_port);
 /* The switch's answer to "I do not run this flow". */
 void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg);
 

@@ -58,7 +58,7 @@ static void describe(const struct capy_stack *s, uint32_t idx, struct capy_stack
     *out = (struct capy_stack_conn_info){
         .conn = capy_conn_handle(s, idx),
         .key = capy_conn_key(s, c),
-        .local = s->cfg.ip,
+        .local = capy_net_of(s, &c->remote)->ip,
         .local_port = c->local_port,
         .epoch = c->epoch,
         .migrating = c->mode == CAPY_CONN_FROZEN ? 2 : c->slot != CAPY_NONE,

@@ -127,7 +127,7 @@ static void open_passive(struct capy_stack *s, uint32_t idx, const struct capy_t
                          const struct capy_seq *iss)
 {
     struct capy_conn *c = &s->conns[idx];
-    struct capy_tcp_env env = capy_listener_env(s, &s->listeners[c->listener]);
+    struct capy_tcp_env env = capy_listener_env(s, &s->listeners[c->listener], &c->remote);
     struct capy_tuple tuple = capy_conn_tuple(s, c);
     uint32_t ts_offset;
     struct capy_seq fresh = capy_isn(s, &tuple, &ts_offset);

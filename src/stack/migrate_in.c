@@ -65,7 +65,7 @@ static void refuse(struct capy_stack *s, const struct capy_mig_msg *msg, enum ca
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
         capy_control_commit(
-            s, capy_rack_wrap(s, frame, capy_mig_refusal(&env, msg, why, frame + CAPY_UDP_AT)));
+            s, capy_rack_wrap(s, frame, capy_mig_refusal(&env, msg, why, capy_rack_at(s, frame))));
 }
 
 /* ---- the place that is kept ---- */
@@ -112,7 +112,7 @@ static enum capy_mig_reason restore(struct capy_stack *s, struct capy_target_slo
                                     struct capy_listener **listener)
 {
     struct capy_conn *c = &s->conns[t->conn];
-    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_env env = capy_env_with(s, &c->remote);
     struct capy_snap_meta meta;
     *listener = capy_listener_of_arrival(s, c->opened, c->home_port);
     if (!*listener) /* it stopped listening since */
@@ -136,7 +136,7 @@ static void speak(struct capy_stack *s, uint32_t i)
     if (frame)
         capy_control_commit(s, capy_rack_wrap(s, frame,
                                               capy_mig_target_output(&s->targets[i].mig, &env,
-                                                                     frame + CAPY_UDP_AT)));
+                                                                     capy_rack_at(s, frame))));
     settle(s, i);
 }
 
@@ -196,7 +196,7 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
 static uint16_t choose_port(const struct capy_stack *s, const struct capy_flow_key *key)
 {
     bool keeps = capy_is_opened_port(s, key->home_port);
-    if (keeps || capy_ip_eq(&key->home, &s->cfg.ip)) {
+    if (keeps || capy_peer_of(s, &key->home) == s->cfg.self) {
         bool taken =
             capy_demux_find(s, &key->client, key->client_port, key->home_port) != CAPY_NONE;
         return taken ? 0 : key->home_port;
@@ -215,9 +215,11 @@ static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mi
 {
     if (!capy_takes_migrations(s))
         return CAPY_REASON_DRAINING;
-    if (capy_ip_eq(&msg->key.client, &s->cfg.ip)) /* its other end's address is ours */
+    if (capy_peer_of(s, &msg->key.client) == s->cfg.self) /* its other end's address is ours */
         return CAPY_REASON_CLASH;
-    if (capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
+    if (!capy_net_of(s, &msg->key.client)->on ||
+        capy_version_of(&msg->key.client) != capy_version_of(&msg->key.home) ||
+        capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
         !capy_listener_of_arrival(s, msg->flags & CAPY_MIG_FLAG_OPENED, msg->key.home_port))
         return CAPY_REASON_NO_SERVICE;
     if (s->target_pool.free_cnt == 0 || s->blocks.pool.free_cnt < ADMIT_BLOCKS)
@@ -318,7 +320,8 @@ static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct 
         uint8_t *frame = capy_control_reserve(s);
         if (frame)
             capy_control_commit(
-                s, capy_rack_wrap(s, frame, capy_mig_repeat_ack(&env, msg, frame + CAPY_UDP_AT)));
+                s,
+                capy_rack_wrap(s, frame, capy_mig_repeat_ack(&env, msg, capy_rack_at(s, frame))));
         return;
     }
     refuse(s, msg, CAPY_REASON_HOLD_EXPIRED);
@@ -355,7 +358,7 @@ static size_t send_held(struct capy_stack *s, uint32_t i, uint8_t *frame)
     uint16_t home = capy_peer_of(s, &t->mig.key.home);
     size_t len;
     while ((len = capy_mig_target_unhold(&t->mig, &env, frame)) > 0) {
-        if (capy_readdress_home(s, frame, len, home, t->mig.key.home_port)) {
+        if (capy_readdress_home(s, frame, len, &t->mig.key.client, home, t->mig.key.home_port)) {
             enqueue(s, i);
             return len;
         }
@@ -379,7 +382,7 @@ size_t capy_target_send(struct capy_stack *s, uint8_t *frame)
         } else {
             bool done = t->mig.phase == CAPY_TARGET_DONE;
             len = capy_rack_wrap(s, frame,
-                                 capy_mig_target_output(&t->mig, &env, frame + CAPY_UDP_AT));
+                                 capy_mig_target_output(&t->mig, &env, capy_rack_at(s, frame)));
             if (done)
                 free_slot(s, i);
             else

@@ -49,7 +49,7 @@ static void speak(struct capy_stack *s, uint32_t i)
     if (frame)
         capy_control_commit(s, capy_rack_wrap(s, frame,
                                               capy_mig_origin_output(&s->origins[i].mig, &env,
-                                                                     frame + CAPY_UDP_AT)));
+                                                                     capy_rack_at(s, frame))));
     settle(s, i);
 }
 
@@ -201,7 +201,7 @@ size_t capy_origin_send(struct capy_stack *s, uint8_t *frame)
         /* What was due but not to be sent (giving up) is looked at here as well. */
         if (capy_mig_origin_next_at(&o->mig) <= s->now)
             act(s, i, capy_mig_origin_expire(&o->mig, &env));
-        size_t len = capy_mig_origin_output(&o->mig, &env, frame + CAPY_UDP_AT);
+        size_t len = capy_mig_origin_output(&o->mig, &env, capy_rack_at(s, frame));
         settle(s, i);
         if (len > 0)
             return capy_rack_wrap(s, frame, len);

@@ -26,10 +26,10 @@ size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len)
     struct capy_frame_to to = {.dst_mac = s->cfg.tor.mac,
                                .src_mac = s->cfg.mac,
                                .src = s->cfg.ip,
-                               .dst = s->cfg.tor.ip,
+                               .dst = s->tor_ip,
                                .src_port = s->cfg.tcpmig_port,
                                .dst_port = s->cfg.tcpmig_port};
-    s->count.mig_out[frame[CAPY_UDP_AT + CAPY_MIG_TYPE_AT]]++;
+    s->count.mig_out[capy_rack_at(s, frame)[CAPY_MIG_TYPE_AT]]++;
     return capy_frame_build_udp(frame, &to, msg_len);
 }
 
@@ -52,7 +52,7 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
         .switch_boot = s->tor.boot,
     };
     s->tor.beat_owed = false;
-    return capy_rack_wrap(s, frame, capy_mig_heartbeat_build(&env, &beat, frame + CAPY_UDP_AT));
+    return capy_rack_wrap(s, frame, capy_mig_heartbeat_build(&env, &beat, capy_rack_at(s, frame)));
 }
 
 static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *msg)
@@ -155,8 +155,7 @@ static void take(struct capy_stack *s, const struct capy_packet *p)
 
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p)
 {
-    bool member =
-        capy_ip_eq(&p->src, &s->cfg.tor.ip) || capy_peer_of(s, &p->src) != CAPY_SERVER_ANY;
+    bool member = capy_ip_eq(&p->src, &s->tor_ip) || capy_peer_of(s, &p->src) != CAPY_SERVER_ANY;
     if (!member || p->src_port != s->cfg.tcpmig_port) {
         s->count.mig_from_stranger++;
         return;

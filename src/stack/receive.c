@@ -1,4 +1,5 @@
-/* A received segment on its way to its connection (RFC 9293 §3.10.7), and ICMP echo (RFC 792). */
+/* A received segment on its way to its connection (RFC 9293 §3.10.7), and ICMP echo (RFC 792). What
+ * ICMPv6 says is icmp6.c's. */
 #include "stack/host.h"
 #include "tcp/position.h"
 
@@ -20,7 +21,7 @@ static bool is_put_back(const struct capy_stack *s, const struct capy_packet *p)
 {
     for (uint16_t i = 0; i < s->cfg.peer_cnt; i++)
         if (capy_mac_eq(&p->src_mac, &s->cfg.peers[i].mac))
-            return !capy_ip_eq(&p->src, &s->cfg.peers[i].ip);
+            return capy_peer_of(s, &p->src) != i;
     return false;
 }
 
@@ -40,6 +41,7 @@ void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packe
         return;
     if (tells_next_hop(&c->tcb, &p->tcp))
         capy_learn_next_hop(s, c, p);
+    uint64_t una = c->tcb.snd.una;
     uint32_t events = capy_tcp_input(&c->tcb, &env, &p->tcp, p->ecn);
     if (events & CAPY_TCP_SYN_REUSE) {
         capy_conn_end(s, idx, CAPY_EV_FINISHED);
@@ -49,6 +51,8 @@ void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packe
     }
     if (events & CAPY_TCP_SEGMENT_REFUSED)
         capy_reset_reply(s, p);
+    if (s->neigh.doubted_cnt > 0 && c->tcb.snd.una > una)
+        capy_hop_confirmed(s, c, p);
     capy_conn_happened(s, idx, events);
 }
 
@@ -75,7 +79,7 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
     else if (c->mode == CAPY_CONN_ARRIVING)
         capy_target_hold(s, idx, frame, len);
     else if (c->mode == CAPY_CONN_FROZEN) /* the switch sends it on to the target */
-        capy_put_back(s, frame, len, c->home, c->home_port);
+        capy_put_back(s, frame, len, &p->src, c->home, c->home_port);
     else if (c->mode == CAPY_CONN_ENDED && !(p->tcp.flags & CAPY_TCP_SYN))
         capy_reset_reply(s, p); /* a SYN is repeated, and finds the name free */
 }
@@ -99,14 +103,9 @@ void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p)
     capy_control_commit(s, capy_frame_build_tcp(frame, &to, &rst));
 }
 
-static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
-                         size_t len)
+void capy_echo_answer(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                      size_t len)
 {
-    enum { ECHO_REQUEST = 8, ECHO_REQUEST_V6 = 128 };
-    s->count.icmp_in++;
-    bool v4 = capy_ip_is_v4(&p->src);
-    if (p->icmp.type != (v4 ? ECHO_REQUEST : ECHO_REQUEST_V6) || p->icmp.code != 0)
-        return; /* errors are advice (RFC 5927); TCP's own timers decide */
     uint8_t *reply = capy_rate_take(s, CAPY_RATE_ICMP, &p->src) ? capy_control_reserve(s) : NULL;
     if (!reply)
         return;
@@ -114,20 +113,35 @@ static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, cons
     capy_control_commit(s, capy_frame_build_echo_reply(reply, len));
 }
 
+static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
+                         size_t len)
+{
+    enum { ECHO_REQUEST = 8 };
+    s->count.icmp_in++;
+    if (p->icmp.type == ECHO_REQUEST && p->icmp.code == 0)
+        capy_echo_answer(s, p, frame, len); /* errors are advice (RFC 5927); TCP's timers decide */
+}
+
+static inline bool is_martian(const struct capy_net *net, const struct capy_ip *ip)
+{
+    return capy_ip_eq(ip, &net->ip) || capy_net_is_nobody(ip);
+}
+
 bool capy_is_martian(const struct capy_stack *s, const struct capy_ip *ip)
 {
-    if (capy_ip_eq(ip, &s->cfg.ip))
-        return true;
-    if (capy_ip_is_v4(ip))
-        return ip->b[12] == 0 || ip->b[12] == 127 || ip->b[12] >= 224;
-    return ip->b[0] == 0xff || (capy_load64(ip->b) | capy_load64(ip->b + 8)) == 0;
+    return is_martian(capy_net_of(s, ip), ip);
 }
 
 void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                      size_t len)
 {
-    if (!capy_mac_eq(&p->dst_mac, &s->cfg.mac) || !capy_ip_eq(&p->dst, &s->cfg.ip) ||
-        capy_is_martian(s, &p->src)) {
+    if (p->kind == CAPY_PACKET_ICMP6) { /* link-local addresses and groups are its business */
+        capy_icmp6_input(s, p, frame, len);
+        return;
+    }
+    const struct capy_net *net = capy_net_of(s, &p->dst);
+    if (!net->on || !capy_mac_eq(&p->dst_mac, &s->cfg.mac) || !capy_ip_eq(&p->dst, &net->ip) ||
+        is_martian(net, &p->src)) {
         s->count.not_ours++;
         return;
     }
@@ -141,9 +155,9 @@ void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const ui
             capy_rack_input(s, p);
         break;
     case CAPY_PACKET_ICMP:
-    case CAPY_PACKET_ICMP6:
         receive_icmp(s, p, frame, len);
         break;
+    case CAPY_PACKET_ICMP6:
     case CAPY_PACKET_ARP:
         break;
     }

@@ -15,6 +15,33 @@ static bool know_next_hop(struct capy_stack *s, struct capy_conn *c)
     return c->has_next_hop;
 }
 
+/* RFC 6437 §3: a keyed hash of the flow. Its initial sequence number is that already (RFC 6528), and
+ * moves with it: so does the label, under the rack's key. Hashed once more, it tells nobody the
+ * number. */
+static uint32_t flow_label(const struct capy_stack *s, const struct capy_tcp *tcb)
+{
+    uint8_t iss[4];
+    capy_store32(iss, tcb->snd.iss.v);
+    return (uint32_t)capy_siphash13(s->label_key, iss, sizeof iss) & CAPY_FLOW_LABEL_MASK;
+}
+
+static inline struct capy_frame_to conn_to(const struct capy_stack *s, const struct capy_conn *c)
+{
+    bool v4 = capy_ip_is_v4(&c->remote);
+    return (struct capy_frame_to){.dst_mac = c->next_hop,
+                                  .src_mac = s->cfg.mac,
+                                  .src = s->net[v4 ? CAPY_V4 : CAPY_V6].ip,
+                                  .dst = c->remote,
+                                  .src_port = c->local_port,
+                                  .dst_port = c->remote_port,
+                                  .flow_label = v4 ? 0 : flow_label(s, &c->tcb)};
+}
+
+struct capy_frame_to capy_conn_to(const struct capy_stack *s, const struct capy_conn *c)
+{
+    return conn_to(s, c);
+}
+
 size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame)
 {
     struct capy_conn *c = &s->conns[idx];
@@ -23,13 +50,8 @@ size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame)
     uint64_t data_offset = 0;
     if (!capy_tcp_output(&c->tcb, &env, &seg, &data_offset))
         return 0;
-    struct capy_frame_to to = {.dst_mac = c->next_hop,
-                               .src_mac = s->cfg.mac,
-                               .src = s->cfg.ip,
-                               .dst = c->remote,
-                               .src_port = c->local_port,
-                               .dst_port = c->remote_port,
-                               .partial = s->device.partial};
+    struct capy_frame_to to = conn_to(s, c);
+    to.partial = s->device.partial;
     if (seg.data_len > 0)
         capy_stream_read(&c->tcb.snd.queue, &s->blocks, data_offset,
                          frame + capy_frame_tcp_data_at(&to, &seg), seg.data_len);
@@ -74,7 +96,7 @@ size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
 {
     capy_now_is(s, now);
     size_t len = capy_control_pop(s, frame);
-    if (len == 0)
+    if (len == 0 && s->neigh.owed_cnt > 0)
         len = capy_neigh_output(s, frame);
     if (len == 0 && s->cfg.peer_cnt > 0)
         len = capy_rack_output(s, frame);
@@ -83,7 +105,7 @@ size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
         len = s->conn_turn ? send_ready(s, frame) : send_migrations(s, frame);
         if (len == 0)
             len = s->conn_turn ? send_migrations(s, frame) : send_ready(s, frame);
-        if (len == 0) /* a connection found just now that it must ask */
+        if (len == 0 && s->neigh.owed_cnt > 0) /* a connection found just now that it must ask */
             len = capy_neigh_output(s, frame);
     }
     s->count.frames_out += len > 0;

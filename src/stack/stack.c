@@ -1,6 +1,7 @@
 /* The stack's memory, its defaults, and the four entry points of a run loop: input, output
  * (send.c), next_at, expire. One block of memory, carved once by the same code that measured it. */
 #include "stack/host.h"
+#include "wire/addr6.h"
 
 /* Of the connection table, for connections whose application is gone. A server that closes first has
  * one per close for a round trip; only peers that never answer a FIN gather more. */
@@ -33,6 +34,17 @@ void capy_stack_cfg_default(struct capy_stack_cfg *cfg)
     capy_mig_cfg_default(&cfg->mig);
 }
 
+/* TCPMig runs between primary addresses, so the switch needs one of our version. */
+static const struct capy_ip *tor_ip(const struct capy_stack_cfg *c)
+{
+    return capy_version_of(&c->tor.ip) == capy_version_of(&c->ip) ? &c->tor.ip : &c->tor.ip6;
+}
+
+static bool tor_is_sound(const struct capy_stack_cfg *c)
+{
+    return c->peer_cnt == 0 || capy_version_of(tor_ip(c)) == capy_version_of(&c->ip);
+}
+
 static bool cfg_is_sound(const struct capy_stack_cfg *c)
 {
     bool counts = c->conn_max >= 1 && c->conn_max < CAPY_STACK_CONN_MAX && c->block_cnt >= 1 &&
@@ -44,7 +56,7 @@ static bool cfg_is_sound(const struct capy_stack_cfg *c)
                  c->migrate_max <= UINT16_MAX && c->memory_max >= 1 && c->mig_port_first > 0 &&
                  c->mig_port_cnt > 0 && c->mig_port_first + c->mig_port_cnt <= UINT16_MAX + 1 &&
                  c->heartbeat_ns > 0 && c->announce_ns > 0 && c->tcpmig_port > 0);
-    return counts && rack;
+    return counts && rack && capy_net_is_sound(c) && tor_is_sound(c);
 }
 
 /* Everything the stack owns, in one order, for measuring and for carving alike. */
@@ -116,13 +128,23 @@ static void init_lists(struct capy_stack *s)
     }
 }
 
-/* TCP's largest segment must fit the link (RFC 9293 §3.7.1). */
-static void fit_mtu(struct capy_stack_cfg *cfg)
+/* TCP's largest segment must fit the link, below the headers of each version (RFC 9293 §3.7.1). */
+static void fit_mtu(struct capy_stack *s)
 {
     enum { IP_AND_TCP_V4 = 40, IP_AND_TCP_V6 = 60 };
-    uint16_t mss = (uint16_t)(cfg->mtu - (capy_ip_is_v4(&cfg->ip) ? IP_AND_TCP_V4 : IP_AND_TCP_V6));
-    if (cfg->tcp.mss_max > mss)
-        cfg->tcp.mss_max = mss;
+    uint32_t asked = s->cfg.tcp.mss_max, mtu = s->cfg.mtu;
+    s->cfg.tcp.mss_max = (uint16_t)capy_min32(asked, mtu - IP_AND_TCP_V4);
+    s->tcp6 = s->cfg.tcp;
+    s->tcp6.mss_max = (uint16_t)capy_min32(asked, mtu - IP_AND_TCP_V6);
+}
+
+static void init_addresses(struct capy_stack *s)
+{
+    capy_net_init(s->net, &s->cfg);
+    if (s->net[CAPY_V6].on)
+        s->link_local = capy_ip_link_local(&s->cfg.mac);
+    s->tor_ip = *tor_ip(&s->cfg);
+    s->msg_at = capy_ip_is_v4(&s->cfg.ip) ? CAPY_UDP_AT : CAPY_UDP_AT6;
 }
 
 struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, uint64_t now)
@@ -134,7 +156,8 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     s->cfg = *cfg;
     s->now = now;
     s->tor.lease_until = CAPY_NEVER;
-    fit_mtu(&s->cfg);
+    fit_mtu(s);
+    init_addresses(s);
     if (s->cfg.orphan_max == 0)
         s->cfg.orphan_max = capy_max32(s->cfg.conn_max / ORPHAN_SHARE, 1);
     if (s->cfg.lease_ns == 0)
@@ -144,6 +167,9 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     s->port_key = derive(cfg->hash_key, 'p');
     s->cookie_key = derive(cfg->hash_key, 'c');
     s->rate_key = derive(cfg->hash_key, 'r');
+    /* All servers of a rack label a flow alike. */
+    s->label_key = derive(cfg->peer_cnt > 0 ? cfg->rack_key : cfg->hash_key, 'l');
+    capy_neigh_init(&s->neigh, derive(cfg->hash_key, 'n').k0);
     carve(s, &a, now);
     memset(s->conns, 0, sizeof *s->conns * s->cfg.conn_max);
     memset(s->listeners, 0, sizeof *s->listeners * s->cfg.listener_max);
@@ -158,11 +184,19 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     return s;
 }
 
+static void drop(struct capy_stack *s, enum capy_drop why, const uint8_t *frame, size_t len)
+{
+    s->count.drop[why]++;
+    if (why == CAPY_DROP_IP_EXTENSION || why == CAPY_DROP_IP_OPTION ||
+        why == CAPY_DROP_IP_ROUTING || why == CAPY_DROP_PROTOCOL)
+        capy_icmp6_problem(s, frame, len);
+}
+
 static void take(struct capy_stack *s, enum capy_drop why, const struct capy_packet *p,
                  const uint8_t *frame, size_t len)
 {
     if (why != CAPY_DROP_NONE)
-        s->count.drop[why]++;
+        drop(s, why, frame, len);
     else if (p->kind == CAPY_PACKET_ARP)
         capy_arp_input(s, &p->arp);
     else

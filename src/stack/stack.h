@@ -21,7 +21,8 @@ typedef uint32_t capy_handle; /* index in the low 22 bits, generation above */
 
 /* A server of the rack, as every stack knows it from the rack file. */
 struct capy_stack_peer {
-    struct capy_ip ip;
+    struct capy_ip ip;  /* TCPMig's */
+    struct capy_ip ip6; /* beside an IPv4 ip; all zero: none */
     struct capy_mac mac;
 };
 
@@ -29,10 +30,12 @@ struct capy_stack_peer {
 
 struct capy_stack_cfg {
     struct capy_mac mac;
-    struct capy_ip ip, netmask, gateway; /* gateway all zero: none */
-    uint16_t mtu;                        /* IP bytes; 576..1500 */
-    uint32_t conn_max;                   /* connections, TIME_WAIT included */
-    uint32_t block_cnt;                  /* blocks of CAPY_BLOCK_LEN shared by all queues */
+    struct capy_ip ip, netmask, gateway; /* of either version; gateway all zero: none */
+    struct capy_ip ip6, gateway6;        /* beside an IPv4 ip; all zero: none */
+    uint8_t prefix6_len;
+    uint16_t mtu;       /* IP bytes; 576..1500, with IPv6 from 1280 */
+    uint32_t conn_max;  /* connections, TIME_WAIT included */
+    uint32_t block_cnt; /* blocks of CAPY_BLOCK_LEN shared by all queues */
     uint32_t listener_max;
     uint32_t migrate_max;     /* migrations in flight, each direction */
     uint32_t memory_max;      /* records of finished migrations */
@@ -117,8 +120,9 @@ struct capy_stack_event {
 bool capy_stack_event(struct capy_stack *s, struct capy_stack_event *ev);
 
 /* ---- application calls ---- */
-/* Listens on our address; user comes back with each ACCEPTED. CAPY_OK, CAPY_E_INUSE, CAPY_E_NOMEM,
- * CAPY_E_INVAL (port 0, or in the migration range, or among the CAPY_OPENED_PORT_CNT below it). Flows whose home port is this one may migrate
+/* Listens on our addresses of both versions; user comes back with each ACCEPTED. CAPY_OK,
+ * CAPY_E_INUSE, CAPY_E_NOMEM, CAPY_E_INVAL (port 0, or in the migration range, or among the
+ * CAPY_OPENED_PORT_CNT below it). Flows whose home port is this one may migrate
  * in. */
 int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user);
 int capy_stack_unlisten(struct capy_stack *s, uint16_t port);
@@ -253,7 +257,9 @@ struct capy_stack_counters {
     uint64_t accept_full; /* SYNs and completing ACKs dropped because a listener was paused */
     uint64_t time_wait_recycled, half_open_evicted, orphans_reset; /* age.c */
     uint64_t rate_limited[CAPY_RATE_CNT];
-    uint64_t control_full; /* frames of no connection that found no room: lost, or said later */
+    uint64_t nd_bad;         /* neighbour discovery that RFC 4861 §7.1 has discarded in silence */
+    uint64_t address_claims; /* somebody else says, or asks whether, it has our address */
+    uint64_t control_full;   /* frames of no connection that found no room: lost, or said later */
     uint64_t mig_bad[CAPY_MIG_BAD_CNT], mig_in[CAPY_MIG_TYPE_END], mig_out[CAPY_MIG_TYPE_END];
     uint64_t mig_from_stranger; /* valid bytes, but not from the switch or a peer of the rack */
     uint64_t migrations_out, migrations_in, kept_by_reason[CAPY_REASON_CNT],

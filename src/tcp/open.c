@@ -64,6 +64,8 @@ static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct c
         tcb->tune = *env->tuning;
     else
         capy_tcp_tuning_default(&tcb->tune, env->cfg);
+    /* What fits the link depends on the IP version, and a listener serves both. */
+    tcb->tune.mss_max = (uint16_t)capy_min32(tcb->tune.mss_max, env->cfg->mss_max);
     tcb->congestion = tcb->tune.congestion;
 }
 

@@ -51,11 +51,10 @@ static void pump(struct host *h, unsigned f)
     uint8_t frame[CAPY_FRAME_MAX];
     struct capy_mig_env env = env_of(h);
     size_t n;
-    while (h->origin_on[f] &&
-           (n = capy_mig_origin_output(&h->origin[f], &env, frame + CAPY_UDP_AT)) > 0)
+    while (h->origin_on[f] && (n = capy_mig_origin_output(&h->origin[f], &env, msg_at(frame))) > 0)
         send_mig(h, frame, n);
     while (h->target_on[f] &&
-           (n = capy_mig_target_output(&h->target[f], &env, frame + CAPY_UDP_AT)) > 0) {
+           (n = capy_mig_target_output(&h->target[f], &env, msg_at(frame))) > 0) {
         send_mig(h, frame, n);
         if (h->target[f].phase == CAPY_TARGET_DONE) {
             capy_mig_target_free(&h->target[f], &env);
@@ -200,7 +199,7 @@ static void input_prepare(struct host *h, unsigned f, const struct capy_mig_msg 
         w.now < h->booted_at + CAPY_MIG_QUIET_NS) {
         r = capy_mig_memory_touch(&h->memory, &m->key, w.now);
         r->refused_epoch = capy_max32(r->refused_epoch, m->epoch);
-        send_one(h, frame, capy_mig_refusal(&env, m, CAPY_REASON_CLASH, frame + CAPY_UDP_AT));
+        send_one(h, frame, capy_mig_refusal(&env, m, CAPY_REASON_CLASH, msg_at(frame)));
         return;
     }
     bool home = f % HOSTS == h->id;
@@ -220,11 +219,11 @@ static void input_state(struct host *h, unsigned f, const struct capy_mig_msg *m
     }
     struct capy_mig_record *r = capy_mig_memory_touch(&h->memory, &m->key, w.now);
     if (r->imported_id == m->mig_id && r->imported_epoch == m->epoch) {
-        send_one(h, frame, capy_mig_repeat_ack(&env, m, frame + CAPY_UDP_AT));
+        send_one(h, frame, capy_mig_repeat_ack(&env, m, msg_at(frame)));
         return;
     }
     r->refused_epoch = capy_max32(r->refused_epoch, m->epoch);
-    send_one(h, frame, capy_mig_refusal(&env, m, CAPY_REASON_UNKNOWN_FLOW, frame + CAPY_UDP_AT));
+    send_one(h, frame, capy_mig_refusal(&env, m, CAPY_REASON_UNKNOWN_FLOW, msg_at(frame)));
 }
 
 /* The switch's answer to "what is this flow": still not ours? Then exactly that epoch is given up. */
@@ -237,7 +236,7 @@ static void input_unknown_answer(struct host *h, unsigned f, const struct capy_m
         return;
     struct capy_mig_record *r = capy_mig_memory_touch(&h->memory, &m->key, w.now);
     r->refused_epoch = capy_max32(r->refused_epoch, m->epoch);
-    send_one(h, frame, capy_mig_unknown_flow(&env, &m->key, m->epoch, frame + CAPY_UDP_AT));
+    send_one(h, frame, capy_mig_unknown_flow(&env, &m->key, m->epoch, msg_at(frame)));
 }
 
 static void input_announce_answer(struct host *h, unsigned f, const struct capy_mig_msg *m)
@@ -344,7 +343,7 @@ static void host_tcp(struct host *h, uint8_t *frame, size_t len, const struct ca
         uint8_t query[CAPY_FRAME_MAX];
         key.home = p->dst;
         key.home_port = p->dst_port;
-        send_one(h, query, capy_mig_unknown_flow(&env, &key, 0, query + CAPY_UDP_AT));
+        send_one(h, query, capy_mig_unknown_flow(&env, &key, 0, msg_at(query)));
     }
 }
 
@@ -373,7 +372,7 @@ static void host_beat(struct host *h)
     uint8_t frame[CAPY_FRAME_MAX];
     const struct capy_mig_heartbeat beat = {
         .free_cnt = 100, .incarnation = h->incarnation, .switch_boot = h->switch_boot};
-    send_one(h, frame, capy_mig_heartbeat_build(&env, &beat, frame + CAPY_UDP_AT));
+    send_one(h, frame, capy_mig_heartbeat_build(&env, &beat, msg_at(frame)));
     h->beat_at = w.now + BEAT_NS;
 }
 
@@ -398,9 +397,9 @@ static void announce(struct host *h, unsigned f)
     struct capy_flow_key key = key_of(f);
     struct copy *c = &h->copy[f];
     uint8_t frame[CAPY_FRAME_MAX];
-    send_one(h, frame,
-             capy_mig_announce(&env, &key, c->epoch, c->port, c->state == COPY_FROZEN,
-                               frame + CAPY_UDP_AT));
+    send_one(
+        h, frame,
+        capy_mig_announce(&env, &key, c->epoch, c->port, c->state == COPY_FROZEN, msg_at(frame)));
     c->announce_at = w.now + CAPY_MS(5);
 }
 

@@ -33,12 +33,13 @@ static void client_input(const uint8_t *frame, size_t len)
 }
 
 /* Frames from the switch that the faults leave alone: see transmit and host_tcp. */
-static bool is_spared(const uint8_t *frame)
+static bool is_spared(const uint8_t *frame, size_t len)
 {
-    enum { AT_TTL = CAPY_ETHER_LEN + 8, AT_PROTOCOL = CAPY_ETHER_LEN + 9, UDP = 17, TTL = 64 };
-    if (frame[AT_PROTOCOL] == UDP)
-        return !w.lossy_beats && frame[CAPY_UDP_AT + 1] == CAPY_MIG_HEARTBEAT_ACK;
-    return frame[AT_TTL] != TTL;
+    struct capy_packet p;
+    assert_int_equal(capy_frame_parse(frame, len, &p), CAPY_DROP_NONE);
+    if (p.kind == CAPY_PACKET_UDP)
+        return !w.lossy_beats && p.udp.data[1] == CAPY_MIG_HEARTBEAT_ACK;
+    return p.ttl != 64;
 }
 
 static void deliver(struct packet *p)
@@ -56,7 +57,7 @@ static void deliver(struct packet *p)
             if (w.out.frame[i].port == port ||
                 (w.out.frame[i].port == CAPY_PORT_FLOOD && port != p->port))
                 transmit(port, false, w.out.frame[i].data, w.out.frame[i].len,
-                         is_spared(w.out.frame[i].data));
+                         is_spared(w.out.frame[i].data, w.out.frame[i].len));
 }
 
 static void crash_something(bool switch_too)
@@ -86,6 +87,7 @@ static void world_init(uint64_t seed)
     w.moved = w.resumed = w.client_got = 0;
     w.client_at = w.sweep_at = 0;
     w.seed = seed;
+    w.ipv6 = seed % 2;
     w.now = CAPY_SEC(1);
     capy_prng_seed(&w.prng, seed);
     w.seal = capy_prng_chance(&w.prng, 250000);

@@ -102,6 +102,7 @@ struct world {
     struct capy_prng prng;
     uint64_t now, order, seed;
     bool calm, seal, lossy_beats;
+    bool ipv6; /* rack and flows: of every second seed */
     uint32_t loss_ppm, dup_ppm, delay_max_ns;
     struct capy_switch *sw;
     void *sw_mem;
@@ -126,7 +127,14 @@ static struct capy_mac mac_of(unsigned id)
 
 static struct capy_ip ip_of(unsigned id)
 {
-    return capy_ip_from_v4(0x0a000000u + id);
+    struct capy_ip six = {{0xfd, [15] = (uint8_t)id}};
+    return w.ipv6 ? six : capy_ip_from_v4(0x0a000000u + id);
+}
+
+/* Where a TCPMig message begins in a frame. */
+static uint8_t *msg_at(uint8_t *frame)
+{
+    return frame + (w.ipv6 ? CAPY_UDP_AT6 : CAPY_UDP_AT);
 }
 
 /* Hosts are .1 .2 .3, the switch .100, the client .200. */
@@ -230,7 +238,7 @@ static void send_mig(struct host *h, uint8_t *frame, size_t len)
                                      .dst = ip_of(100),
                                      .src_port = TCPMIG_PORT,
                                      .dst_port = TCPMIG_PORT};
-    bool sure = !w.lossy_beats && frame[CAPY_UDP_AT + 1] == CAPY_MIG_HEARTBEAT;
+    bool sure = !w.lossy_beats && msg_at(frame)[1] == CAPY_MIG_HEARTBEAT;
     size_t n = capy_frame_build_udp(frame, &to, len);
     transmit(h->id, true, frame, n, sure);
 }

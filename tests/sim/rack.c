@@ -9,9 +9,12 @@
 
 static const struct capy_key rack_key = {0x1122334455667788u, 0x99aabbccddeeff00u};
 
-struct capy_ip sim_ip(unsigned host)
+#define HOST_TOR 253u
+
+struct capy_ip sim_ip(unsigned host, bool ipv6)
 {
-    return capy_ip_from_v4(0x0a000a01u + host);
+    struct capy_ip six = {{0xfd, 0, [15] = (uint8_t)(1 + host)}};
+    return ipv6 ? six : capy_ip_from_v4(0x0a000a01u + host);
 }
 
 static struct capy_mac sim_mac(unsigned host)
@@ -19,10 +22,19 @@ static struct capy_mac sim_mac(unsigned host)
     return (struct capy_mac){{2, 0xca, 10, 0, 10, (uint8_t)(1 + host)}};
 }
 
-static const struct capy_stack_peer tor = {
-    .ip = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 10, 254}},
-    .mac = {{2, 0xca, 10, 0, 10, 254}},
-};
+/* A member of the rack, as the others know it. */
+static struct capy_stack_peer member(const struct sim_rack *r, unsigned host)
+{
+    struct capy_stack_peer p = {.ip = sim_ip(host, r->ipv6_only), .mac = sim_mac(host)};
+    if (!r->ipv6_only)
+        p.ip6 = sim_ip(host, true);
+    return p;
+}
+
+static struct capy_ip prefix64(void)
+{
+    return (struct capy_ip){{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+}
 
 /* ---- configuration ------------------------------------------------------------------------- */
 
@@ -39,8 +51,12 @@ static void fill_host(struct sim_rack *r, unsigned h)
     struct capy_stack_cfg *c = &r->cfg[h];
     capy_stack_cfg_default(c);
     c->mac = sim_mac(h);
-    c->ip = sim_ip(h);
-    c->netmask = capy_ip_from_v4(0xffffff00u);
+    bool alone = r->ipv6_only && h != SIM_CLIENT;
+    c->ip = sim_ip(h, alone);
+    c->netmask = alone ? prefix64() : capy_ip_from_v4(0xffffff00u);
+    if (!alone)
+        c->ip6 = sim_ip(h, true);
+    c->prefix6_len = 64;
     c->conn_max = 256;
     c->block_cnt = 8192;
     c->migrate_max = 64;
@@ -54,8 +70,8 @@ static void fill_host(struct sim_rack *r, unsigned h)
     c->self = (uint16_t)h;
     c->peer_cnt = SIM_SERVERS;
     for (unsigned i = 0; i < SIM_SERVERS; i++)
-        c->peers[i] = (struct capy_stack_peer){sim_ip(i), sim_mac(i)};
-    c->tor = tor;
+        c->peers[i] = member(r, i);
+    c->tor = member(r, HOST_TOR);
     c->rack_key = rack_key;
     c->incarnation = (uint32_t)capy_prng_next(&r->rng);
     c->heartbeat_ns = CAPY_MS(5);
@@ -66,8 +82,10 @@ static void fill_switch(struct sim_rack *r)
 {
     struct capy_switch_cfg *c = &r->switch_cfg;
     capy_switch_cfg_default(c);
+    const struct capy_stack_peer tor = member(r, HOST_TOR);
     c->mac = tor.mac;
     c->ip = tor.ip;
+    c->ip6 = tor.ip6;
     c->tcpmig_port = r->cfg[0].tcpmig_port;
     c->mig_port_first = SIM_MIG_PORT_FIRST;
     c->mig_port_cnt = SIM_MIG_PORT_CNT;
@@ -83,8 +101,10 @@ static void fill_switch(struct sim_rack *r)
     c->server_cnt = SIM_SERVERS;
     for (unsigned h = 0; h < SIM_SERVERS; h++) {
         c->role[h] = CAPY_PORT_SERVER;
-        c->server[h].ip = sim_ip(h);
-        c->server[h].mac = sim_mac(h);
+        const struct capy_stack_peer server = member(r, h);
+        c->server[h].ip = server.ip;
+        c->server[h].ip6 = server.ip6;
+        c->server[h].mac = server.mac;
         c->server[h].port = (uint16_t)h;
     }
     c->role[SIM_CLIENT] = CAPY_PORT_CLIENT;
@@ -92,7 +112,13 @@ static void fill_switch(struct sim_rack *r)
 
 void sim_init(struct sim_rack *r, uint64_t seed)
 {
+    sim_init_as(r, seed, seed % 3 == 0);
+}
+
+void sim_init_as(struct sim_rack *r, uint64_t seed, bool ipv6_only)
+{
     memset(r, 0, sizeof *r);
+    r->ipv6_only = ipv6_only;
     capy_prng_seed(&r->rng, seed);
     r->now = START_AT;
     r->delay_ns = CAPY_US(5);
@@ -264,10 +290,25 @@ static void after(struct sim_rack *r, unsigned h)
     sim_flush(r, h);
 }
 
+/* A segment that a server's connection sent. */
+static void check_label(struct sim_rack *r, const struct sim_frame *f)
+{
+    struct capy_packet p;
+    if (f->to_switch || f->link != SIM_CLIENT ||
+        capy_frame_parse(f->data, f->len, &p) != CAPY_DROP_NONE || p.kind != CAPY_PACKET_TCP ||
+        capy_ip_is_v4(&p.src) || (p.tcp.flags & CAPY_TCP_RST))
+        return;
+    uint32_t label = capy_load32(f->data + CAPY_ETHER_LEN) & CAPY_FLOW_LABEL_MASK;
+    if (p.tcp.flags & CAPY_TCP_SYN)
+        r->label[p.dst_port] = label;
+    CAPY_ASSERT(label == r->label[p.dst_port]);
+}
+
 static void deliver(struct sim_rack *r, uint32_t idx)
 {
     struct sim_frame *f = &r->frames[idx];
     digest(r, f);
+    check_label(r, f);
     if (f->to_switch) {
         through_switch(r, f);
     } else if (runs(r, f->link)) {

@@ -2,6 +2,9 @@
  * (src/stack), around the real switch (switch/core), over links that lose, repeat, delay and
  * reorder frames by one seeded generator. Same seed, same run, frame by frame.
  *
+ * Every host has an address of either version of IP; the seed decides whether the rack itself is one
+ * of IPv4 with IPv6 beside it, or of IPv6 alone.
+ *
  * A test opens a rack, gives it a callback in which the applications take their turn after every
  * frame or timer of a host, and runs it. Servers may crash and restart; the switch may reboot. */
 #ifndef CAPY_TESTS_SIM_RACK_H
@@ -36,6 +39,7 @@ struct sim_frame {
 };
 
 struct sim_rack {
+    bool ipv6_only; /* servers and switch have no IPv4 address */
     uint64_t now;
     struct capy_prng rng;
     struct sim_faults faults;
@@ -58,6 +62,10 @@ struct sim_rack {
     uint32_t heap_cnt;
     uint64_t order, sent, lost, repeated, overflowed, digest; /* digest: of every frame delivered */
 
+    /* IPv6 flows as the client sees them: the label of each by its client port (RFC 6437 §3: it does
+     * not change while the flow lives, wherever that is). */
+    uint32_t label[UINT16_MAX + 1];
+
     /* The applications' turn, after a host was fed, or timed. */
     void (*turn)(struct sim_rack *r, unsigned host, void *ctx);
     /* A server started: it may listen now. */
@@ -67,6 +75,8 @@ struct sim_rack {
 
 /* Fills in the configuration of every host and of the switch; change it before sim_start. */
 void sim_init(struct sim_rack *r, uint64_t seed);
+/* As the seed has it otherwise: every third is of IPv6 alone. */
+void sim_init_as(struct sim_rack *r, uint64_t seed, bool ipv6_only);
 void sim_start(struct sim_rack *r);
 void sim_free(struct sim_rack *r);
 
@@ -82,6 +92,6 @@ void sim_stall(struct sim_rack *r, unsigned host, uint64_t stall_ns);
 /* The switch forgets everything this instant. */
 void sim_reboot_switch(struct sim_rack *r);
 
-struct capy_ip sim_ip(unsigned host);
+struct capy_ip sim_ip(unsigned host, bool ipv6);
 
 #endif

@@ -111,10 +111,12 @@ static uint64_t client_retransmissions(void)
 
 /* ---- scenarios ----------------------------------------------------------------------------- */
 
-static void one_move_there_and_back(void **state)
+static void there_and_back(bool ipv6_only, bool ipv6)
 {
-    (void)state;
     world_init(1);
+    sim_init_as(&w.r, 1, ipv6_only);
+    streams_attach(&w.st);
+    w.st.ipv6_from = ipv6 ? 0 : 1;
     world_start();
     open_streams(1, 100000, 100000);
     stream_grant(&w.st, 0, 30000);
@@ -136,6 +138,55 @@ static void one_move_there_and_back(void **state)
     assert_int_equal(client_retransmissions(), 0);
     no_leak();
     sim_free(&w.r);
+}
+
+static void one_move_there_and_back(void **state)
+{
+    (void)state;
+    there_and_back(false, false);
+    there_and_back(false, true);
+    there_and_back(true, true);
+}
+
+/* A server without an address of a flow's version is no target for it (docs/protocol.md): the switch
+ * knows, or else the server says so. */
+static void one_version_only(bool switch_knows)
+{
+    world_init(1);
+    for (unsigned h = 0; h < SIM_SERVERS; h++)
+        w.r.cfg[h].peers[2].ip6 = (struct capy_ip){{0}};
+    w.r.cfg[2].ip6 = (struct capy_ip){{0}};
+    if (switch_knows)
+        w.r.switch_cfg.server[2].ip6 = (struct capy_ip){{0}};
+    world_start();
+    stream_open(&w.st, 0, 1000, 1000); /* over IPv4 */
+    stream_open(&w.st, 0, 1000, 1000); /* over IPv6 */
+    run_for(CAPY_MS(10));
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(stream_migrate(&w.st, i, 2), CAPY_OK);
+        run_for(CAPY_MS(10));
+    }
+    assert_int_equal(w.st.stream[0].at, 2);
+    assert_int_equal(w.st.stream[1].at, 0);
+    assert_int_equal(w.st.kept, 1);
+    const struct capy_stack_counters *count = capy_stack_counters(w.r.host[0]);
+    assert_int_equal(count->kept_by_verdict[CAPY_VERDICT_NO_TARGET], switch_knows);
+    assert_int_equal(count->kept_by_reason[CAPY_REASON_NO_SERVICE], !switch_knows);
+    for (int n = 0; switch_knows && n < 4; n++) { /* nor is it chosen */
+        assert_int_equal(stream_migrate(&w.st, 1, CAPY_SERVER_ANY), CAPY_OK);
+        run_for(CAPY_MS(10));
+        assert_int_not_equal(w.st.stream[1].at, 2);
+    }
+    finish();
+    no_leak();
+    sim_free(&w.r);
+}
+
+static void a_server_of_one_version_takes_only_that(void **state)
+{
+    (void)state;
+    one_version_only(true);
+    one_version_only(false);
 }
 
 struct steps {
@@ -563,6 +614,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_move_there_and_back),
+        cmocka_unit_test(a_server_of_one_version_takes_only_that),
         cmocka_unit_test(calls_around_a_move),
         cmocka_unit_test(thousands_of_moves),
         cmocka_unit_test(moves_through_faults),

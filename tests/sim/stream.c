@@ -21,6 +21,7 @@ void streams_init(struct streams *st, struct sim_rack *r, uint64_t seed)
     memset(st, 0, sizeof *st);
     st->rack = r;
     st->not_listening = SIM_SERVERS;
+    st->ipv6_from = 1;
     capy_prng_seed(&st->rng, seed);
 }
 
@@ -48,7 +49,7 @@ void stream_dump(const struct streams *st, uint32_t i)
     const struct stream *x = &st->stream[i];
     struct sim_rack *r = st->rack;
     struct capy_switch_entry_info e;
-    print_error("stream %u at %llu us: home %u, %s %u, %u moves%s\n", i,
+    print_error("stream %u over IPv%u at %llu us: home %u, %s %u, %u moves%s\n", i, x->ipv6 ? 6 : 4,
                 (unsigned long long)(r->now / 1000), x->home, places[x->place], x->at, x->moves,
                 x->doomed ? ", doomed" : "");
     dump_end(r->host[SIM_CLIENT], "client", x->client_port, &x->client);
@@ -327,7 +328,8 @@ static void started(struct sim_rack *r, unsigned host, void *ctx)
 static int dial(struct streams *st, uint32_t i, struct stream fresh)
 {
     struct sim_rack *r = st->rack;
-    struct capy_ip ip = sim_ip(fresh.home);
+    fresh.ipv6 = r->ipv6_only || (i >= st->ipv6_from && (i - st->ipv6_from) % 2 == 0);
+    struct capy_ip ip = sim_ip(fresh.home, fresh.ipv6);
     fresh.client.take = fresh.server.take = CAPY_NEVER;
     fresh.client.open = true;
     fresh.client_port = (uint16_t)(20000 + i);

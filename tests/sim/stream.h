@@ -25,6 +25,7 @@ struct stream {
     bool broken; /* ended by RST or timeout at the client */
     uint64_t broken_at;
     bool doomed; /* a fault was injected that may end it */
+    bool ipv6;
     uint16_t client_port;
     uint16_t home;           /* server that it was opened to */
     enum stream_place place; /* of the server's end */
@@ -44,6 +45,7 @@ struct streams {
     uint32_t cnt, moved, kept, asked, vetoed;
     uint32_t veto_ppm;      /* of asks: answered by veto */
     uint32_t ignore_ppm;    /* of asks: never answered */
+    uint32_t ipv6_from;     /* streams at and behind it alternate between IPv6 and IPv4 */
     uint32_t state_max;     /* filler bytes of application state, at most */
     uint16_t not_listening; /* server without the service; SIM_SERVERS: none */
 };

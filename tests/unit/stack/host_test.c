@@ -1,6 +1,8 @@
-/* A whole host against another: ARP, ping, handshake, data, every way to end, bounds. */
+/* A whole host against another, over IPv4 and over IPv6: finding each other, ping, handshake, data,
+ * every way to end, bounds. */
 #include "base/checksum.h"
 #include "pair.h"
+#include "wire/ipv6.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -190,9 +192,46 @@ static void nobody_there_times_out(void **state)
     assert_int_equal(capy_stack_connect(p.host[0], &ip, PORT, 0, 1, &c, p.now), CAPY_OK);
     pair_run(&p, CAPY_SEC(10));
     assert_int_equal(hear(&p, 0).bits, CAPY_EV_TIMED_OUT);
-    assert_int_equal(p.seen, CAPY_NEIGH_TRIES); /* only ARP requests were sent */
+    assert_int_equal(p.seen, CAPY_NEIGH_TRIES); /* only the neighbour was asked for */
     no_leak(&p);
     pair_close(&p);
+}
+
+static uint32_t largest_frame, offered_mss;
+
+static bool measure(struct pair *p, unsigned from, const uint8_t *frame, size_t len)
+{
+    struct capy_packet packet;
+    (void)p;
+    (void)from;
+    assert_int_equal(capy_frame_parse(frame, len, &packet), CAPY_DROP_NONE);
+    largest_frame = capy_max32(largest_frame, (uint32_t)len);
+    if (packet.kind == CAPY_PACKET_TCP && (packet.tcp.flags & CAPY_TCP_SYN))
+        offered_mss = packet.tcp.mss;
+    return true;
+}
+
+/* RFC 9293 MUST-67 and §3.7.1: the link's MTU less the headers of the version that is used; what is
+ * sent fills the link and fits it. */
+static void the_largest_segment_is_the_versions(void **state)
+{
+    (void)state;
+    static const uint16_t mtu[] = {1500, 1280};
+    for (unsigned i = 0; i < 2; i++) {
+        struct capy_stack_cfg a = pair_cfg(0), b = pair_cfg(1);
+        struct pair p;
+        capy_handle c, s;
+        a.mtu = b.mtu = mtu[i];
+        pair_open(&p, &a, &b);
+        p.pass = measure;
+        largest_frame = 0;
+        connect_pair(&p, &c, &s);
+        assert_int_equal(offered_mss, mtu[i] - (pair_over_ipv6 ? 60 : 40));
+        transfer(&p, 0, c, s, 50000);
+        transfer(&p, 1, s, c, 50000);
+        assert_int_equal(largest_frame, CAPY_ETHER_LEN + mtu[i]);
+        pair_close(&p);
+    }
 }
 
 static bool lose_every_seventh(struct pair *p, unsigned from, const uint8_t *frame, size_t len)
@@ -309,30 +348,45 @@ static void stale_handles_are_refused(void **state)
     pair_close(&p);
 }
 
-static void ping_is_answered(void **state)
+/* An echo request with four bytes: IPv6's as it is built, IPv4's from a UDP frame by hand. */
+static size_t ping(uint8_t *frame)
 {
-    (void)state;
-    struct pair p;
-    uint8_t frame[CAPY_FRAME_MAX];
     static const uint8_t echo[] = {8, 0, 0, 0, 0x12, 0x34, 0, 1, 'c', 'a', 'p', 'y'};
-    open_default(&p);
-    struct capy_frame_to to = {.dst_mac = {{2, 0, 0, 0, 0, 2}},
-                               .src_mac = {{2, 0, 0, 0, 0, 1}},
-                               .src = pair_ip(0),
-                               .dst = pair_ip(1)};
-    /* A UDP frame turned into an ICMP one: protocol and both checksums by hand. */
+    struct capy_frame_to to = {
+        .dst_mac = pair_mac(1), .src_mac = pair_mac(0), .src = pair_ip(0), .dst = pair_ip(1)};
+    if (pair_over_ipv6) {
+        memcpy(frame + CAPY_ICMP6_AT, echo, sizeof echo);
+        frame[CAPY_ICMP6_AT] = 128;
+        return capy_frame_build_icmp6(frame, &to, sizeof echo);
+    }
     size_t len = capy_frame_build_udp(frame, &to, sizeof echo - CAPY_UDP_LEN);
-    memcpy(frame + CAPY_ETHER_LEN + CAPY_IPV4_LEN, echo, sizeof echo);
     uint8_t *icmp = frame + CAPY_ETHER_LEN + CAPY_IPV4_LEN, *ip = frame + CAPY_ETHER_LEN;
+    memcpy(icmp, echo, sizeof echo);
     capy_store16(icmp + 2, capy_sum_finish(capy_sum(0, icmp, sizeof echo)));
     ip[9] = 1;
     capy_store16(ip + 10, 0);
     capy_store16(ip + 10, capy_sum_finish(capy_sum(0, ip, CAPY_IPV4_LEN)));
+    return len;
+}
+
+static void ping_is_answered(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct capy_packet reply;
+    uint8_t frame[CAPY_FRAME_MAX];
+    struct capy_ip a = pair_ip(0), b = pair_ip(1);
+    open_default(&p);
+    size_t len = ping(frame);
     capy_stack_input(p.host[1], frame, len, p.now);
-    size_t reply_len = capy_stack_output(p.host[1], frame, p.now);
-    assert_int_equal(reply_len, len);
-    assert_int_equal(frame[CAPY_ETHER_LEN + CAPY_IPV4_LEN], 0);
-    assert_memory_equal(frame + CAPY_ETHER_LEN + CAPY_IPV4_LEN + 4, echo + 4, sizeof echo - 4);
+    assert_int_equal(capy_stack_output(p.host[1], frame, p.now), len);
+    assert_int_equal(capy_frame_parse(frame, len, &reply), CAPY_DROP_NONE);
+    assert_int_equal(reply.icmp.type, pair_over_ipv6 ? 129 : 0);
+    assert_memory_equal(reply.icmp.message + 4,
+                        "\x12\x34\x00\x01"
+                        "capy",
+                        8);
+    assert_true(capy_ip_eq(&reply.src, &b) && capy_ip_eq(&reply.dst, &a));
     assert_int_equal(capy_stack_counters(p.host[1])->icmp_in, 1);
     pair_close(&p);
 }
@@ -421,6 +475,25 @@ static void sizes_out_of_range_are_refused(void **state)
     assert_int_equal(capy_stack_size(&cfg), 0);
 }
 
+/* RFC 8200 §5, and addresses that no host has. */
+static void addresses_that_do_not_go_together_are_refused(void **state)
+{
+    (void)state;
+    struct capy_stack_cfg cfg = pair_cfg(0);
+    struct capy_ip six = cfg.ip6;
+    cfg.mtu = 1279;
+    assert_int_equal(capy_stack_size(&cfg), 0);
+    cfg.mtu = 1280;
+    assert_int_not_equal(capy_stack_size(&cfg), 0);
+    cfg.ip6 = (struct capy_ip){{0xff, 2}};
+    assert_int_equal(capy_stack_size(&cfg), 0);
+    cfg.ip6 = six;
+    cfg.ip = six; /* IPv6 alone has one address */
+    assert_int_equal(capy_stack_size(&cfg), 0);
+    cfg.ip6 = (struct capy_ip){{0}};
+    assert_int_not_equal(capy_stack_size(&cfg), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +502,7 @@ int main(void)
         cmocka_unit_test(abort_resets_the_peer),
         cmocka_unit_test(a_closed_port_answers_reset),
         cmocka_unit_test(nobody_there_times_out),
+        cmocka_unit_test(the_largest_segment_is_the_versions),
         cmocka_unit_test(loss_is_repaired),
         cmocka_unit_test(backlog_is_bounded),
         cmocka_unit_test(a_full_table_refuses_by_name),
@@ -441,6 +515,9 @@ int main(void)
         cmocka_unit_test(a_plain_host_does_not_migrate),
         cmocka_unit_test(initial_sequence_numbers),
         cmocka_unit_test(sizes_out_of_range_are_refused),
+        cmocka_unit_test(addresses_that_do_not_go_together_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("IPv4", tests, NULL, NULL);
+    pair_over_ipv6 = true;
+    return failed + cmocka_run_group_tests_name("IPv6", tests, NULL, NULL);
 }

@@ -163,6 +163,7 @@ static void in_rack(uint16_t mig_port_first, uint16_t peer_cnt, uint16_t self)
     cfg.peer_cnt = peer_cnt;
     cfg.self = self;
     cfg.peers[self] = (struct capy_stack_peer){.ip = cfg.ip, .mac = cfg.mac};
+    cfg.tor = (struct capy_stack_peer){.ip = capy_ip_from_v4(SERVER), .mac = cfg.mac};
     cfg.mig_port_first = mig_port_first;
     cfg.mig_port_cnt = 100;
     forge_close(&f);

@@ -29,9 +29,29 @@ struct pair {
     uint32_t large; /* that were */
 };
 
-static inline struct capy_ip pair_ip(unsigned host)
+/* Which version the tests' connections use; hosts have an address of both. */
+static bool pair_over_ipv6;
+
+static inline struct capy_ip pair_ip4(unsigned host)
 {
     return capy_ip_from_v4(0x0a000001u + host);
+}
+
+static inline struct capy_ip pair_ip6(unsigned host)
+{
+    struct capy_ip ip = {{0x20, 0x01, 0x0d, 0xb8}};
+    ip.b[15] = (uint8_t)(1 + host);
+    return ip;
+}
+
+static inline struct capy_ip pair_ip(unsigned host)
+{
+    return pair_over_ipv6 ? pair_ip6(host) : pair_ip4(host);
+}
+
+static inline struct capy_mac pair_mac(unsigned host)
+{
+    return (struct capy_mac){{2, 0, 0, 0, 0, (uint8_t)(host + 1)}};
 }
 
 static inline struct capy_stack_cfg pair_cfg(unsigned host)
@@ -40,9 +60,11 @@ static inline struct capy_stack_cfg pair_cfg(unsigned host)
     capy_stack_cfg_default(&cfg);
     cfg.conn_max = 64;
     cfg.block_cnt = 1024;
-    cfg.mac = (struct capy_mac){{2, 0, 0, 0, 0, (uint8_t)(host + 1)}};
-    cfg.ip = pair_ip(host);
+    cfg.mac = pair_mac(host);
+    cfg.ip = pair_ip4(host);
     cfg.netmask = capy_ip_from_v4(0xffffff00u);
+    cfg.ip6 = pair_ip6(host);
+    cfg.prefix6_len = 64;
     cfg.hash_key = (struct capy_key){host + 1, 77};
     return cfg;
 }

@@ -1,0 +1,53 @@
+/* See net.h. */
+#include "stack/net.h"
+#include "wire/addr6.h"
+
+#define IPV6_MTU_MIN 1280u /* RFC 8200 §5 */
+
+bool capy_net_is_sound(const struct capy_stack_cfg *cfg)
+{
+    if (capy_ip_is_v4(&cfg->ip)) {
+        if (capy_ip_is_unset(&cfg->ip6))
+            return true;
+        return !capy_net_is_nobody(&cfg->ip6) && !capy_ip_is_v4(&cfg->ip6) &&
+               cfg->prefix6_len <= 128 && cfg->mtu >= IPV6_MTU_MIN;
+    }
+    return capy_ip_is_unset(&cfg->ip6) && !capy_net_is_nobody(&cfg->ip) && cfg->mtu >= IPV6_MTU_MIN;
+}
+
+static struct capy_ip prefix_mask(unsigned len)
+{
+    struct capy_ip mask = {{0}};
+    for (unsigned bit = 0; bit < len; bit++)
+        mask.b[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+    return mask;
+}
+
+void capy_net_init(struct capy_net net[CAPY_VERSION_CNT], const struct capy_stack_cfg *cfg)
+{
+    net[CAPY_V4] = net[CAPY_V6] = (struct capy_net){0};
+    net[capy_version_of(&cfg->ip)] = (struct capy_net){true, cfg->ip, cfg->netmask, cfg->gateway};
+    if (!capy_ip_is_unset(&cfg->ip6))
+        net[CAPY_V6] =
+            (struct capy_net){true, cfg->ip6, prefix_mask(cfg->prefix6_len), cfg->gateway6};
+}
+
+static bool on_link(const struct capy_net *net, const struct capy_ip *ip)
+{
+    if (capy_ip_is_link_local(ip))
+        return true;
+    for (unsigned i = 0; i < sizeof ip->b; i++)
+        if ((ip->b[i] ^ net->ip.b[i]) & net->mask.b[i])
+            return false;
+    return true;
+}
+
+bool capy_net_reaches(const struct capy_net *net, const struct capy_ip *ip)
+{
+    return on_link(net, ip) || !capy_ip_is_unset(&net->gateway);
+}
+
+struct capy_ip capy_net_hop(const struct capy_net *net, const struct capy_ip *ip)
+{
+    return on_link(net, ip) || capy_ip_is_unset(&net->gateway) ? *ip : net->gateway;
+}
