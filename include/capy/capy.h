@@ -113,6 +113,10 @@ int capy_connect(struct capy *os, const struct capy_address *to);
  * opened. qd, CAPY_E_INUSE or CAPY_E_NOMEM. */
 int capy_arrivals(struct capy *os);
 
+/* The other end of a connection; of one that moved here, the same as before. CAPY_OK, or CAPY_E_BADQD
+ * (no connection, or it has ended). */
+int capy_peer(const struct capy *os, int qd, struct capy_address *out);
+
 int capy_set_user(struct capy *os, int qd, uint64_t user);
 
 /* Settings (capy/option.h) of a connection; or of a listening queue, for connections that are

@@ -49,11 +49,22 @@ static void set_endpoint(json_t *to, const char *name, const struct capy_ip *ip,
     set_text(to, name, text);
 }
 
+/* An address of the rack file; null for none. */
+static void set_ip(json_t *to, const char *name, const uint8_t bytes[16])
+{
+    static const uint8_t none[16];
+    char text[CAPY_IP_TEXT_MAX];
+    struct capy_ip ip;
+    memcpy(ip.b, bytes, sizeof ip.b);
+    set_text(to, name, memcmp(bytes, none, sizeof none) ? capy_ip_format(&ip, text) : NULL);
+}
+
 /* The server of the rack that has this address, or NULL. */
 static const char *server_name(const struct capy *os, const struct capy_ip *ip)
 {
     for (unsigned i = 0; i < os->rack.server_cnt; i++)
-        if (memcmp(os->rack.server[i].ip, ip->b, sizeof ip->b) == 0)
+        if (memcmp(os->rack.server[i].ip, ip->b, sizeof ip->b) == 0 ||
+            memcmp(os->rack.server[i].ip6, ip->b, sizeof ip->b) == 0)
             return os->rack.server[i].name;
     return NULL;
 }
@@ -86,10 +97,8 @@ static json_t *on_status(struct capy *os, const json_t *request)
     set_text(reply, "app", os->label);
     set_text(reply, "driver", os->drv->detail);
     set_text(reply, "device", os->drv->ifname);
-    char ip[CAPY_IP_TEXT_MAX];
-    struct capy_ip own;
-    memcpy(own.b, me->ip, sizeof own.b);
-    set_text(reply, "ip", capy_ip_format(&own, ip));
+    set_ip(reply, "ip", me->ip);
+    set_ip(reply, "ip6", me->ip6);
     set_count(reply, "pid", (uint64_t)getpid());
     set_count(reply, "uptime_us", (os->now - os->opened_at) / CAPY_US(1));
     set_count(reply, "load", os->load.value);

@@ -20,6 +20,18 @@ int capy_connect(struct capy *os, const struct capy_address *to)
     return qd;
 }
 
+int capy_peer(const struct capy *os, int qd, struct capy_address *out)
+{
+    struct capy_stack_conn_info info;
+    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
+    if (idx == CAPY_NONE || (os->queues[idx].flags & CAPY_QUEUE_DEAD) ||
+        capy_stack_conn_info(os->stack, os->queues[idx].conn, &info) != CAPY_OK)
+        return CAPY_E_BADQD;
+    memcpy(out->ip, info.key.client.b, sizeof out->ip);
+    out->port = info.key.client_port;
+    return CAPY_OK;
+}
+
 /* The port behind the last colon; false when it is no number of a port. */
 static bool read_port(const char *text, uint16_t *out)
 {

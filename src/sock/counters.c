@@ -27,27 +27,14 @@ static const struct row driver_rows[] = {DRIVER(rx_frames), DRIVER(tx_frames), D
                                          DRIVER(tx_drops)};
 
 static const struct row frame_rows[] = {
-    FRAME(frames_in),
-    FRAME(frames_out),
-    FRAME(arp_in),
-    FRAME(icmp_in),
-    FRAME(udp_in),
-    FRAME(tcp_in),
-    FRAME(not_ours),
-    FRAME(oversize),
-    FRAME(no_listener),
-    FRAME(no_slot),
-    FRAME(backlog_full),
-    FRAME(neighbour_full),
-    FRAME(control_full),
-    FRAME(syn_cookies_sent),
-    FRAME(syn_cookies_ok),
-    FRAME(syn_cookies_bad),
-    FRAME(accept_full),
-    FRAME(pressure_resets),
-    FRAME(time_wait_recycled),
-    FRAME(half_open_evicted),
-    FRAME(orphans_reset),
+    FRAME(frames_in),         FRAME(frames_out),      FRAME(arp_in),
+    FRAME(icmp_in),           FRAME(udp_in),          FRAME(tcp_in),
+    FRAME(not_ours),          FRAME(oversize),        FRAME(nd_bad),
+    FRAME(address_claims),    FRAME(no_listener),     FRAME(no_slot),
+    FRAME(backlog_full),      FRAME(neighbour_full),  FRAME(control_full),
+    FRAME(syn_cookies_sent),  FRAME(syn_cookies_ok),  FRAME(syn_cookies_bad),
+    FRAME(accept_full),       FRAME(pressure_resets), FRAME(time_wait_recycled),
+    FRAME(half_open_evicted), FRAME(orphans_reset),
 };
 
 static const struct row tcp_rows[] = {

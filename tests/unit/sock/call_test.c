@@ -36,6 +36,32 @@ static void a_request_is_answered(void **state)
     rig_client_expect(&rig, c, "world!");
 }
 
+/* The other end as the client sees itself, here and after a move. */
+static void the_peer_is_known_wherever_it_is_served(void **state)
+{
+    (void)state;
+    struct capy_address peer;
+    struct capy_stack_conn_info info;
+    struct capy_ip ip = rig_client_ip();
+    int qd;
+    capy_handle c = rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_stack_conn_info(rig.client, c, &info), CAPY_OK);
+    for (unsigned server = 0; server < 2; server++) {
+        memset(&peer, 0, sizeof peer);
+        assert_int_equal(capy_peer(rig.os[server], qd, &peer), CAPY_OK);
+        assert_memory_equal(peer.ip, ip.b, sizeof peer.ip);
+        assert_int_equal(peer.port, info.local_port);
+        if (server == 0) {
+            assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+            assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
+            rig_expect(&rig, 0, CAPY_OP_MIGRATED_OUT);
+            assert_int_equal(capy_peer(rig.os[0], qd, &peer), CAPY_E_BADQD);
+            qd = rig_expect(&rig, 1, CAPY_OP_ACCEPT).accepted;
+        }
+    }
+    assert_int_equal(capy_peer(rig.os[1], rig.lqd[1], &peer), CAPY_E_BADQD);
+}
+
 static void a_pop_waits_for_more_than_it_was_shown(void **state)
 {
     (void)state;
@@ -276,6 +302,7 @@ int main(void)
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
         IN_RIG(a_request_is_answered),
+        IN_RIG(the_peer_is_known_wherever_it_is_served),
         IN_RIG(a_pop_waits_for_more_than_it_was_shown),
         IN_RIG(the_end_of_the_stream_completes_a_pop),
         IN_RIG(a_short_push_completes_when_there_is_room),
@@ -291,5 +318,9 @@ int main(void)
         IN_RIG(a_full_table_refuses_and_recovers),
         IN_RIG(an_unknown_server_is_told_with_the_known),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("IPv4", tests, NULL, NULL);
+    rig_kind = RIG_BESIDE;
+    failed += cmocka_run_group_tests_name("IPv6 beside IPv4", tests, NULL, NULL);
+    rig_kind = RIG_IPV6_ONLY;
+    return failed + cmocka_run_group_tests_name("IPv6 alone", tests, NULL, NULL);
 }

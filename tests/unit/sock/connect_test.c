@@ -29,9 +29,16 @@ static struct capy_address to_v4(uint32_t v4, uint16_t port)
     return to;
 }
 
+static struct capy_address to_ip(struct capy_ip ip, uint16_t port)
+{
+    struct capy_address to = {.port = port};
+    memcpy(to.ip, ip.b, sizeof to.ip);
+    return to;
+}
+
 static struct capy_address far_end(uint16_t port)
 {
-    return to_v4(0x0a630064, port);
+    return to_ip(rig_client_ip(), port);
 }
 
 /* The one connection of the client. */
@@ -96,7 +103,9 @@ static void nobody_listening_is_a_refusal(void **state)
 static void nobody_answering_is_a_timeout(void **state)
 {
     (void)state;
-    struct capy_address to = to_v4(0x0a630077, FAR_PORT); /* on the link, and not there */
+    struct capy_ip nobody = rig_client_ip(); /* on the link, and not there */
+    nobody.b[15]++;
+    struct capy_address to = to_ip(nobody, FAR_PORT);
     int qd = capy_connect(rig.os[0], &to);
     for (unsigned i = 0; i < 20 && rig.done_cnt[0] == 0; i++) {
         rig.now += CAPY_SEC(1);
@@ -148,13 +157,17 @@ static void impossible_addresses_are_refused(void **state)
     (void)state;
     const struct capy_address wrong[] = {
         far_end(0),
-        to_v4(0x0a63000b, FAR_PORT), /* its own */
+        to_ip(rig_server_ip(0), FAR_PORT), /* its own */
         to_v4(0, FAR_PORT),
         to_v4(0xffffffff, FAR_PORT),
         to_v4(0xe0000001, FAR_PORT),
         to_v4(0x7f000001, FAR_PORT),
-        {{0xfd, [15] = 1}, FAR_PORT}, /* it has no IPv6 */
+        {{0xff, 2, [15] = 1}, FAR_PORT},
+        {{[15] = 1}, FAR_PORT},
     };
+    struct capy_address other_version = to_v4(0x0a630064, FAR_PORT);
+    if (rig_kind == RIG_IPV6_ONLY)
+        assert_int_equal(capy_connect(rig.os[0], &other_version), CAPY_E_INVAL);
     for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_int_equal(capy_connect(rig.os[0], &wrong[i]), CAPY_E_INVAL);
     assert_int_equal(rig.os[0]->live_cnt, 0);
@@ -296,7 +309,7 @@ static void a_port_whose_connection_moved_is_in_use(void **state)
     (void)state;
     capy_handle far, other;
     struct capy_stack_conn_info info;
-    struct capy_ip ip = capy_ip_from_v4(0x0a630064);
+    struct capy_ip ip = rig_client_ip();
     assert_true(capy_arrivals(rig.os[0]) >= 0);
     int arrivals = capy_arrivals(rig.os[1]);
     assert_int_equal(capy_accept(rig.os[1], arrivals), CAPY_OK);
@@ -364,5 +377,9 @@ int main(void)
         IN_RIG(a_port_whose_connection_moved_is_in_use),
         cmocka_unit_test(addresses_are_read),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("IPv4", tests, NULL, NULL);
+    rig_kind = RIG_BESIDE;
+    failed += cmocka_run_group_tests_name("IPv6 beside IPv4", tests, NULL, NULL);
+    rig_kind = RIG_IPV6_ONLY;
+    return failed + cmocka_run_group_tests_name("IPv6 alone", tests, NULL, NULL);
 }

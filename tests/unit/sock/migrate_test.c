@@ -402,5 +402,9 @@ int main(void)
         IN_ASKING_RIG(an_ask_that_is_not_answered_ends),
         IN_ASKING_RIG(a_move_that_falls_through_brings_kept),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("IPv4", tests, NULL, NULL);
+    rig_kind = RIG_BESIDE;
+    failed += cmocka_run_group_tests_name("IPv6 beside IPv4", tests, NULL, NULL);
+    rig_kind = RIG_IPV6_ONLY;
+    return failed + cmocka_run_group_tests_name("IPv6 alone", tests, NULL, NULL);
 }

@@ -8,6 +8,43 @@
 #define CLIENT_PORT 2u   /* of the switch */
 #define LINK_DEPTH 1024u /* a whole full connection on its way at once */
 
+enum rig_kind rig_kind = RIG_IPV4;
+
+enum { HOST_TOR = 1, HOST_SERVER = 11, HOST_CLIENT = 100 };
+
+static struct capy_ip ip4_of(unsigned host)
+{
+    return capy_ip_from_v4(0x0a630000u + host); /* 10.99.0.0/24 */
+}
+
+static struct capy_ip ip6_of(unsigned host)
+{
+    struct capy_ip ip = {{0xfd}}; /* fd00::/64 */
+    ip.b[15] = (uint8_t)host;
+    return ip;
+}
+
+/* The two addresses of a host as the rack file has them. */
+static void set_addresses(uint8_t ip[16], uint8_t ip6[16], unsigned host)
+{
+    struct capy_ip four = ip4_of(host), six = ip6_of(host);
+    bool alone = rig_kind == RIG_IPV6_ONLY;
+    memcpy(ip, alone ? six.b : four.b, 16);
+    memset(ip6, 0, 16);
+    if (!alone)
+        memcpy(ip6, six.b, 16);
+}
+
+struct capy_ip rig_server_ip(unsigned server)
+{
+    return rig_kind == RIG_IPV4 ? ip4_of(HOST_SERVER + server) : ip6_of(HOST_SERVER + server);
+}
+
+struct capy_ip rig_client_ip(void)
+{
+    return rig_kind == RIG_IPV4 ? ip4_of(HOST_CLIENT) : ip6_of(HOST_CLIENT);
+}
+
 static uint64_t rig_clock(void *ctx)
 {
     return ((struct rig *)ctx)->now;
@@ -26,13 +63,13 @@ static void make_rack(struct rig *rig)
     rack->migrate_max = 16;
     rack->memory_max = 64;
     rack->server_cnt = RIG_SERVERS;
-    struct capy_ip tor = capy_ip_from_v4(0x0a630001);
-    memcpy(rack->switch_ip, tor.b, sizeof tor.b);
+    if (rig_kind == RIG_IPV6_ONLY)
+        rack->prefix_len = 64;
+    set_addresses(rack->switch_ip, rack->switch_ip6, HOST_TOR);
     memcpy(rack->switch_mac, (uint8_t[]){2, 0xca, 0, 0, 0, 1}, 6);
     for (unsigned i = 0; i < RIG_SERVERS; i++) {
         struct capy_rack_server *s = &rack->server[i];
-        struct capy_ip ip = capy_ip_from_v4(0x0a63000b + i);
-        memcpy(s->ip, ip.b, sizeof ip.b);
+        set_addresses(s->ip, s->ip6, HOST_SERVER + i);
         memcpy(s->mac, (uint8_t[]){2, 0xca, 0, 0, 0, (uint8_t)(11 + i)}, 6);
         s->name[0] = 's';
         s->name[1] = (char)('1' + (int)i);
@@ -53,6 +90,7 @@ static void open_switch(struct rig *rig)
     capy_switch_cfg_default(&cfg);
     memcpy(cfg.mac.b, rack->switch_mac, 6);
     cfg.ip = ip_of(rack->switch_ip);
+    cfg.ip6 = ip_of(rack->switch_ip6);
     cfg.tcpmig_port = rack->tcpmig_port;
     cfg.mig_port_first = rack->mig_port_first;
     cfg.mig_port_cnt = rack->mig_port_cnt;
@@ -68,6 +106,7 @@ static void open_switch(struct rig *rig)
     for (uint16_t i = 0; i < RIG_SERVERS; i++) {
         cfg.role[i] = CAPY_PORT_SERVER;
         cfg.server[i].ip = ip_of(rack->server[i].ip);
+        cfg.server[i].ip6 = ip_of(rack->server[i].ip6);
         memcpy(cfg.server[i].mac.b, rack->server[i].mac, 6);
         cfg.server[i].port = i;
     }
@@ -83,7 +122,9 @@ static void open_client(struct rig *rig)
     struct capy_stack_cfg cfg;
     capy_stack_cfg_default(&cfg);
     cfg.mac = (struct capy_mac){{2, 0, 0, 0, 0, 100}};
-    cfg.ip = capy_ip_from_v4(0x0a630064);
+    cfg.ip = ip4_of(HOST_CLIENT);
+    cfg.ip6 = ip6_of(HOST_CLIENT);
+    cfg.prefix6_len = 64;
     cfg.netmask = capy_ip_from_v4(0xffffff00);
     cfg.conn_max = 128;
     cfg.block_cnt = 1024;
@@ -228,7 +269,7 @@ void rig_expect_none(struct rig *rig, unsigned server)
 capy_handle rig_connect(struct rig *rig, unsigned server, int *qd)
 {
     capy_handle conn;
-    struct capy_ip ip = ip_of(rig->rack.server[server].ip);
+    struct capy_ip ip = rig_server_ip(server);
     assert_int_equal(capy_stack_connect(rig->client, &ip, RIG_PORT, 0, 0, &conn, rig->now),
                      CAPY_OK);
     struct capy_done done = rig_expect(rig, server, CAPY_OP_ACCEPT);

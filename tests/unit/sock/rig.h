@@ -16,6 +16,15 @@
 #define RIG_PORT 80u
 #define RIG_DONE_MAX 256u
 
+/* The addresses of the rack; the client's connections go to those that are named. */
+enum rig_kind {
+    RIG_IPV4,      /* has IPv6 addresses, too */
+    RIG_BESIDE,    /* IPv6 beside IPv4: the same rack, used over IPv6 */
+    RIG_IPV6_ONLY, /* TCPMig as well */
+    RIG_KIND_CNT
+};
+extern enum rig_kind rig_kind; /* before rig_open; RIG_IPV4 to begin with */
+
 struct rig {
     uint64_t now;
     struct capy_rack rack;
@@ -44,6 +53,9 @@ struct capy_done rig_expect(struct rig *rig, unsigned server, enum capy_op op);
 /* No completion waits at a server, nor comes in some turns. */
 void rig_expect_none(struct rig *rig, unsigned server);
 
+/* A server's address, and the client's own, as the client uses them. */
+struct capy_ip rig_server_ip(unsigned server);
+struct capy_ip rig_client_ip(void);
 /* A new connection of the client to a server's service: the server's queue in *qd. */
 capy_handle rig_connect(struct rig *rig, unsigned server, int *qd);
 void rig_client_send(struct rig *rig, capy_handle conn, const char *text);

@@ -387,7 +387,7 @@ static void timeouts_find_the_new_mac(void **state)
     pair_close(&p);
 }
 
-static uint32_t segments; /* of TCP */
+static uint32_t segments, answers; /* of TCP; those of host 1 */
 
 /* All but TCP, of which one segment does. */
 static bool the_first_syn_passes(struct pair *p, unsigned from, const uint8_t *frame, size_t len)
@@ -395,6 +395,7 @@ static bool the_first_syn_passes(struct pair *p, unsigned from, const uint8_t *f
     struct capy_packet packet;
     (void)count_questions(p, from, frame, len);
     assert_int_equal(capy_frame_parse(frame, len, &packet), CAPY_DROP_NONE);
+    answers += packet.kind == CAPY_PACKET_TCP && from == 1;
     return packet.kind != CAPY_PACKET_TCP || segments++ == 0;
 }
 
@@ -407,11 +408,11 @@ static void half_open_connections_ask_for_nobody(void **state)
     open_default(&p);
     capy_stack_listen(p.host[1], PORT, 0);
     p.pass = the_first_syn_passes;
-    questions = segments = 0;
+    questions = segments = answers = 0;
     connect_to_1(&p);
     pair_run(&p, CAPY_SEC(40));
     assert_int_equal(questions, 1); /* the client's own, for the server */
-    assert_true(capy_stack_counters(p.host[1])->tcp.retrans_segs >= 4);
+    assert_true(answers > 4);
     pair_close(&p);
 }
 
