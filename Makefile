@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test bench tidy install clean help
+.PHONY: release debug asan clang demo test bench bench-live tidy install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
 	@ninja --quiet -C build
@@ -31,6 +31,9 @@ bench: release                  ## every bench; writes out/bench/*.json
 	@build/bench/bench-migrate | tee out/bench/migrate.json
 	@bench/run-stack build | tee out/bench/stack.json
 
+bench-live: release            ## our stack against the kernel's, live (root; eight minutes)
+	@$(SUDO) bench/run-live --json out/bench/live.json
+
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build
 
@@ -41,7 +44,7 @@ clean:                          ## removes every build
 	rm -rf build build-debug build-asan build-clang out
 
 help:                           ## this
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 # meson's output matters only when it fails.
 setup = @log=$$(CC=$(1) meson setup $(@D) $(2) 2>&1) || { echo "$$log"; exit 1; }
