@@ -47,7 +47,17 @@ static void settle_window(struct capy_tcp *tcb)
         tcb->cc.cwnd = tcb->cc.ssthresh;
 }
 
-static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+/* FlightSize, and what waits and may leave: while a burst of ACKs is taken in, or one ACK for dozens
+ * of segments, nothing is sent, and the flight alone would tell of a window hardly used. */
+static uint32_t in_use(const struct capy_tcp *tcb)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    uint64_t end = capy_min64(snd->end, snd->una + snd->wnd);
+    return (uint32_t)(capy_max64(end, snd->nxt) - snd->una);
+}
+
+/* acked: what the ACK that proves the loss acknowledged. */
+static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t acked)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
     settle_window(tcb);
@@ -60,13 +70,14 @@ static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     tcb->probe = CAPY_TCP_PROBE_RETRANS;
     /* RFC 5681 §3.2 step 2: without what limited transmit added; in a second cut, without what left
      * before the first. */
-    capy_tcp_cc_lost(tcb, capy_min32(capy_tcp_flight(tcb), tcb->cc.cwnd));
+    capy_tcp_cc_lost(tcb, capy_min32(in_use(tcb) + acked, tcb->cc.cwnd));
     capy_tcp_prr_begin(tcb, env);
     env->count->fast_retrans++;
 }
 
 /* What RACK finds by now. */
-static enum capy_tcp_rack_found look_by_time(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+static enum capy_tcp_rack_found look_by_time(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                                             uint32_t acked)
 {
     if (tcb->marks == CAPY_NONE)
         return CAPY_TCP_RACK_NOTHING;
@@ -76,7 +87,7 @@ static enum capy_tcp_rack_found look_by_time(struct capy_tcp *tcb, const struct 
     /* RFC 5681 §4.3: a lost retransmission is a second sign of congestion. */
     if (tcb->phase == CAPY_TCP_OPEN || found == CAPY_TCP_RACK_LOST_AGAIN) {
         struct capy_tcp_sent *l = capy_tcp_sent_need(tcb, env);
-        enter_recovery(tcb, env);
+        enter_recovery(tcb, env, acked);
         l->cut_at = env->now;
     }
     return found;
@@ -90,16 +101,16 @@ static bool three_duplicates(const struct capy_tcp *tcb)
            tcb->snd.una != tcb->snd.recover;
 }
 
-/* An ACK said that something arrived, delivered bytes in all: what does that prove about the rest?
- */
+/* An ACK said that something arrived, delivered bytes in all, acked of them in order: what does that
+ * prove about the rest? */
 static void look_for_loss(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t delivered,
-                          bool advanced)
+                          uint32_t acked)
 {
     bool safe = false;
     if (tcb->sack_ok)
-        safe = look_by_time(tcb, env) == CAPY_TCP_RACK_NOTHING && advanced;
+        safe = look_by_time(tcb, env, acked) == CAPY_TCP_RACK_NOTHING && acked > 0;
     else if (three_duplicates(tcb))
-        enter_recovery(tcb, env);
+        enter_recovery(tcb, env, acked);
     if (tcb->phase == CAPY_TCP_RECOVERY)
         capy_tcp_prr_acked(tcb, env, delivered, safe);
 }
@@ -172,12 +183,12 @@ void capy_tcp_recovery_advanced(struct capy_tcp *tcb, const struct capy_tcp_env 
     if (phase == CAPY_TCP_OPEN)
         capy_tcp_validate(tcb, env, flight);
     if (phase != CAPY_TCP_RECOVERY && tcb->phase != CAPY_TCP_FRTO)
-        capy_tcp_cc_acked(tcb, env, acked, flight);
+        capy_tcp_cc_acked(tcb, env, acked, capy_max32(flight, in_use(tcb) + acked));
     if (!tcb->sack_ok && tcb->phase == CAPY_TCP_OPEN)
         snd->sacked = 0;
     else if (!tcb->sack_ok)
         advance_without_sack(tcb, acked);
-    look_for_loss(tcb, env, acked + snd->sacked - a->sacked_was, true);
+    look_for_loss(tcb, env, acked + snd->sacked - a->sacked_was, acked);
 }
 
 void capy_tcp_recovery_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *env,
@@ -192,7 +203,7 @@ void capy_tcp_recovery_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env
         uint32_t flight = capy_tcp_flight(tcb);
         snd->sacked = capy_min32(snd->sacked + snd->mss, flight > snd->mss ? flight - snd->mss : 0);
     }
-    look_for_loss(tcb, env, snd->sacked - a->sacked_was, false);
+    look_for_loss(tcb, env, snd->sacked - a->sacked_was, 0);
 }
 
 void capy_tcp_recovery_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t pos,
@@ -205,7 +216,7 @@ void capy_tcp_recovery_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env
 
 void capy_tcp_recovery_waited(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    if (look_by_time(tcb, env) != CAPY_TCP_RACK_NOTHING)
+    if (look_by_time(tcb, env, 0) != CAPY_TCP_RACK_NOTHING)
         capy_tcp_prr_acked(tcb, env, 0, false);
 }
 

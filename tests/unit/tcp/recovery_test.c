@@ -83,6 +83,33 @@ static void test_karns_rule_without_timestamps(void **state)
     end_done(&e);
 }
 
+/* A burst of ACKs is taken in before anything is sent, and a receiver that takes in dozens of segments
+ * at once acknowledges most of a window by the ACK that shows the hole: the network carried the whole
+ * window all the same (RFC 9438 §4.6). But what was not there to be sent was not in use. */
+static void test_a_loss_found_amid_a_burst_of_acks_cuts_what_was_in_use(void **state)
+{
+    (void)state;
+    struct end e;
+    for (int waits = 0; waits < 2; waits++) {
+        fly(&e, WITH_SACK, 10);
+        put(&e, waits ? 20 * MSS : 1);
+        e.tcb.cc.cwnd = 10 * MSS;
+        e.tcb.cc.ssthresh = 2 * MSS;
+        pass(&e, CAPY_US(500));
+        in(&e, ack_of(AT(4)));
+        in(&e, sack_of(AT(6), AT(7), AT(10)));
+        assert_int_equal(e.tcb.phase, CAPY_TCP_RECOVERY);
+        if (waits)
+            assert_in_range(e.tcb.cc.ssthresh, 7 * MSS, 8 * MSS);
+        else /* six segments and a byte: the flight, and what the ACK took off it */
+            assert_in_range(e.tcb.cc.ssthresh, 6 * MSS * 7 / 10, 5 * MSS);
+        while (next_segment(&e))
+            ;
+        in(&e, ack_of(AT(10) + (waits ? 20 * MSS : 1)));
+        end_done(&e);
+    }
+}
+
 static void test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_acks(void **state)
 {
     (void)state;
@@ -370,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_a_timeout_doubles_and_retransmits_the_first_segment_only),
         cmocka_unit_test(test_after_a_timeout_slow_start_resends_what_is_lost),
         cmocka_unit_test(test_karns_rule_without_timestamps),
+        cmocka_unit_test(test_a_loss_found_amid_a_burst_of_acks_cuts_what_was_in_use),
         cmocka_unit_test(test_three_duplicates_retransmit_and_new_reno_goes_on_by_partial_acks),
         cmocka_unit_test(test_limited_transmit),
         cmocka_unit_test(test_duplicates_after_a_recovery_are_no_loss),
