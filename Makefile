@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test bench bench-live tidy install clean help
+.PHONY: release debug asan clang demo test bench bench-live tidy model install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
 	@ninja --quiet -C build
@@ -36,6 +36,9 @@ bench-live: release            ## our stack against the kernel's, live (root; ei
 
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build
+
+model:                          ## the model of TCPMig, at bounds that take minutes and gigabytes
+	@tests/model/check --long
 
 install: release                ## installs capy under /usr/local (DESTDIR works)
 	@meson install -C build --quiet
