@@ -127,7 +127,8 @@ void capy_cookie_answer(struct capy_stack *s, struct capy_listener *l, const str
                                .src = p->dst,
                                .dst = p->src,
                                .src_port = p->dst_port,
-                               .dst_port = p->src_port};
+                               .dst_port = p->src_port,
+                               .flow_label = capy_flow_label(s, &p->src, iss)};
     l->cookies_until = s->now + AGES_GOOD * AGE_NS;
     s->count.syn_cookies_sent++;
     capy_control_commit(s, capy_frame_build_tcp(frame, &to, &reply));

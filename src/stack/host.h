@@ -369,6 +369,9 @@ size_t capy_control_pop(struct capy_stack *s, uint8_t *frame);
 /* One segment of a connection; 0 when it has none to send, or waits for a neighbour. */
 size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame);
 
+/* The label of the flow with peer that began at iss; 0 for IPv4 (RFC 6437). */
+uint32_t capy_flow_label(const struct capy_stack *s, const struct capy_ip *peer,
+                         struct capy_seq iss);
 /* The addresses of a segment of c, and for IPv6 its flow's label. */
 struct capy_frame_to capy_conn_to(const struct capy_stack *s, const struct capy_conn *c);
 

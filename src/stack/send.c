@@ -18,11 +18,14 @@ static bool know_next_hop(struct capy_stack *s, struct capy_conn *c)
 /* RFC 6437 §3: a keyed hash of the flow. Its initial sequence number is that already (RFC 6528), and
  * moves with it: so does the label, under the rack's key. Hashed once more, it tells nobody the
  * number. */
-static uint32_t flow_label(const struct capy_stack *s, const struct capy_tcp *tcb)
+uint32_t capy_flow_label(const struct capy_stack *s, const struct capy_ip *peer,
+                         struct capy_seq iss)
 {
-    uint8_t iss[4];
-    capy_store32(iss, tcb->snd.iss.v);
-    return (uint32_t)capy_siphash13(s->label_key, iss, sizeof iss) & CAPY_FLOW_LABEL_MASK;
+    uint8_t bytes[4];
+    if (capy_ip_is_v4(peer))
+        return 0;
+    capy_store32(bytes, iss.v);
+    return (uint32_t)capy_siphash13(s->label_key, bytes, sizeof bytes) & CAPY_FLOW_LABEL_MASK;
 }
 
 static inline struct capy_frame_to conn_to(const struct capy_stack *s, const struct capy_conn *c)
@@ -34,7 +37,8 @@ static inline struct capy_frame_to conn_to(const struct capy_stack *s, const str
                                   .dst = c->remote,
                                   .src_port = c->local_port,
                                   .dst_port = c->remote_port,
-                                  .flow_label = v4 ? 0 : flow_label(s, &c->tcb)};
+                                  .flow_label =
+                                      v4 ? 0 : capy_flow_label(s, &c->remote, c->tcb.snd.iss)};
 }
 
 struct capy_frame_to capy_conn_to(const struct capy_stack *s, const struct capy_conn *c)
