@@ -156,6 +156,114 @@ static void test_dsack_widens_the_window_once_per_round_trip(void **state)
     end_done(&e);
 }
 
+/* Step 2, first condition: with timestamps an echo from before the retransmission tells, however
+ * late it comes. */
+static void test_an_older_echo_is_for_the_original(void **state)
+{
+    (void)state;
+    for (uint32_t original = 0; original < 2; original++) {
+        struct end e;
+        end_init(&e, 256);
+        establish(&e, WITH_SACK | WITH_TS, 60000);
+        uint32_t len = e.tcb.snd.mss;
+        e.tcb.rtt.srtt_ns = e.tcb.snd.min_rtt_ns = CAPY_MS(3); /* the handshake took no time */
+        put(&e, 5 * len);
+        for (uint32_t i = 0; i < 5; i++)
+            out(&e, A, 1 + i * len, 1, len);
+        uint32_t before = e.last.ts_val;
+        pass(&e, CAPY_MS(3));
+        in(&e, sack_of(1, 1 + len, 1 + 4 * len)); /* RACK knows the fourth segment now */
+        out(&e, A, 1, 1, len);
+        uint64_t again_at = e.env.now;
+        e.in_ecr = original ? before : e.last.ts_val;
+        pass(&e, CAPY_MS(4));
+        in(&e, ack_of(1 + 4 * len));
+        const struct capy_tcp_sent *l = &capy_tcp_marks(&e.tcb, &e.env)->sent;
+        assert_int_equal(l->rack_at, original ? again_at - CAPY_MS(3) : again_at);
+        end_done(&e);
+    }
+}
+
+/* Steps 1 and 4: the window is a quarter of the shortest round trip, not of the usual one, and no
+ * longer than the usual one however often duplicates were told. */
+static void test_the_window_follows_the_shortest_round_trip(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 2, 0);
+    e.tcb.reordering = true;
+    e.tcb.rtt.srtt_ns = CAPY_MS(3);
+    pass(&e, CAPY_MS(3));
+    in(&e, sack_of(AT(0), AT(1), AT(2)));
+    assert_int_equal(capy_tcp_next_at(&e.tcb) - e.env.now, QUARTER);
+    end_done(&e);
+
+    fly(&e, 2, 0);
+    e.tcb.reordering = true;
+    e.tcb.reo_mult = 200;
+    pass(&e, CAPY_MS(1));
+    in(&e, sack_of(AT(0), AT(1), AT(2)));
+    assert_int_equal(capy_tcp_next_at(&e.tcb) - e.env.now, e.tcb.rtt.srtt_ns);
+    end_done(&e);
+}
+
+/* Step 4: sixteen recoveries without a DSACK make the window small again. */
+static void test_sixteen_recoveries_forget_duplicates(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 4, 0);
+    e.tcb.reo_mult = 3;
+    e.tcb.reo_persist = 16;
+    for (uint32_t i = 0; i < 16; i++) {
+        uint32_t una = (uint32_t)e.tcb.snd.una;
+        assert_int_equal(e.tcb.reo_mult, 3);
+        pass(&e, CAPY_MS(1));
+        in(&e, sack_of(una, una + MSS, una + 4 * MSS));
+        assert_true(next_segment(&e));
+        in(&e, ack_of((uint32_t)e.tcb.snd.nxt));
+        e.tcb.cc.cwnd = 10 * MSS;
+        put(&e, 4 * MSS);
+        while (next_segment(&e))
+            ;
+    }
+    assert_int_equal(e.tcb.reo_mult, 0);
+    end_done(&e);
+}
+
+/* §7.2: two round trips; for a lone segment, whose ACK may be delayed, 40 ms more; never beyond the
+ * RTO; none without SACK. §7.3: new data if there is any. */
+static void test_when_and_what_the_tail_probe_is(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 2, 0);
+    assert_int_equal(e.tcb.timer, CAPY_TCP_TIMER_TLP);
+    assert_int_equal(capy_tcp_next_at(&e.tcb) - e.env.now, CAPY_MS(2));
+    put(&e, MSS);
+    e.tcb.cc.cwnd = 2 * MSS;
+    quiet(&e);
+    pass(&e, CAPY_MS(2));
+    out(&e, A, AT(2), 1, MSS);
+    end_done(&e);
+
+    fly(&e, 1, 0);
+    assert_int_equal(capy_tcp_next_at(&e.tcb) - e.env.now, CAPY_MS(42));
+    e.tcb.rtt.srtt_ns = CAPY_MS(250);
+    e.tcb.rtt.rttvar_ns = 0;
+    put(&e, MSS); /* sent while the probe's timer runs: it starts over */
+    out(&e, A, AT(1), 1, MSS);
+    assert_int_equal(capy_tcp_next_at(&e.tcb) - e.env.now, CAPY_MS(250));
+    end_done(&e);
+
+    fly(&e, 0, 0);
+    e.tcb.sack_ok = false;
+    put(&e, MSS);
+    out(&e, A, AT(0), 1, MSS);
+    assert_int_equal(e.tcb.timer, CAPY_TCP_TIMER_RTO);
+    end_done(&e);
+}
+
 /* §7.4.2: new data acknowledged beyond a repeated tail: the probe repaired a loss, which counts. */
 static void test_a_loss_repaired_by_the_probe_reduces_the_window(void **state)
 {
@@ -247,6 +355,10 @@ int main(void)
         cmocka_unit_test(test_a_lost_retransmission_is_found_without_a_timeout),
         cmocka_unit_test(test_an_early_ack_of_a_retransmission_proves_nothing),
         cmocka_unit_test(test_dsack_widens_the_window_once_per_round_trip),
+        cmocka_unit_test(test_an_older_echo_is_for_the_original),
+        cmocka_unit_test(test_the_window_follows_the_shortest_round_trip),
+        cmocka_unit_test(test_sixteen_recoveries_forget_duplicates),
+        cmocka_unit_test(test_when_and_what_the_tail_probe_is),
         cmocka_unit_test(test_a_loss_repaired_by_the_probe_reduces_the_window),
         cmocka_unit_test(test_a_needless_probe_costs_nothing),
         cmocka_unit_test(test_one_burst_in_flight_takes_no_block),
