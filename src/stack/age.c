@@ -68,7 +68,7 @@ void capy_age_place(struct capy_stack *s, uint32_t idx)
     if (age == c->age)
         return;
     capy_age_leave(s, idx);
-    c->age = age;
+    c->age = (uint8_t)age;
     if (age != CAPY_AGE_NONE)
         capy_list_push_tail(&s->aged[age], idx);
     if (age == CAPY_AGE_ORPHAN)

@@ -62,6 +62,7 @@ struct capy_conn {
     uint16_t gen;
     uint16_t listener; /* while half_open */
     uint8_t mode, out_list;
+    uint8_t age;              /* enum capy_age */
     bool announced;           /* which of the two lists holds epoch_link */
     uint8_t reason, verdict;  /* of MIGRATE_KEPT */
     struct capy_mac next_hop; /* auto last hop: where the peer's last good segment came from */
@@ -72,7 +73,6 @@ struct capy_conn {
     bool asked : 1;      /* MIGRATE_ASK is open */
     bool half_open : 1;  /* counts against its listener's backlog */
     bool opened : 1;     /* its home opened it: no listener is meant by home_port */
-    uint8_t age : 2;     /* enum capy_age */
 };
 
 /* The bytes of an idle connection in every other table: wheel entry, pool link, hash buckets. */
