@@ -61,7 +61,9 @@ struct capy_rack {
 
     uint32_t conn_max, buffer_mib, migrate_max, memory_max;
     uint32_t snd_buf, rcv_buf;
-    uint32_t spin_us; /* busy-poll this long before sleeping */
+    uint32_t syn_backlog, syn_rate; /* half-open connections; SYNs a second of one peer, 0: any */
+    uint32_t sit_ms;                /* bytes that sit this long when buffers are short; 0: never */
+    uint32_t spin_us;               /* busy-poll this long before sleeping */
 
     unsigned server_cnt, client_port_cnt, service_cnt;
     struct capy_rack_server server[CAPY_RACK_SERVER_MAX];

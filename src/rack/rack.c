@@ -34,6 +34,9 @@ void capy_rack_default(struct capy_rack *rack)
         .memory_max = 32768, /* twice conn_max: a whole drain and what came before it */
         .snd_buf = 512 * 1024,
         .rcv_buf = 256 * 1024,
+        .syn_backlog = 1024,
+        .syn_rate = 20000,
+        .sit_ms = 10000,
         .spin_us = 50,
     };
 }

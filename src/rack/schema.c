@@ -65,6 +65,11 @@ static const struct rack_field limit_fields[] = {
     {"memory_max", RACK_U32, AT(memory_max), 1, 1 << 24, false, "write a number, 1 to 16777216"},
     {"snd_buf", RACK_U32, AT(snd_buf), 4096, 1 << 30, false, "write bytes, 4096 to 1073741824"},
     {"rcv_buf", RACK_U32, AT(rcv_buf), 4096, 1 << 30, false, "write bytes, 4096 to 1073741824"},
+    {"syn_backlog", RACK_U32, AT(syn_backlog), 1, 1 << 22, false, "write a number, 1 to 4194304"},
+    {"syn_rate", RACK_U32, AT(syn_rate), 0, 1000000000, false,
+     "write a number per second, 0 for no limit"},
+    {"sit_ms", RACK_U32, AT(sit_ms), 0, 86400000, false,
+     "write milliseconds, 0 (never) to 86400000"},
     {"spin_us", RACK_U32, AT(spin_us), 0, 1000000000, false,
      "write microseconds, 0 (always sleep) to 1000000000"},
 };

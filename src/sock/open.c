@@ -63,6 +63,9 @@ static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_
     cfg->block_cnt =
         (uint32_t)capy_min64((uint64_t)rack->buffer_mib * MIB / CAPY_BLOCK_LEN, UINT32_MAX / 2);
     cfg->listener_max = CAPY_LISTENER_MAX;
+    cfg->syn_backlog_max = rack->syn_backlog;
+    cfg->syn_rate = rack->syn_rate;
+    cfg->sit_ns = CAPY_MS(rack->sit_ms);
     cfg->migrate_max = rack->migrate_max;
     cfg->memory_max = rack->memory_max;
     cfg->mig_port_first = rack->mig_port_first;

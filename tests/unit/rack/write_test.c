@@ -69,6 +69,9 @@ static void every_key_round_trips_away_from_its_default(void **state)
     rack.memory_max = 8;
     rack.snd_buf = 5000;
     rack.rcv_buf = 6000;
+    rack.syn_backlog = 7000;
+    rack.syn_rate = 0;
+    rack.sit_ms = 1;
     rack.spin_us = 0;
     rack.service_cnt = 0;
     memset(rack.service, 0, sizeof rack.service);
