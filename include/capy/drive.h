@@ -53,7 +53,7 @@ struct drive_options {
     const char *local, *remote; /* addresses as text; remote: where the tool's packets come from */
     const char *gateway;        /* NULL: none; needed when remote is not on the link */
     uint8_t prefix_len;         /* of the link that local is on */
-    uint16_t mtu;               /* 576..1500 */
+    uint16_t mtu;               /* 576..1500, with IPv6 1280..1500 */
     const char *congestion;     /* "cubic" or "newreno", which is also "reno" */
     bool timestamps, sack, window_scale, ecn; /* offered and taken */
     bool nagle;                               /* what TCP_NODELAY starts as, inverted */
@@ -70,14 +70,13 @@ void drive_options_default(struct drive_options *o);
 
 /* A host, or NULL with errno and, unless err is NULL, one line about it:
  *   EINVAL        an option out of the range above, or not an address
- *   EAFNOSUPPORT  an IPv6 address: not there yet
  *   ENETUNREACH   remote is neither on the link nor behind a gateway
  *   EOPNOTSUPP    an option that the stack cannot set so; the line names it
  *   ENOMEM */
 struct drive *drive_create(const struct drive_options *o, char *err, size_t err_len);
 void drive_destroy(struct drive *d);
 
-/* AF_INET and SOCK_STREAM, with SOCK_NONBLOCK or not. EAFNOSUPPORT, EPROTONOSUPPORT, EMFILE. */
+/* AF_INET, or AF_INET6 when local is such, and SOCK_STREAM, with SOCK_NONBLOCK or not. EAFNOSUPPORT, EPROTONOSUPPORT, EMFILE. */
 int drive_socket(struct drive *d, int domain, int type, int protocol);
 /* Port 0: one is chosen. EADDRINUSE also without SO_REUSEADDR while a connection of that port is
  * left, TIME_WAIT included. */

@@ -90,8 +90,6 @@ static struct refusal read_addresses(const struct drive_options *o, struct capy_
     if (r.error)
         return r;
     bool v4 = capy_ip_is_v4(&cfg->ip);
-    if (!v4)
-        return (struct refusal){EAFNOSUPPORT, "IPv6 addresses are not supported yet"};
     if (capy_ip_is_v4(&remote) != v4 || (o->gateway && capy_ip_is_v4(&cfg->gateway) != v4))
         return (struct refusal){EINVAL, "addresses are of different IP versions"};
     if (o->prefix_len < 1 || o->prefix_len > (v4 ? 32 : 128))

@@ -56,7 +56,7 @@ static bool answer_neighbour(struct drive *d, const struct capy_packet *p)
             answer_arp(d, &p->arp);
         return true;
     }
-    if (p->kind != CAPY_PACKET_ICMP || capy_ip_is_v4(&p->src) || !is_nd(p->icmp.type))
+    if (p->kind != CAPY_PACKET_ICMP6 || !is_nd(p->icmp.type))
         return false;
     if (capy_nd_parse(p, &nd) && nd.type == CAPY_ND_SOLICIT)
         answer_nd(d, p, &nd);

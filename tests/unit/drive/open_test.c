@@ -69,6 +69,13 @@ SCRIPT(active_open_offers_everything)
     in(t, "S. 0 ack 1 <mss 1000,ws 2,sackok,ts 0:0>");
     out(t, ". 1 ack 1 <ts 0:0>");
     assert_int_equal(state_of(t, fd), TCP_ESTABLISHED);
+    struct sockaddr_storage theirs, wanted;
+    socklen_t len = sizeof theirs, wanted_len;
+    memset(&theirs, 0, sizeof theirs);
+    name_of(t, false, PEER_PORT, &wanted, &wanted_len);
+    assert_int_equal(drive_getpeername(tool_step(t), fd, (struct sockaddr *)&theirs, &len), 0);
+    assert_int_equal(len, wanted_len);
+    assert_memory_equal(&theirs, &wanted, len);
     put(t, fd, 1000);
     out(t, ". 1:989 ack 1");
     out(t, ". 989:1001 ack 1");

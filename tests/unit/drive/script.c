@@ -523,5 +523,10 @@ void near_wrap(struct tool *t, uint16_t local_port)
 
 void script_run(tool_scenario *scenario, const struct drive_options *o)
 {
+    struct drive_options v6 = *o;
+    v6.local = "2001:db8::1";
+    v6.remote = "2001:db8::2";
+    v6.prefix_len = 64;
     tool_twice(scenario, o);
+    tool_twice(scenario, &v6);
 }

@@ -497,7 +497,13 @@ static void what_the_stack_cannot_do_is_refused_by_name(void **state)
     refused(&o, EOPNOTSUPP, "congestion");
     o = tool_options();
     o.local = "2001:db8::1";
-    refused(&o, EAFNOSUPPORT, "IPv6");
+    refused(&o, EINVAL, "versions");
+    o.remote = "2001:db8:1::2";
+    o.prefix_len = 64;
+    refused(&o, ENETUNREACH, "gateway");
+    o.gateway = "2001:db8::ff";
+    o.mtu = 1279;
+    refused(&o, EINVAL, "mtu");
     o = tool_options();
     o.remote = "198.51.100.1";
     refused(&o, ENETUNREACH, "gateway");

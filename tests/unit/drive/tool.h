@@ -210,7 +210,10 @@ static inline void tool_run(struct tool *t, tool_scenario *scenario, const struc
                             bool migrating)
 {
     char err[128] = "";
-    *t = (struct tool){.migrating = migrating, .peer_port = PEER_PORT, .options = *o};
+    *t = (struct tool){.migrating = migrating,
+                       .peer_port = PEER_PORT,
+                       .options = *o,
+                       .v6 = strchr(o->local, ':') != NULL};
     t->log = calloc(1, TOOL_LOG_MAX);
     t->d = drive_create(o, err, sizeof err);
     assert_string_equal(err, "");
