@@ -41,6 +41,9 @@ WRONG = [
     ["load", "10.99.0.11", "--nonesuch"],
     ["load", "10.99.0.999"],
     ["load", "10.99.0.11:99999"],
+    ["load", "[fd99::11]:99999"],
+    ["load", "[fd99::11"],
+    ["load", "fd99::11::80"],
     ["load", "10.99.0.11", "--connections", "0"],
     ["get"],
     ["get", "10.99.0.11/"],
@@ -81,6 +84,7 @@ BREAKS = [
     ("10.99.0.254", "10.99.0.11"),  # the switch where a server is
     ("10.99.0.254", "not an address"),
     ("10.99.0.12", "10.99.0.11"),   # two servers at one address
+    ("10.99.0.12\";", "10.99.0.12\"; ip6 = \"fd99::12\";"),  # where the switch has none
     ("\"s2\"; ip", "\"s1\"; ip"),   # two servers of one name
     ("port = \"s2\"", "port = \"s1\""),  # two servers behind one cable
     ("port = 80", "port = 0"),
@@ -104,6 +108,7 @@ WRONG_CTL = [
     ["migrate"],
     ["migrate", "10.99.0.101:1"],
     ["migrate", "10.99.0.101:1", "s9"],
+    ["migrate", "[fd99::101]:1"],
     ["migrate", "-n"],
     ["migrate", "-n", "x"],
     ["migrate", "-n", "1", "--to", "s9"],

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 
-from rack import CAPY, OUT, check, main
+from rack import CAPY, HAS_IPV6, OUT, check, main
 
 KEYS = {"migrations", "migrations_refused", "requests", "errors", "resets", "client_retransmits",
         "requests_per_second", "migration_host_us", "migration_pause_us", "latency_us",
@@ -31,6 +31,8 @@ def demo(*more):
 def test():
     demo()
     demo("--encrypt")
+    if HAS_IPV6:
+        demo("--ipv6")
 
 
 if __name__ == "__main__":

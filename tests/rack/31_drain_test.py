@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from rack import CAPY, OUT, SERVER, Rack, check, main, until
+from rack import CAPY, IPV4, OUT, VERSIONS, Rack, check, each, main, until
 
 
 def requests_now(process):
@@ -23,10 +23,10 @@ def takes_connections(rack, server):
     return rack.ask(server, "status")["migrations_in"] >= 10
 
 
-def test():
+def drain(version):
     path = os.path.join(OUT, "load.json")
-    with Rack() as rack:
-        load = rack.client(CAPY, "load", SERVER["s1"], SERVER["s2"], "--connections", "40",
+    with Rack(version=version) as rack:
+        load = rack.client(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "40",
                            "--seconds", "0", "--live-ms", "100", "--json", path,
                            stdout=subprocess.PIPE)
         until(lambda: requests_now(load) > 1000, 10, "the load runs")
@@ -34,7 +34,12 @@ def test():
         rack.ask("s1", "drain")
         until(lambda: rack.ask("s1", "status")["tcp_connections"] == 0, 10, "s1 is empty")
         rack.steer("stop", "s1")
-        time.sleep(1)  # clients go on while it is away: those of its own address, too
+        # Clients go on while it is away: those of its own address, too, which they look for anew.
+        rack.run("ip", "neigh", "flush", "dev", "eth0")
+        name = "arp_proxied" if version == IPV4 else "nd_proxied"
+        until(lambda: rack.ask("switch", "counters")["counters"][name] > 0, 5,
+              "the switch answers for a server that is away")
+        time.sleep(1)
         rack.steer("start", "s1")
         until(lambda: rack.ask("s1", "status")["switch_alive"], 5, "s1 is back")
         until(lambda: takes_connections(rack, "s1"), 10, "s1 is used again")
@@ -47,6 +52,10 @@ def test():
         check(status == 0 and result["errors"] == 0, f"clients noticed: {result}")
         check(result["servers"].get("s1", 0) > 0 and result["servers"].get("s3", 0) > 0,
               f"not all servers answered: {result['servers']}")
+
+
+def test():
+    each(VERSIONS, drain)
 
 
 if __name__ == "__main__":

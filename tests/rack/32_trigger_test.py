@@ -6,7 +6,7 @@ import json
 import os
 import time
 
-from rack import CAPY, OUT, SERVER, Rack, check, main
+from rack import CAPY, OUT, Rack, check, main
 
 CONNECTIONS = 32
 THRESHOLD = 12  # requests in hand: all 32 on one server are over it, a third of them is under
@@ -23,10 +23,10 @@ def moves(rack):
 def test():
     result = os.path.join(OUT, "load.json")
     with Rack(args=("--threshold", str(THRESHOLD))) as rack:
-        rack.run(CAPY, "load", "--connections", "4", "--requests", "200", SERVER["s2"])
+        rack.run(CAPY, "load", "--connections", "4", "--requests", "200", rack.ip["s2"])
         check(moves(rack) == 0, "connections moved under the threshold")
         rack.run(CAPY, "load", "--connections", str(CONNECTIONS), "--seconds", str(LOAD_S),
-                 "--us", "50", "--json", result, SERVER["s1"])
+                 "--us", "50", "--json", result, rack.ip["s1"])
         in_all = moves(rack)
         time.sleep(0.5)
         check(moves(rack) == in_all, "connections move without load")

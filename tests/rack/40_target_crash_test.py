@@ -7,17 +7,17 @@ import subprocess
 
 from crash import (Stream, Transfer, await_held, connections, hold_at, must_be_at_rest,
                    release, served)
-from rack import OUT, SERVER, Rack, check, main, until
+from rack import IPV4, IPV6, IPV6_ONLY, OUT, Rack, check, each, main, until
 
 # One request, a line on stdout, a pause until a line on stdin, another request on the connection.
 ASK_TWICE = """
 import http.client, sys
-c = http.client.HTTPConnection("%s", timeout=20)
+c = http.client.HTTPConnection(sys.argv[1], timeout=20)
 for _ in range(2):
     c.request("GET", "/synthetic?bytes=5&seed=1")
     print(c.getresponse().read().hex(), flush=True)
     sys.stdin.readline()
-""" % SERVER["s1"]
+"""
 
 
 def crash_at(rack, message, survives):
@@ -40,7 +40,7 @@ def crash_at(rack, message, survives):
 def crash_unserved(rack):
     """The commit is done, but the idle connection's new owner dies before it has said a word."""
     print("target killed after the commit, before its first segment", flush=True)
-    client = rack.client("python3", "-c", ASK_TWICE, stdin=subprocess.PIPE,
+    client = rack.client("python3", "-c", ASK_TWICE, rack.host(), stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
     first = client.stdout.readline()
     name = connections(rack, "s1")[0]["client"]
@@ -58,13 +58,21 @@ def crash_unserved(rack):
     check(client.wait(5) == 0, "the client failed")
 
 
-def test():
+def every_step(version):
     for message, survives in (("PREPARE_MIG", True), ("PREPARE_MIG_ACK", True),
                               ("CONN_STATE", True), ("CONN_STATE_ACK", False)):
-        with Rack(args=("--root", OUT)) as rack:
+        with Rack(args=("--root", OUT), version=version) as rack:
             crash_at(rack, message, survives)
-    with Rack() as rack:
+
+
+def unserved(version):
+    with Rack(version=version) as rack:
         crash_unserved(rack)
+
+
+def test():
+    each((IPV4,), every_step)
+    each((IPV4, IPV6, IPV6_ONLY), unserved)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ learns who owns what from its servers, and the transfer ends as if nothing had b
 import time
 
 from crash import Transfer, must_be_at_rest
-from rack import OUT, Mover, Rack, check, main, moved
+from rack import IPV4, IPV6_ONLY, OUT, Mover, Rack, check, each, main, moved
 
 
-def test():
-    with Rack(args=("--root", OUT)) as rack:
+def crash_twice(version):
+    with Rack(args=("--root", OUT), version=version) as rack:
         transfer = Transfer(rack, mib=128)
         with Mover(rack):
             for _ in range(2):
@@ -22,6 +22,10 @@ def test():
                 check(moved(rack) > before, "connections move again under the new switch")
         transfer.must_succeed()
         must_be_at_rest(rack)
+
+
+def test():
+    each((IPV4, IPV6_ONLY), crash_twice)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from frames import broken, captured, forged, is_tcpmig, made_up, seeded, sent_by
-from rack import CAPY, CLIENT, OUT, SERVER, SWITCH, Mover, Rack, check, main, moved, until
+from rack import CAPY, IPV4, IPV6, IPV6_ONLY, OUT, Mover, Rack, check, each, main, moved, until
 
 SEND = """
 import socket, struct, sys, time
@@ -46,19 +46,21 @@ def owners(rack):
 def inject_all(rack):
     rng = seeded(1)
     stolen = [f for f in captured(os.path.join(OUT, "s3.pcapng")) if is_tcpmig(f)]
-    own = [f for f in stolen if sent_by(f, SERVER["s3"])]
+    primary = rack.ask("s3", "status")["ip"]
+    own = [f for f in stolen if sent_by(f, primary)]
     check(len(own) > 50, "too few messages were captured")
     sample = rng.sample(own, 50)
-    everybody = [*SERVER.values()][:3] + [SWITCH]
-    inject(rack, "c1", made_up(rng, CLIENT, everybody, 2000))
-    inject(rack, "c1", forged(rng, CLIENT, SWITCH))
+    client, s1, s3, switch = (rack.ip[name] for name in ("c1", "s1", "s3", "switch"))
+    everybody = [rack.ip[name] for name in (*rack.servers, "switch")]
+    inject(rack, "c1", made_up(rng, client, everybody, 2000))
+    inject(rack, "c1", forged(rng, client, switch))
     inject(rack, "c1", sample)                          # true tags, from the wrong side
     inject(rack, "s1", sample)                          # true tags, from the wrong server
     inject(rack, "s3", rng.sample(own, 50))             # true tags, from their sender, again
     inject(rack, "s3", broken(rng, stolen, 2000))
-    inject(rack, "s3", forged(rng, SERVER["s3"], SWITCH))
-    inject(rack, "s3", forged(rng, SERVER["s3"], SERVER["s1"]))
-    inject(rack, "s3", made_up(rng, SERVER["s3"], everybody, 1000))
+    inject(rack, "s3", forged(rng, s3, switch))
+    inject(rack, "s3", forged(rng, s3, s1))
+    inject(rack, "s3", made_up(rng, s3, everybody, 1000))
 
 
 def must_be_counted(before, after):
@@ -68,11 +70,11 @@ def must_be_counted(before, after):
         check(name in grown, f"{name} did not grow: {after}")
 
 
-def test():
+def garbage(version):
     path = os.path.join(OUT, "load.json")
     args = ("--httpd-args", f"--capture {OUT}/{{}}.pcapng")
-    with Rack(args=args) as rack:
-        load = rack.client(CAPY, "load", SERVER["s1"], SERVER["s2"], "--connections", "16",
+    with Rack(args=args, version=version) as rack:
+        load = rack.client(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "16",
                            "--rate", "500", "--seconds", "0", "--live-ms", "1000", "--json", path,
                            stdout=subprocess.DEVNULL)
         with Mover(rack):
@@ -94,6 +96,10 @@ def test():
         with open(path) as f:
             result = json.load(f)
         check(status == 0 and result["errors"] == 0, f"clients noticed: {result}")
+
+
+def test():
+    each((IPV4, IPV6, IPV6_ONLY), garbage)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ so holds the protocol there, while a program is killed."""
 import os
 import subprocess
 
-from rack import OUT, SERVER, Failure, check, until
+from rack import OUT, Failure, check, until
 from transfers import make_file
 
 MIB = 1 << 20
@@ -24,9 +24,9 @@ class Transfer:
             pass  # curl leaves it alone when nothing arrives: what an earlier one got must be gone
         self.process = rack.client(
             "sh", "-c", f"curl -m 120 -sS --keepalive-time 1 --limit-rate {SLOW} "
-            f"http://{SERVER['s1']}/slow -o {OUT}/got && sha256sum <{OUT}/got",
+            f"{rack.url('/slow')} -o {OUT}/got && sha256sum <{OUT}/got",
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        until(lambda: connections(rack, "s1"), 5, "the transfer began")
+        until(lambda: answering(rack, "s1"), 5, "the transfer began")
         self.client = connections(rack, "s1")[0]["client"]
 
     def move(self, origin="s1", target="s2"):
@@ -65,9 +65,9 @@ class Stream(Transfer):
         self.rack = rack
         self.process = rack.client(
             "curl", "-m", "120", "-sSN", "--keepalive-time", "1",
-            f"http://{SERVER['s1']}/events?interval_ms=20&count={self.COUNT}",
+            rack.url(f"/events?interval_ms=20&count={self.COUNT}"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        until(lambda: connections(rack, "s1"), 5, "the stream began")
+        until(lambda: answering(rack, "s1"), 5, "the stream began")
         self.client = connections(rack, "s1")[0]["client"]
 
     def ids(self, out):
@@ -87,6 +87,11 @@ class Stream(Transfer):
 
 def connections(rack, server):
     return rack.ask(server, "connections")["connections"]
+
+
+def answering(rack, server):
+    """The connections that the application has accepted and sent something on."""
+    return [c for c in connections(rack, server) if c["bytes_out"] > 0]
 
 
 def served(rack, client):

@@ -1,6 +1,7 @@
 """Frames that nobody should have to fear: made up, broken, stolen and sent again."""
 
 import random
+import socket
 import struct
 
 MAC_BROADCAST = b"\xff" * 6
@@ -9,11 +10,21 @@ TCPMIG_TYPES = range(0, 13)  # one below and two above those that exist
 
 
 def mac(ip):
-    return b"\x02\xca" + ip_bytes(ip)
+    """Of the machine that has 10.99.0.N, or fd99::N."""
+    return b"\x02\xca\x0a\x63\x00" + bytes([int(ip.replace(":", ".").split(".")[-1])])
+
+
+def is_ipv6(ip):
+    return ":" in ip
 
 
 def ip_bytes(ip):
-    return bytes(int(part) for part in ip.split("."))
+    return socket.inet_pton(socket.AF_INET6 if is_ipv6(ip) else socket.AF_INET, ip)
+
+
+def key_bytes(ip):
+    """As in a flow key: 16 bytes."""
+    return ip_bytes(ip) if is_ipv6(ip) else b"\0" * 10 + b"\xff\xff" + ip_bytes(ip)
 
 
 def checksum(data):
@@ -29,6 +40,30 @@ def ether(src, dst, kind, payload):
     return dst + src + struct.pack(">H", kind) + payload
 
 
+def ip(src, dst, protocol, payload):
+    """Its ethertype, and the packet."""
+    if is_ipv6(src):
+        return 0x86dd, ipv6(src, dst, protocol, payload)
+    return 0x0800, ipv4(src, dst, protocol, payload)
+
+
+def ipv6(src, dst, next_header, payload):
+    return (struct.pack(">IHBB", 6 << 28, len(payload), next_header, 64) + ip_bytes(src) +
+            ip_bytes(dst) + payload)
+
+
+def extensions(rng, protocol, payload):
+    """Extension headers, more or less right, before a payload of this protocol. The first one's
+    number, and the bytes."""
+    for _ in range(rng.randrange(1, 12)):
+        kind = rng.choice((0, 43, 44, 60, 60, 60))
+        units = 0 if kind == 44 else rng.choice((0, 0, 0, 1, 7, 255))
+        body = rng.randbytes(6 + 8 * min(units, 7)) if rng.randrange(2) else b"\1\4" + b"\0" * 4
+        payload = bytes([protocol, units]) + body + payload
+        protocol = kind
+    return protocol, payload
+
+
 def ipv4(src, dst, protocol, payload):
     head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol, 0,
                        ip_bytes(src), ip_bytes(dst))
@@ -39,13 +74,12 @@ def udp(src_port, dst_port, payload):
     return struct.pack(">HHHH", src_port, dst_port, 8 + len(payload), 0) + payload
 
 
-def tcpmig(rng, kind, payload=b""):
+def tcpmig(rng, kind, payload=b"", client="10.99.0.101", home="10.99.0.11"):
     """A message of this type, well formed but for its tag, which needs the rack's key."""
     head = struct.pack(">BBBBHHQIIIHH16s16sHHIQ", 1, kind, 0, 0, rng.randrange(4),
                        rng.choice((0, 1, 2, 0xffff)), rng.getrandbits(64), rng.randrange(1, 9),
                        len(payload), 0, len(payload), rng.randrange(61440, 65536),
-                       b"\0" * 10 + b"\xff\xff" + ip_bytes("10.99.0.101"),
-                       b"\0" * 10 + b"\xff\xff" + ip_bytes("10.99.0.11"),
+                       key_bytes(client), key_bytes(home),
                        rng.randrange(1024, 65536), 80, 0, rng.getrandbits(64))
     return head + struct.pack(">QBBHI", rng.getrandbits(64), 0, 0, 0, 0) + payload
 
@@ -54,9 +88,24 @@ def forged(rng, src, dst):
     """TCPMig under a made-up tag, of every type."""
     for kind in TCPMIG_TYPES:
         for length in (0, 16, 32, 1352):
-            message = tcpmig(rng, kind, rng.randbytes(length))
-            yield ether(mac(src), mac(dst), 0x0800,
-                        ipv4(src, dst, 17, udp(TCPMIG_PORT, TCPMIG_PORT, message)))
+            home = "fd99::11" if is_ipv6(src) else "10.99.0.11"
+            client = "fd99::101" if is_ipv6(src) else "10.99.0.101"
+            message = tcpmig(rng, kind, rng.randbytes(length), client, home)
+            yield ether(mac(src), mac(dst),
+                        *ip(src, dst, 17, udp(TCPMIG_PORT, TCPMIG_PORT, message)))
+
+
+def neighbour_noise(rng, src, dst):
+    """Neighbour discovery that says nothing true: the right hop limit and checksum, wrong insides."""
+    body = (bytes([rng.randrange(133, 138), 0, 0, 0]) + rng.randbytes(4) +
+            rng.choice((ip_bytes(dst), rng.randbytes(16))) +
+            rng.choice((b"", b"\1\1" + rng.randbytes(6), b"\2\0" + rng.randbytes(6),
+                        rng.randbytes(8 * rng.randrange(1, 9)))))
+    pseudo = ip_bytes(src) + ip_bytes(dst) + struct.pack(">II", len(body), 58)
+    body = body[:2] + struct.pack(">H", checksum(pseudo + body)) + body[4:]
+    packet = bytearray(ipv6(src, dst, 58, body))
+    packet[7] = 255
+    return bytes(packet)
 
 
 def made_up(rng, src, dsts, count):
@@ -65,18 +114,22 @@ def made_up(rng, src, dsts, count):
         dst = rng.choice(dsts)
         to = rng.choice((mac(dst), MAC_BROADCAST, rng.randbytes(6)))
         body = rng.randbytes(rng.randrange(0, 1500))
-        shape = rng.randrange(5)
+        shape = rng.randrange(7 if is_ipv6(src) else 5)
         if shape == 0:
             yield rng.randbytes(rng.randrange(1, 1514))
         elif shape == 1:
             yield ether(mac(src), to, rng.choice((0x0800, 0x0806, 0x86dd, 0x8100)), body)
         elif shape == 2:
-            yield ether(mac(src), to, 0x0800, ipv4(src, dst, rng.choice((1, 6, 17)), body[:1480]))
+            yield ether(mac(src), to, *ip(src, dst, rng.choice((1, 6, 17, 58)), body[:1460]))
         elif shape == 3:
-            yield ether(mac(src), to, 0x0800,
-                        ipv4(src, dst, 17, udp(TCPMIG_PORT, TCPMIG_PORT, body[:1400])))
-        else:  # somebody else's address
-            yield ether(mac(dst), to, 0x0800, ipv4(dst, src, 6, body[:1480]))
+            yield ether(mac(src), to, *ip(src, dst, 17, udp(TCPMIG_PORT, TCPMIG_PORT, body[:1400])))
+        elif shape == 4:  # somebody else's address
+            yield ether(mac(dst), to, *ip(dst, src, 6, body[:1460]))
+        elif shape == 5:
+            first, rest = extensions(rng, rng.choice((6, 17, 58)), body[:600])
+            yield ether(mac(src), to, 0x86dd, ipv6(src, dst, first, rest[:1460]))
+        else:
+            yield ether(mac(src), to, 0x86dd, neighbour_noise(rng, src, dst))
 
 
 def broken(rng, frames, count):
@@ -110,12 +163,18 @@ def captured(path):
 
 
 def is_tcpmig(frame):
+    port = struct.pack(">H", TCPMIG_PORT)
+    if frame[12:14] == b"\x86\xdd":
+        return len(frame) >= 62 + 96 and frame[20] == 17 and frame[56:58] == port
     return (len(frame) >= 42 + 96 and frame[12:14] == b"\x08\x00" and frame[23] == 17 and
-            frame[36:38] == struct.pack(">H", TCPMIG_PORT))
+            frame[36:38] == port)
 
 
-def sent_by(frame, ip):
-    return frame[26:30] == ip_bytes(ip)
+def sent_by(frame, address):
+    """A TCPMig message's source address."""
+    at = 22 if is_ipv6(address) else 26
+    own = ip_bytes(address)
+    return frame[at:at + len(own)] == own
 
 
 def seeded(seed):

@@ -20,9 +20,14 @@ CAPY = os.environ.get("CAPY", os.path.join(ROOT, "build", "apps", "capy"))
 NAME = os.path.basename(sys.argv[0]).removesuffix("_test.py")
 OUT = os.path.join(ROOT, "out", "test", NAME)
 SKIPPED = 77
-CLIENT = "10.99.0.101"
-SERVER = {f"s{i}": f"10.99.0.{10 + i}" for i in range(1, 10)}
-SWITCH = "10.99.0.254"
+# What the clients' connections are, and the rack: IPv4 or IPv6 in one that has both, or IPv6 alone.
+IPV4, IPV6, IPV6_ONLY = "IPv4", "IPv6", "IPv6 alone"
+HAS_IPV6 = os.path.exists("/proc/sys/net/ipv6")
+VERSIONS = (IPV4, IPV6, IPV6_ONLY) if HAS_IPV6 else (IPV4,)
+
+
+def address(version, host):
+    return f"10.99.0.{host}" if version == IPV4 else f"fd99::{host}"
 
 
 class Failure(Exception):
@@ -59,6 +64,14 @@ def need(*tools):
 def die_with_us():
     """In a child: whatever way the test ends, the child ends too (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def each(versions, of):
+    """Runs a part of a test once for each of these versions that this machine has."""
+    for version in versions:
+        if version in VERSIONS:
+            print(version, flush=True)
+            of(version)
 
 
 def until(true, seconds, text):
@@ -99,9 +112,15 @@ class Control:
 
 
 class Rack:
-    """A rack that runs while the with block does."""
+    """A rack that runs while the with block does. version: of the clients' connections."""
 
-    def __init__(self, servers=3, clients=1, args=()):
+    def __init__(self, servers=3, clients=1, args=(), version=IPV4):
+        self.version = version
+        self.ip = {f"s{i + 1}": address(version, 11 + i) for i in range(servers)}
+        self.ip |= {f"c{i + 1}": address(version, 101 + i) for i in range(clients)}
+        self.ip["switch"] = address(version, 254)
+        if version == IPV6_ONLY:
+            args = (*args, "--ipv6-only")
         self.servers = [f"s{i + 1}" for i in range(servers)]
         self.dir = os.path.join(OUT, "rack")
         self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
@@ -136,6 +155,13 @@ class Rack:
     def said(self):
         with open(self.log.name, "rb") as f:
             return f.read()
+
+    def host(self, name="s1"):
+        """As in a URL."""
+        return self.ip[name] if self.version == IPV4 else f"[{self.ip[name]}]"
+
+    def url(self, path, server="s1"):
+        return f"http://{self.host(server)}{path}"
 
     def path(self, name):
         return os.path.join(self.dir, name)

@@ -5,7 +5,7 @@ import os
 import struct
 import subprocess
 
-from rack import OUT, SERVER, Failure, Mover, check, moved
+from rack import OUT, Failure, Mover, check, moved
 
 MIB = 1 << 20
 
@@ -42,7 +42,7 @@ def download(rack, mib, moves, timeout=120):
     """curl fetches <root>/big; rack must serve OUT as its root."""
     wanted = make_file(os.path.join(OUT, "big"), mib)
     try:
-        process = rack.client("sh", "-c", f"curl -m 120 -sS http://{SERVER['s1']}/big | sha256sum",
+        process = rack.client("sh", "-c", f"curl -m 120 -sS {rack.url('/big')} | sha256sum",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         got = while_moving(rack, process, moves, timeout).decode().split()[0]
         check(got == wanted, f"SHA-256 of {mib} MiB is {got}, not {wanted}")
@@ -56,7 +56,7 @@ def upload(rack, mib, moves, timeout=120):
     wanted = make_file(path, mib)
     try:
         process = rack.client("curl", "-m", "120", "-sS", "-T", path, "-H", "Expect:",
-                              f"http://{SERVER['s1']}/upload",
+                              rack.url("/upload"),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         got = while_moving(rack, process, moves, timeout).decode()
         check(wanted in got and str(mib * MIB) in got, f"{mib} MiB arrived as {got}")
@@ -66,7 +66,7 @@ def upload(rack, mib, moves, timeout=120):
 
 def events(rack, count, interval_ms, moves, timeout=120):
     """Server-sent events: each once, in order."""
-    url = f"http://{SERVER['s1']}/events?interval_ms={interval_ms}&count={count}"
+    url = rack.url(f"/events?interval_ms={interval_ms}&count={count}")
     process = rack.client("curl", "-m", "120", "-sSN", url, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lines = while_moving(rack, process, moves, timeout).decode().splitlines()
     ids = [int(line.split()[1]) for line in lines if line.startswith("id:")]
