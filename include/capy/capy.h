@@ -57,8 +57,8 @@ enum capy_op {
                         RESET (right after it was open), TIMEOUT (nobody answered) */
     CAPY_OP_POP,     /* .data, .len lent; len 0 = the peer will send no more (end of stream) */
     CAPY_OP_PUSH,    /* room again after a short capy_push */
-    CAPY_OP_CLOSED,  /* the connection ended (.status: RESET, TIMEOUT, or OK); the queue is gone */
-    CAPY_OP_MIGRATE, /* asked queues only: answer with capy_release or capy_veto */
+    CAPY_OP_CLOSED, /* the connection ended (.status: RESET, TIMEOUT, UNREACHABLE, or OK); the queue is gone */
+    CAPY_OP_MIGRATE,      /* asked queues only: answer with capy_release or capy_veto */
     CAPY_OP_MIGRATE_KEPT, /* asked queues only: released, but the move fell through: carry on here,
                              with the state you had; outstanding pops are still outstanding */
     CAPY_OP_MIGRATED_OUT, /* it lives on another server; the queue is gone */

@@ -22,6 +22,8 @@ const char *capy_strerror(int err)
         return "connection reset by the peer";
     case CAPY_E_TIMEOUT:
         return "the peer stopped answering";
+    case CAPY_E_UNREACHABLE:
+        return "the network finds no way to the peer";
     case CAPY_E_FORMAT:
         return "malformed bytes";
     case CAPY_E_REFUSED:

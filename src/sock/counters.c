@@ -57,6 +57,8 @@ static const struct row tcp_rows[] = {
     TCP(no_block_drops),
     TCP(zero_window_probes),
     TCP(keepalive_probes),
+    TCP(icmp_ignored),
+    TCP(path_suspected),
 };
 
 static const struct row migration_rows[] = {

@@ -43,6 +43,11 @@ static uint32_t on_accepted(struct capy *os, const struct capy_stack_event *ev)
     return idx;
 }
 
+static int timed_out(uint32_t bits)
+{
+    return bits & CAPY_EV_UNREACHABLE ? CAPY_E_UNREACHABLE : CAPY_E_TIMEOUT;
+}
+
 /* It ended before the application was told that it is open: CONNECT tells both. A RST in answer to
  * our SYN is a refusal (RFC 9293 §3.10.7.3). */
 static void on_connect_failed(struct capy *os, uint32_t idx, uint32_t bits)
@@ -50,7 +55,7 @@ static void on_connect_failed(struct capy *os, uint32_t idx, uint32_t bits)
     bool was_open = (bits & CAPY_EV_CONNECTED) || (os->queues[idx].ready & CAPY_READY_CONNECT);
     int status = was_open ? CAPY_E_RESET : CAPY_E_REFUSED;
     if (bits & CAPY_EV_TIMED_OUT)
-        status = CAPY_E_TIMEOUT;
+        status = timed_out(bits);
     capy_queue_end(os, idx, CAPY_READY_CONNECT, status);
 }
 
@@ -62,7 +67,7 @@ static void on_dead(struct capy *os, uint32_t idx, uint32_t bits)
     } else if (bits & CAPY_EV_RESET) {
         capy_queue_end(os, idx, CAPY_READY_CLOSED, CAPY_E_RESET);
     } else if (bits & CAPY_EV_TIMED_OUT) {
-        capy_queue_end(os, idx, CAPY_READY_CLOSED, CAPY_E_TIMEOUT);
+        capy_queue_end(os, idx, CAPY_READY_CLOSED, timed_out(bits));
     } else {
         capy_queue_end(os, idx, CAPY_READY_CLOSED, CAPY_OK);
     }

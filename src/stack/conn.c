@@ -124,6 +124,7 @@ void capy_conn_settle(struct capy_stack *s, uint32_t idx)
 static void opened(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
+    capy_path_apply(s, c);
     if (!c->half_open) { /* we opened it */
         capy_post(s, idx, CAPY_EV_CONNECTED);
         return;
@@ -154,7 +155,8 @@ void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
         return;
     }
     if (tcp_events & CAPY_TCP_TIMED_OUT) {
-        capy_conn_end(s, idx, CAPY_EV_TIMED_OUT);
+        bool told = s->conns[idx].tcb.unreachable;
+        capy_conn_end(s, idx, CAPY_EV_TIMED_OUT | (told ? CAPY_EV_UNREACHABLE : 0));
         return;
     }
     if (tcp_events & CAPY_TCP_PATH_SUSPECT)
@@ -198,7 +200,7 @@ void capy_conn_end(struct capy_stack *s, uint32_t idx, uint32_t bits)
     capy_conn_strip(s, idx);
     if (c->slot != CAPY_NONE) /* the slot tells the switch, once it knows the last epoch */
         capy_origin_conn_ended(s, c->slot);
-    else if (c->epoch > 0 && bits != CAPY_EV_TIMED_OUT) /* the entry aged as we did */
+    else if (c->epoch > 0 && !(bits & CAPY_EV_TIMED_OUT)) /* the entry aged as we did */
         capy_closed_owe(s, &key, c->epoch, c->local_port);
     if (bits)
         capy_post(s, idx, bits);

@@ -10,6 +10,7 @@
  * - net.c: our addresses, one of each version of IP, and what is on our link
  * - hop.c: the next hop of what we send; neigh.c: the cache behind it; arp.c, nd.c: its questions
  *   and answers; icmp6.c: ICMPv6
+ * - path.c: ICMP errors about TCP, and path MTUs per destination
  * - event.c: what the application is told; calls.c: what it asks for
  * - rack.c: TCPMig in and out, heartbeats; announce.c: flows told to the switch
  * - migrate_out.c, migrate_in.c: the two sides of a move; away.c: frames of flows not run here
@@ -109,6 +110,15 @@ struct capy_tor {
     bool announce_owed;     /* one flow is to be announced now */
 };
 
+/* What routers said of the way to a destination (path.c). A hash names the place; whoever comes
+ * later takes it. */
+#define CAPY_PATH_MAX 256u
+struct capy_path {
+    struct capy_ip dst;
+    uint32_t mtu;
+    uint64_t until;
+};
+
 struct capy_stack {
     struct capy_stack_cfg cfg;
     uint64_t now;             /* latest now of any call */
@@ -139,6 +149,7 @@ struct capy_stack {
     struct capy_listener opened; /* for connections that other servers opened */
     bool takes_opened;
     struct capy_neighbours neigh;
+    struct capy_path paths[CAPY_PATH_MAX];
     struct capy_control control;
 
     struct capy_origin_slot *origins;
@@ -356,6 +367,12 @@ void capy_rate_init(struct capy_stack *s, struct capy_arena *a);
 bool capy_rate_take(struct capy_stack *s, enum capy_rate kind, const struct capy_ip *peer);
 /* The same buckets for a stack of the same configuration. */
 void capy_rate_carry(const struct capy_stack *from, struct capy_stack *to);
+
+/* ---- path.c ---- */
+/* An ICMP packet to our address that is none of the host's own business: an error, perhaps. */
+void capy_icmp_error_input(struct capy_stack *s, const struct capy_packet *p);
+/* A connection has opened: what is known of the way to its peer. */
+void capy_path_apply(struct capy_stack *s, struct capy_conn *c);
 
 /* ---- event.c ---- */
 void capy_post(struct capy_stack *s, uint32_t idx, uint32_t bits);

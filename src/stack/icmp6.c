@@ -28,6 +28,8 @@ void capy_icmp6_input(struct capy_stack *s, const struct capy_packet *p, const u
         capy_nd_input(s, p);
     else if (p->icmp.type == ECHO_REQUEST && p->icmp.code == 0 && alone)
         capy_echo_answer(s, p, frame, len);
+    else if (alone)
+        capy_icmp_error_input(s, p);
 }
 
 void capy_icmp6_problem(struct capy_stack *s, const uint8_t *frame, size_t len)

@@ -119,7 +119,9 @@ static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, cons
     enum { ECHO_REQUEST = 8 };
     s->count.icmp_in++;
     if (p->icmp.type == ECHO_REQUEST && p->icmp.code == 0)
-        capy_echo_answer(s, p, frame, len); /* errors are advice (RFC 5927); TCP's timers decide */
+        capy_echo_answer(s, p, frame, len);
+    else
+        capy_icmp_error_input(s, p);
 }
 
 static inline bool is_martian(const struct capy_net *net, const struct capy_ip *ip)

@@ -103,6 +103,7 @@ enum capy_stack_event_bits {
     CAPY_EV_MIGRATE_KEPT = 128, /* the migration ended here: goes on as before; see .reason */
     CAPY_EV_MIGRATED_OUT = 256, /* it lives elsewhere: dead after this event */
     CAPY_EV_CONNECTED = 512,    /* active open completed */
+    CAPY_EV_UNREACHABLE = 2048, /* with TIMED_OUT: the network said that it finds no way there */
     CAPY_EV_FINISHED = 1024,    /* closed in order by both sides: dead after this event */
     CAPY_EV_ANY_DEAD = 16 | 32 | 256 | 1024,
 };

@@ -211,6 +211,13 @@ void capy_tcp_episode_dsack(struct capy_tcp *tcb, const struct capy_tcp_env *env
         undo(tcb, env, ep);
 }
 
+void capy_tcp_episode_none(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    struct capy_tcp_episode *ep = episode(tcb, env);
+    if (ep)
+        forget(tcb, env, ep);
+}
+
 void capy_tcp_episode_over(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     struct capy_tcp_episode *ep = episode(tcb, env);

@@ -29,6 +29,8 @@ void capy_tcp_episode_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env 
 /* A DSACK arrived; may undo the episode. */
 void capy_tcp_episode_dsack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                             const struct capy_tcp_arrival *a);
+/* What goes again from now on does so for another reason: there is nothing to find out. */
+void capy_tcp_episode_none(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* Recovery ended. */
 void capy_tcp_episode_over(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 

@@ -2,6 +2,7 @@
  * capy_tcp_wants_output asks the same function, "may I send?" and "do I want to?" cannot differ. */
 #include "tcp/output.h"
 #include "tcp/congestion.h"
+#include "tcp/path.h"
 #include "tcp/position.h"
 #include "tcp/reassembly.h"
 #include "tcp/recovery.h"
@@ -325,6 +326,8 @@ static void emit_data(struct capy_tcp *tcb, const struct capy_tcp_env *env, cons
     if (p->kind == PLAN_NEW && snd->una == snd->nxt &&
         env->now - tcb->sent_at > capy_tcp_rto(tcb, env))
         capy_tcp_cc_resume(tcb);
+    if (tcb->shrunk && p->kind == PLAN_NEW)
+        capy_tcp_path_try(tcb, env);
 
     seg->seq = capy_tcp_seq_at(snd->iss, p->pos);
     put_ack(tcb, seg);

@@ -220,12 +220,10 @@ void capy_tcp_recovery_waited(struct capy_tcp *tcb, const struct capy_tcp_env *e
         capy_tcp_prr_acked(tcb, env, 0, false);
 }
 
-void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+/* Everything in flight goes again. */
+static void all_lost(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
-    settle_window(tcb);
-    capy_tcp_episode_begin(tcb, env);
-    capy_tcp_cc_timed_out(tcb, tcb->backoff > 0);
     capy_tcp_scoreboard_clear(tcb, env);
     capy_tcp_rtt_cancel(tcb);
     tcb->phase = CAPY_TCP_LOSS;
@@ -235,7 +233,22 @@ void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env
     snd->rtx_nxt = snd->una;
     snd->tlp_end = 0;
     snd->dup_acks = 0;
-    snd->min_rtt_ns = 0; /* the path may be another one */
+}
+
+void capy_tcp_recovery_resend(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    settle_window(tcb);
+    capy_tcp_episode_none(tcb, env);
+    all_lost(tcb, env);
+}
+
+void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    settle_window(tcb);
+    capy_tcp_episode_begin(tcb, env);
+    capy_tcp_cc_timed_out(tcb, tcb->backoff > 0);
+    all_lost(tcb, env);
+    tcb->snd.min_rtt_ns = 0; /* the path may be another one */
     if (tcb->backoff < UINT8_MAX)
         tcb->backoff++;
     env->count->rto_fired++;

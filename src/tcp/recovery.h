@@ -23,6 +23,9 @@ void capy_tcp_recovery_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env
 void capy_tcp_recovery_waited(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* The retransmission timer fired (RFC 6298 §5, RFC 6675 §5.1). */
 void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* What is in flight was too big for the path: all of it goes again, cut anew, and nothing is said of
+ * congestion (RFC 8201 §5.4). */
+void capy_tcp_recovery_resend(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* True when a tail loss probe is the right timer for what is in flight (RFC 8985 §7.2). */
 bool capy_tcp_tlp_wanted(const struct capy_tcp *tcb);
 /* The probe timeout. */

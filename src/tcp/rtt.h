@@ -16,10 +16,15 @@ void capy_tcp_rtt_spurious(struct capy_tcp *tcb, uint64_t r);
 /* The timeout now, backed off. */
 uint64_t capy_tcp_rto(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
-/* The clock in whole seconds, for what need not be told more exactly. */
+/* The clock in whole seconds and milliseconds, for what need not be told more exactly. */
 static inline uint32_t capy_tcp_clock_s(const struct capy_tcp_env *env)
 {
     return (uint32_t)(env->now / CAPY_SEC(1));
+}
+
+static inline uint32_t capy_tcp_clock_ms(const struct capy_tcp_env *env)
+{
+    return (uint32_t)(env->now / CAPY_MS(1));
 }
 
 /* TSval now: milliseconds, from an offset that differs per connection (RFC 7323 §5.4, §7.1). */

@@ -45,8 +45,10 @@ static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
         capy_codec_bytes(c, &bits, 1);
     WALK_FLAG(1, tcb->reordering);
     WALK_FLAG(2, tcb->tlp_again);
-    WALK_FLAG(4, tcb->syn_again);
-    if (bits > 7)
+    WALK_FLAG(4, tcb->shrunk);
+    WALK_FLAG(8, tcb->unreachable);
+    WALK_FLAG(16, tcb->syn_again);
+    if (bits > 31)
         c->bad = true;
     if (!c->decoding)
         capy_codec_bytes(c, &bits, 1);
@@ -93,6 +95,12 @@ static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct 
     capy_codec_u8(c, &tcb->reo_mult);
     capy_codec_u8(c, &tcb->reo_persist);
     capy_codec_u8(c, &tcb->keep_sent);
+    capy_codec_u8(c, &tcb->tries);
+    if (tcb->shrunk || tcb->tries > 0) { /* else it says nothing */
+        uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1)), left_ms = tcb->try_at_ms - now_ms;
+        capy_codec_u32(c, &left_ms);
+        tcb->try_at_ms = now_ms + left_ms;
+    }
     capy_codec_deadline(c, &tcb->timer_at);
     capy_codec_deadline(c, &tcb->delack_at);
     capy_codec_deadline(c, &tcb->give_up_at);

@@ -146,6 +146,7 @@ struct capy_tcp {
     uint64_t give_up_at;   /* user timeout; CAPY_NEVER: nothing waits for the peer */
     uint64_t challenge_at; /* no challenge ACK before this (RFC 5961 §7) */
     uint64_t sent_at;      /* when data last went out: restart after idle (RFC 5681 §4.1) */
+    uint32_t try_at_ms;    /* milliseconds of the clock */
     uint32_t ts_offset;    /* added to the timestamp clock */
     uint32_t validated_ms; /* when cwnd was last known to be used (tcp/validation.h) */
     uint8_t state, timer, phase, probe; /* of the enums above */
@@ -154,16 +155,19 @@ struct capy_tcp {
     uint8_t reo_mult;    /* RACK.reo_wnd_mult - 1: quarters of the RTT to wait, less one */
     uint8_t reo_persist; /* recoveries until that is forgotten */
     uint8_t keep_sent;   /* keep-alive probes since the peer was last heard */
-    bool reordering : 1; /* RACK.reordering_seen */
-    bool syn_again : 1;  /* our SYN timed out: the first RTO is a longer one (RFC 6298 §5.7) */
-    bool tlp_again : 1;  /* the tail loss probe was a retransmission (TLP.is_retrans) */
-    bool sack_ok : 1;    /* negotiated (RFC 2018) */
-    bool ts_ok : 1;      /* negotiated (RFC 7323) */
-    bool wscale_ok : 1;  /* negotiated (RFC 7323) */
-    bool more : 1;       /* the application said that more is about to be written */
-    bool fin_queued : 1; /* our side closes behind snd.end */
-    bool app_gone : 1;   /* nobody will read what arrives */
-    bool ack_now : 1;    /* an ACK is owed */
+    uint8_t tries;       /* of larger segments, since a size was suspected (tcp/path.h) */
+    bool shrunk : 1;     /* snd.mss is below what both ends agreed on; more is tried at try_at_ms */
+    bool unreachable : 1; /* ICMP said so, and nothing was acknowledged since */
+    bool reordering : 1;  /* RACK.reordering_seen */
+    bool syn_again : 1;   /* our SYN timed out: the first RTO is a longer one (RFC 6298 §5.7) */
+    bool tlp_again : 1;   /* the tail loss probe was a retransmission (TLP.is_retrans) */
+    bool sack_ok : 1;     /* negotiated (RFC 2018) */
+    bool ts_ok : 1;       /* negotiated (RFC 7323) */
+    bool wscale_ok : 1;   /* negotiated (RFC 7323) */
+    bool more : 1;        /* the application said that more is about to be written */
+    bool fin_queued : 1;  /* our side closes behind snd.end */
+    bool app_gone : 1;    /* nobody will read what arrives */
+    bool ack_now : 1;     /* an ACK is owed */
 
     /* ---- what stays ------------------------------------------------------------------------- */
     uint32_t

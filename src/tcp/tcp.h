@@ -42,6 +42,7 @@ struct capy_tcp_counters {
     uint64_t spurious_losses; /* recoveries that were undone: nothing was lost */
     uint64_t bad_seq, bad_ack, paws_drops, challenge_acks, resets_in, resets_out;
     uint64_t no_block_drops, zero_window_probes, keepalive_probes;
+    uint64_t icmp_ignored, path_suspected;
 };
 
 /* What every call is given. All borrowed for the call. */

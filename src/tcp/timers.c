@@ -3,6 +3,7 @@
 #include "tcp/timers.h"
 #include "tcp/keepalive.h"
 #include "tcp/output.h"
+#include "tcp/path.h"
 #include "tcp/position.h"
 #include "tcp/rack.h"
 #include "tcp/recovery.h"
@@ -112,6 +113,7 @@ void capy_tcp_timers_restart(struct capy_tcp *tcb)
 void capy_tcp_timers_progress(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     tcb->give_up_at = waits_for_peer(tcb) ? env->now + patience(tcb, env) : CAPY_NEVER;
+    tcb->unreachable = false;
 }
 
 void capy_tcp_timers_end_at(struct capy_tcp *tcb, uint64_t at)
@@ -172,6 +174,8 @@ static uint32_t rto_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env)
         tcb->state == CAPY_TCP_SYN_SENT ? env->cfg->syn_retries : env->cfg->syn_ack_retries;
     if (opening && tcb->backoff >= tries)
         return give_up(tcb, env);
+    if (!opening)
+        capy_tcp_path_doubt(tcb, env);
     capy_tcp_recovery_timed_out(tcb, env);
     start(tcb, env, CAPY_TCP_TIMER_RTO);
     return tcb->backoff >= R1_RETRANSMISSIONS ? CAPY_TCP_PATH_SUSPECT : 0;
