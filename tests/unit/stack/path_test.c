@@ -72,7 +72,7 @@ static void complain(struct pair *p, const uint8_t *frame)
     ip[8] = 64;
     ip[9] = 1;
     capy_store32(ip + 12, 0x0a00004du);
-    memcpy(ip + 16, frame + ETHER + 12, 4);
+    capy_store32(ip + 16, 0x0a000001u); /* host 0, which sent the frame */
     capy_store16(ip + 10, capy_sum_finish(capy_sum(0, ip, IP)));
     icmp[0] = router.type;
     icmp[1] = router.code;
@@ -235,6 +235,14 @@ static void test_errors_that_do_not_fit_change_nothing(void **state)
         assert_int_equal(capy_stack_conn_more(p.host[0], c, &more), CAPY_OK);
         assert_int_equal(more.snd_mss, mss);
     }
+    /* Nor does the host believe what the connection did not. */
+    p.pass = NULL;
+    capy_handle other = connect_pair(&p, &server);
+    assert_int_equal(capy_stack_conn_more(p.host[0], other, &more), CAPY_OK);
+    assert_int_equal(more.snd_mss, mss);
+    p.pass = remember;
+    assert_int_equal(capy_stack_write(p.host[0], c, data, sizeof data, p.now), sizeof data);
+    pair_run(&p, CAPY_US(1));
     complain(&p, router.last);
     assert_int_equal(capy_stack_conn_more(p.host[0], c, &more), CAPY_OK);
     assert_int_equal(more.snd_mss, 1000 - 40 - 12);
