@@ -3,9 +3,9 @@
  * with segments that fit. Only what a connection believed is kept: an error that quotes nothing in
  * flight changes nothing here either (RFC 5927).
  *
- * An error about a flow that has moved away comes to its home, whose address the quoted packet bears
- * on the far side of the switch. It is not passed on: the owner's own suspicion of full-sized
- * segments (tcp/path.h) does what it would have done. */
+ * The switch sends an error about a flow that has moved to its owner, with the quote as the owner
+ * sent it. Where it cannot, the owner's own suspicion of full-sized segments (tcp/path.h) does what
+ * the error would have done. */
 #include "tcp/path.h"
 #include "stack/host.h"
 

@@ -14,9 +14,6 @@
  * doubles it. */
 #define SUSPECTED_MS 60000u
 #define DOUBLINGS_MAX 3u
-/* Timeouts in a row before the one that makes full-sized segments suspect: fewer are everyday loss.
- */
-#define TIMEOUTS_SUSPECT 2u
 
 /* Segment sizes to fall back to, options included: an Ethernet with some tunnel around it, the least
  * that every IPv6 link takes, RFC 4821 §7.2's base, the least that every IPv4 host takes. */
@@ -121,7 +118,8 @@ uint32_t capy_tcp_icmp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 void capy_tcp_path_doubt(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     bool full_sized = capy_tcp_flight(tcb) >= tcb->snd.mss;
-    if (tcb->backoff < TIMEOUTS_SUSPECT || !full_sized)
+    uint8_t enough = env->cfg->suspect_timeouts;
+    if (enough == 0 || tcb->backoff < enough || !full_sized)
         return;
     if (!tcb->shrunk && (int32_t)(capy_tcp_clock_ms(env) - tcb->try_at_ms) >= 0)
         tcb->tries = 0; /* the whole size has worked since the last time it was tried */

@@ -24,6 +24,9 @@ struct capy_tcp_cfg {
     uint64_t keep_idle_ns, keep_interval_ns; /* of keep-alive, when it is asked for */
     uint8_t keep_cnt;
     uint64_t fin_wait_2_ns;              /* half-closed, application gone: the peer's time */
+    uint8_t suspect_timeouts;            /* so many timeouts of full-sized segments in a row, and
+                                                the next makes the size suspect (tcp/path.h); 0: it
+                                                never is, as most kernels have it */
     uint8_t syn_retries;                 /* R2 of a SYN: 3 minutes at least (MUST-23) */
     uint8_t syn_ack_retries;             /* of a SYN-ACK, which anybody may call for */
     uint8_t congestion;                  /* enum capy_tcp_congestion, for connections yet to open */

@@ -31,6 +31,7 @@ static capy_handle dial(struct pair *p)
 static void start(struct pair *p)
 {
     struct capy_stack_cfg a = pair_cfg(0), b = pair_cfg(1);
+    a.tcp.suspect_timeouts = 2;
     pair_open(p, &a, &b);
     assert_int_equal(capy_stack_listen(p->host[1], PORT, 7), CAPY_OK);
 }

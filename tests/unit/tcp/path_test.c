@@ -15,6 +15,14 @@ static uint32_t icmp(struct end *e, enum capy_icmp_advice advice, uint32_t seq, 
     return events;
 }
 
+/* Suspicion as servers have it. */
+static void start(struct end *e, uint32_t with)
+{
+    end_init(e, 64);
+    e->cfg.suspect_timeouts = 2;
+    establish(e, with, 60000);
+}
+
 static void drain(struct end *e)
 {
     while (next_segment(e))
@@ -28,8 +36,7 @@ static void test_too_big_segments_go_again_at_once_in_smaller_pieces(void **stat
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, WITH_SACK, 60000);
+    start(&e, WITH_SACK);
     put(&e, 3 * MSS + 100);
     for (uint32_t i = 0; i < 3; i++)
         out(&e, A, 1 + i * MSS, 1, MSS);
@@ -54,8 +61,7 @@ static void test_too_big_without_sack_and_with_timestamps(void **state)
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, WITH_TS, 60000);
+    start(&e, WITH_TS);
     put(&e, 2 * (MSS - 12));
     out(&e, A, 1, 1, MSS - 12);
     out(&e, A, 989, 1, MSS - 12);
@@ -73,8 +79,7 @@ static void test_what_cannot_be_true_is_not_believed(void **state)
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     icmp(&e, CAPY_ICMP_TOO_BIG, 1, 600); /* nothing in flight */
     put(&e, 2 * MSS);
     out(&e, A, 1, 1, MSS);
@@ -97,8 +102,7 @@ static void test_a_router_that_names_no_size_leaves_it_to_us(void **state)
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     put(&e, MSS);
     out(&e, A, 1, 1, MSS);
     icmp(&e, CAPY_ICMP_TOO_BIG, 1, 0);
@@ -112,8 +116,7 @@ static void test_the_whole_size_is_tried_again_after_ten_minutes(void **state)
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     put(&e, MSS);
     out(&e, A, 1, 1, MSS);
     icmp(&e, CAPY_ICMP_TOO_BIG, 1, 600);
@@ -135,8 +138,7 @@ static void test_what_the_host_knows_is_used_from_the_start(void **state)
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     capy_tcp_path_known(&e.tcb, &e.env, 2 * MSS); /* wider than what was agreed on */
     assert_int_equal(e.tcb.snd.mss, MSS);
     capy_tcp_path_known(&e.tcb, &e.env, 700);
@@ -161,8 +163,7 @@ static void test_full_segments_that_vanish_become_smaller(void **state)
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     put(&e, 2 * MSS);
     drain(&e);
     for (uint32_t i = 0; i < 2; i++) { /* everyday loss */
@@ -185,8 +186,7 @@ static void test_small_segments_that_vanish_say_nothing_of_the_size(void **state
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     put(&e, MSS - 1);
     time_out(&e, 6);
     assert_int_equal(e.tcb.snd.mss, MSS);
@@ -207,14 +207,25 @@ static uint32_t end_of(const struct end *e)
     return (uint32_t)e->tcb.snd.end; /* positions begin at 2^32 */
 }
 
+static void test_nothing_is_suspected_unless_configured(void **state)
+{
+    (void)state;
+    struct end e;
+    start(&e, 0);
+    e.cfg.suspect_timeouts = 0;
+    put(&e, MSS);
+    time_out(&e, 6);
+    assert_int_equal(e.tcb.snd.mss, MSS);
+    end_done(&e);
+}
+
 /* RFC 8899 §5.3.3: more is tried again, the whole at first (it may have been an outage), then step
  * by step and ever more rarely. */
 static void test_a_suspicion_is_forgotten_step_by_step(void **state)
 {
     (void)state;
     struct end e;
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     put(&e, MSS);
     time_out(&e, 4);
     assert_int_equal(e.tcb.snd.mss, 536);
@@ -268,8 +279,7 @@ static void test_hard_errors_end_what_is_not_open_yet(void **state)
     assert_int_equal(icmp(&e, CAPY_ICMP_HARD, 0, 0), 0);
     end_done(&e);
 
-    end_init(&e, 64);
-    establish(&e, 0, 60000);
+    start(&e, 0);
     put(&e, 10);
     out(&e, A, 1, 1, 10);
     assert_int_equal(icmp(&e, CAPY_ICMP_HARD, 1, 0), 0);
@@ -341,8 +351,7 @@ static void test_a_shrunk_path_moves_with_the_connection(void **state)
     struct end e, twin;
     struct capy_prng prng;
     capy_prng_seed(&prng, 3);
-    end_init(&e, 64);
-    establish(&e, WITH_SACK, 60000);
+    start(&e, WITH_SACK);
     put(&e, 4 * MSS);
     drain(&e);
     icmp(&e, CAPY_ICMP_TOO_BIG, 1001, 600);
@@ -379,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_what_the_host_knows_is_used_from_the_start),
         cmocka_unit_test(test_full_segments_that_vanish_become_smaller),
         cmocka_unit_test(test_small_segments_that_vanish_say_nothing_of_the_size),
+        cmocka_unit_test(test_nothing_is_suspected_unless_configured),
         cmocka_unit_test(test_a_suspicion_is_forgotten_step_by_step),
         cmocka_unit_test(test_hard_errors_end_what_is_not_open_yet),
         cmocka_unit_test(test_soft_errors_are_remembered_until_something_is_acknowledged),
