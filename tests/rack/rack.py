@@ -30,6 +30,11 @@ def address(version, host):
     return f"10.99.0.{host}" if version == IPV4 else f"fd99::{host}"
 
 
+# For tests of IPv4 alone.
+CLIENT = address(IPV4, 101)
+SERVER = {f"s{i}": address(IPV4, 10 + i) for i in range(1, 10)}
+
+
 class Failure(Exception):
     """The test's finding: what should hold and does not."""
 
