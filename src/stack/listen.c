@@ -177,7 +177,7 @@ static bool cookie_input(struct capy_stack *s, struct capy_listener *l, const st
         s->count.no_slot++;
         return true;
     }
-    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_env env = capy_listener_env(s, l, &p->src);
     struct capy_seq iss = capy_seq_add(p->tcp.ack, UINT32_MAX);
     s->count.syn_cookies_ok++;
     begin(s, idx, l, p);

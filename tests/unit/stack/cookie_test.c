@@ -486,6 +486,42 @@ static void a_paused_listener_opens_nothing(void **state)
     assert_true(forge_connect(&f, &late));
 }
 
+/* The same over IPv6: both SYN-ACKs alike, and options, MSS and data as they should be. */
+static void a_cookie_over_ipv6(void **state)
+{
+    (void)state;
+    capy_handle conn;
+    struct capy_stack_conn_more got[2];
+    uint16_t offered[2];
+    for (unsigned full = 0; full < 2; full++) {
+        struct capy_packet p;
+        struct forged c = forge_client(0, 2000, full ? FULL : ROOMY);
+        c.ip = (struct capy_ip){{0x20, 1, 0xd, 0xb8, [7] = 9, [15] = 5}};
+        c.ts = true;
+        struct capy_tcp_segment syn = forge_syn(&c);
+        syn.mss = 1440;
+        forge_inject(&f, &c, &syn);
+        c.snd_nxt = capy_seq_add(c.snd_nxt, 1);
+        assert_true(forge_answer(&f, &c, &p));
+        assert_int_equal(p.tcp.flags, CAPY_TCP_SYN | CAPY_TCP_ACK);
+        offered[full] = p.tcp.mss;
+        struct forged wrong = c; /* another host of the same site */
+        wrong.ip.b[15] = 6;
+        forge_say(&f, &wrong, CAPY_TCP_ACK, NULL, 0);
+        assert_true(forge_answer(&f, &wrong, &p));
+        assert_int_equal(p.tcp.flags, CAPY_TCP_RST);
+        forge_say(&f, &c, CAPY_TCP_ACK | CAPY_TCP_PSH, "six", 3);
+        got[full] = accepted(c.to_port, &conn);
+        bool fin;
+        assert_int_equal(capy_stack_readable(f.s, conn, &fin), 3);
+    }
+    assert_int_equal(count()->syn_cookies_ok, 1);
+    assert_int_equal(offered[0], offered[1]);
+    assert_int_equal(got[0].snd_mss, got[1].snd_mss);
+    assert_int_equal(got[0].snd_wscale, got[1].snd_wscale);
+    assert_true(got[1].sack && got[1].timestamps && got[1].window_scale);
+}
+
 /* Against our own stack as the client, so that nothing is left to a forger's imagination. */
 static void a_real_client_transfers_through_a_cookie(void **state)
 {
@@ -545,6 +581,7 @@ int main(void)
         TEST(a_full_table_is_shared_by_those_who_complete),
         TEST(a_completed_handshake_waits_for_a_slot),
         TEST(a_paused_listener_opens_nothing),
+        TEST(a_cookie_over_ipv6),
         cmocka_unit_test(a_real_client_transfers_through_a_cookie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,8 @@ static inline struct capy_stack_cfg forge_cfg(void)
     cfg.mac = (struct capy_mac){{2, 0, 0, 0, 0, 1}};
     cfg.ip = capy_ip_from_v4(0x0a000001u);
     cfg.netmask = capy_ip_from_v4(0xff000000u);
+    cfg.ip6 = (struct capy_ip){{0x20, 1, 0xd, 0xb8, [15] = 1}};
+    cfg.prefix6_len = 64;
     cfg.hash_key = (struct capy_key){11, 12};
     return cfg;
 }
@@ -65,7 +67,7 @@ static inline void forge_inject(struct forge *f, const struct forged *c,
     struct capy_frame_to to = {.dst_mac = f->s->cfg.mac,
                                .src_mac = {{2, 0, 0, 0, 1, 0}},
                                .src = c->ip,
-                               .dst = f->s->cfg.ip,
+                               .dst = capy_ip_is_v4(&c->ip) ? f->s->cfg.ip : f->s->cfg.ip6,
                                .src_port = c->port,
                                .dst_port = c->to_port};
     capy_stack_input(f->s, frame, capy_frame_build_tcp(frame, &to, seg), f->now);
