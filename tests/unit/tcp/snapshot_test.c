@@ -8,7 +8,7 @@
 struct twins {
     struct end twin[2];
     bool has[2];
-    uint32_t made, ranges_seen;
+    uint32_t made, ranges_seen, episodes_seen, reductions_seen;
 };
 
 /* At random moments, a new twin. */
@@ -21,6 +21,8 @@ static void twin_now_and_then(struct pair *p, uint32_t who)
     end_untwin(e);
     if (capy_tcp_marks(&e->tcb, &e->env)->ooo.cnt + capy_tcp_marks(&e->tcb, &e->env)->sacked.cnt)
         t->ranges_seen++;
+    t->episodes_seen += capy_tcp_marks(&e->tcb, &e->env)->episode.doubt != CAPY_TCP_DOUBT_NONE;
+    t->reductions_seen += capy_tcp_marks(&e->tcb, &e->env)->episode.prr.flight > 0;
     end_twin(e, &t->twin[who], capy_prng_below(&p->prng, 1u << 20), &p->prng);
     t->made++;
 }
@@ -46,7 +48,10 @@ static void test_the_decoded_copy_emits_the_same_segments_for_ever(void **state)
         pair_check(&p);
         pair_done(&p);
     }
+    printf("%u twins, of these %u with ranges, %u in an episode, %u in proportional reduction\n",
+           t.made, t.ranges_seen, t.episodes_seen, t.reductions_seen);
     assert_true(t.made > 200 && t.ranges_seen > 20); /* else the run proved little */
+    assert_true(t.episodes_seen > 20 && t.reductions_seen > 5);
 }
 
 static void test_an_idle_connection_takes_few_bytes(void **state)
