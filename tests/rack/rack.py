@@ -130,6 +130,12 @@ class Rack:
         self.dir = os.path.join(OUT, "rack")
         self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
                         "--dir", self.dir, *args]
+        self.clients_cnt = clients
+        self.captures = None
+        if os.environ.get("CAPY_EXPERT") and "--capture" not in args:
+            self.captures = os.path.join(OUT, "captures")
+            shutil.rmtree(self.captures, ignore_errors=True)
+            self.command += ["--capture", self.captures]
         self.control = {}
         self.clients = []
 
@@ -156,6 +162,9 @@ class Rack:
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.log.close()
+        if self.captures:
+            import expert  # which needs this module
+            expert.judge(self.captures, self.clients_cnt, lossy=True)
 
     def said(self):
         with open(self.log.name, "rb") as f:
