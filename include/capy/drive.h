@@ -84,6 +84,8 @@ int drive_bind(struct drive *d, int fd, const struct sockaddr *addr, socklen_t l
 /* backlog is a hint: what bounds the queue is DRIVE_SOCKET_MAX. */
 int drive_listen(struct drive *d, int fd, int backlog);
 int drive_accept(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);
+/* ECONNREFUSED: reset, or a router says that nobody listens. EHOSTUNREACH: given up, and a router had
+ * said that there is no way. ETIMEDOUT: given up. A connection that is open ends with the last two. */
 int drive_connect(struct drive *d, int fd, const struct sockaddr *addr, socklen_t len);
 int drive_getsockname(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);
 int drive_getpeername(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);

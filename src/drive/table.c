@@ -124,7 +124,7 @@ static void die(struct drive_sock *s, uint32_t bits)
     if (bits & CAPY_EV_RESET)
         s->error = connecting ? ECONNREFUSED : ECONNRESET;
     if (bits & CAPY_EV_TIMED_OUT)
-        s->error = ETIMEDOUT;
+        s->error = bits & CAPY_EV_UNREACHABLE ? EHOSTUNREACH : ETIMEDOUT;
     s->state = connecting ? SOCK_FRESH : SOCK_DEAD;
     s->conn = CAPY_HANDLE_NONE;
 }
