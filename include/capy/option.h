@@ -29,9 +29,9 @@ enum capy_option {
                                      KEEP_COUNT. 0: as configured (300 s), and a closed window may
                                      last while its probes are answered. TCP_USER_TIMEOUT */
     CAPY_OPTION_SEND_BUFFER,      /* bytes, 2048 to the configured size (the default): queued */
-    CAPY_OPTION_RECEIVE_BUFFER,   /* bytes, 2048 to the configured size (the default): unread; a
-                                     window promised already stays promised. The window scale is that
-                                     of the value at the handshake */
+    CAPY_OPTION_RECEIVE_BUFFER,   /* bytes, 2048 to the configured size (the default, to which the
+                                     window grows): unread; fixes it. What was promised stays
+                                     promised, and the window scale is that of the handshake */
     CAPY_OPTION_MAX_SEGMENT,    /* bytes, 88 to 65495, what the MTU leaves: of one segment, options
                                      included (RFC 6691). Sets what the handshake offers; afterwards
                                      only what is sent, and never above what was agreed

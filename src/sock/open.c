@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define SUSPECT_TIMEOUTS 2u /* more than everyday loss; a black hole then costs about a second */
+#define FIRST_WINDOW 65536u /* what a SYN can say at most; it grows from there to rcv_buf */
 #define MIB (1024u * 1024u)
 #define CLOSE_BURSTS 64u /* of resets, at the end: the driver may not take more */
 
@@ -72,6 +73,7 @@ static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_
     cfg->mig_port_first = rack->mig_port_first;
     cfg->mig_port_cnt = rack->mig_port_cnt;
     cfg->tcp.suspect_timeouts = SUSPECT_TIMEOUTS;
+    cfg->tcp.rcv_buf_start = FIRST_WINDOW;
     cfg->tcp.snd_buf_max = rack->snd_buf;
     cfg->tcp.rcv_buf_max = rack->rcv_buf;
     /* A connection whose queues are full must still move. */

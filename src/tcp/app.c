@@ -1,6 +1,7 @@
 /* The application's calls: read, write, close, abort, and figures (RFC 9293 §3.10.2 to §3.10.6). */
 #include "tcp/position.h"
 #include "tcp/reserve.h"
+#include "tcp/rightsize.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
@@ -29,6 +30,8 @@ void capy_tcp_consume(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint
 {
     CAPY_ASSERT(n <= capy_tcp_readable(tcb));
     capy_stream_trim(&tcb->rcv.queue, env->blocks, tcb->rcv.queue.start + n);
+    if (tcb->rcv.buf_kib != 0)
+        capy_tcp_rightsize_read(tcb, env);
     if (capy_tcp_readable(tcb) > 0)
         return;
     if (tcb->rcv.ooo == 0)

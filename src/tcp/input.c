@@ -1,8 +1,9 @@
 /* SEGMENT ARRIVES (RFC 9293 §3.10.7): one function per step, called in order by capy_tcp_input.
  * Input never sends; it marks what is owed. Every step answers: does the segment go on?
  *
- * DEVIATION(RFC 9293 §3.8.2): urgent data is delivered in line and not signalled (RFC 6093 advises
- * against its use).
+ * DEVIATION(RFC 9293 MUST-32, MUST-33): urgent data is delivered in line, as RFC 6093 §4
+ * asks for, but the application is not told of it, nor can it ask: RFC 6093 §3 advises applications
+ * not to use it, and no field of the block is kept for it.
  * Explicit congestion notification (RFC 3168) is never negotiated, so ECN bits mean nothing here.
  */
 #include "tcp/ack.h"

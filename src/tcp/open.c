@@ -2,6 +2,7 @@
 #include "tcp/open.h"
 #include "tcp/congestion.h"
 #include "tcp/position.h"
+#include "tcp/rightsize.h"
 #include "tcp/rtt.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
@@ -67,6 +68,7 @@ static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct c
     /* What fits the link depends on the IP version, and a listener serves both. */
     tcb->tune.mss_max = (uint16_t)capy_min32(tcb->tune.mss_max, env->cfg->mss_max);
     tcb->congestion = tcb->tune.congestion;
+    capy_tcp_rightsize_start(tcb, env);
 }
 
 void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,

@@ -6,6 +6,7 @@
 #include "tcp/position.h"
 #include "tcp/reassembly.h"
 #include "tcp/recovery.h"
+#include "tcp/rightsize.h"
 #include "tcp/rtt.h"
 #include "tcp/scoreboard.h"
 #include "tcp/sent.h"
@@ -242,7 +243,7 @@ static void emit_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     if (answer)
         put_ack(tcb, seg);
     else
-        seg->window = (uint16_t)capy_min32(tune->rcv_buf, UINT16_MAX);
+        seg->window = (uint16_t)capy_min32(capy_tcp_rcv_buf(tcb), UINT16_MAX);
     if (answer ? tcb->ts_ok : tune->timestamps)
         put_timestamps(tcb, env, seg);
     tcb->snd.nxt = CAPY_TCP_POS_DATA;

@@ -180,6 +180,13 @@ static void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_fixed32(c, &rcv->ts_recent);
     if (tcb->ts_ok)
         walk_age_s(c, &rcv->ts_recent_s);
+    capy_codec_u16(c, &rcv->buf_kib);
+    if (rcv->buf_kib != 0) {
+        uint32_t now_us = (uint32_t)(c->now / CAPY_US(1)), age_us = now_us - rcv->round_us;
+        capy_codec_u32(c, &age_us);
+        rcv->round_us = now_us - age_us;
+        capy_codec_u16(c, &rcv->round_kib);
+    }
     capy_codec_u16(c, &rcv->mss);
     capy_codec_u8(c, &rcv->wscale);
 }

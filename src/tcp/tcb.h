@@ -96,6 +96,9 @@ struct capy_tcp_rcv {
     struct capy_seq irs;
     uint32_t ts_recent;
     uint32_t ts_recent_s; /* when that was taken, in seconds of the clock */
+    uint32_t round_us;    /* when the round trip being measured began (tcp/rightsize.h) */
+    uint16_t round_kib;   /* and how much had been read by then */
+    uint16_t buf_kib;     /* the window's size while it grows; 0: tune.rcv_buf */
     uint32_t ooo;         /* bytes held beyond nxt */
     uint16_t mss;         /* what "full-sized" means for delayed ACKs */
     uint8_t wscale;       /* shift of windows we send */

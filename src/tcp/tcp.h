@@ -16,6 +16,7 @@ enum capy_tcp_congestion { CAPY_TCP_CUBIC, CAPY_TCP_NEWRENO, CAPY_TCP_CONGESTION
 
 struct capy_tcp_cfg {
     uint32_t snd_buf_max, rcv_buf_max; /* bytes per connection; default 512 KiB, 256 KiB */
+    uint32_t rcv_buf_start;          /* the first window, which grows as it is read; 0: all of it */
     uint16_t mss_max;                /* most payload we send or take per segment, before options */
     uint64_t rto_min_ns, rto_max_ns; /* DEVIATION(RFC 6298 §2.4): minimum 200 ms as kernels do */
     uint64_t delack_ns;              /* delayed ACK, less than 500 ms (RFC 9293 MUST-40) */

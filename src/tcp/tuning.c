@@ -235,6 +235,8 @@ int capy_tcp_set(struct capy_tcp *tcb, const struct capy_tcp_env *env, enum capy
     tcb->tune = wish;
     if (option == CAPY_OPTION_CONGESTION)
         tcb->congestion = tcb->tune.congestion;
+    if (option == CAPY_OPTION_RECEIVE_BUFFER)
+        tcb->rcv.buf_kib = 0; /* who says how much wants just that */
     if (option == CAPY_OPTION_KEEP_IDLE_NS || option == CAPY_OPTION_KEEP_INTERVAL_NS)
         capy_tcp_timers_heard(tcb, env); /* the new time runs from now */
     capy_tcp_timers_changed(tcb, env);

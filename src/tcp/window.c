@@ -2,6 +2,7 @@
  * a segment or half the buffer (RFC 9293 §3.8.6.2.2). */
 #include "tcp/window.h"
 #include "tcp/position.h"
+#include "tcp/rightsize.h"
 
 uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max)
 {
@@ -15,14 +16,15 @@ uint8_t capy_tcp_wscale_for(uint32_t rcv_buf_max)
 static uint64_t room(const struct capy_tcp *tcb)
 {
     uint64_t sayable = (uint64_t)UINT16_MAX << tcb->rcv.wscale;
-    uint64_t edge = capy_min64(tcb->rcv.queue.start + tcb->tune.rcv_buf, tcb->rcv.nxt + sayable);
+    uint64_t edge =
+        capy_min64(tcb->rcv.queue.start + capy_tcp_rcv_buf(tcb), tcb->rcv.nxt + sayable);
     uint64_t told = capy_tcp_rcv_edge(tcb);
     return edge > told ? edge - told : 0;
 }
 
 static uint32_t step(const struct capy_tcp *tcb)
 {
-    uint32_t by_buffer = capy_min32(tcb->tune.rcv_buf / 2, tcb->rcv.mss);
+    uint32_t by_buffer = capy_min32(capy_tcp_rcv_buf(tcb) / 2, tcb->rcv.mss);
     return capy_max32(by_buffer, UINT32_C(1) << tcb->rcv.wscale);
 }
 
@@ -52,5 +54,5 @@ bool capy_tcp_window_update_owed(const struct capy_tcp *tcb)
     if (more < step(tcb))
         return false;
     /* An open window is widened by halves; one that blocks the peer, as soon as a segment fits. */
-    return more >= tcb->tune.rcv_buf / 2 || capy_tcp_rcv_edge(tcb) - rcv->nxt < rcv->mss;
+    return more >= capy_tcp_rcv_buf(tcb) / 2 || capy_tcp_rcv_edge(tcb) - rcv->nxt < rcv->mss;
 }
