@@ -30,9 +30,9 @@ static bool pool_has_half(const struct capy_blocks *blocks)
     return capy_tcp_blocks_above(blocks, blocks->pool.cnt / 2) > 0;
 }
 
-static void grow(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t wanted_kib)
+/* kib is at most twice the window: no more than that was read in a round trip. */
+static void grow(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t kib)
 {
-    uint64_t kib = capy_min64(wanted_kib, 2u * (uint64_t)tcb->rcv.buf_kib);
     if (kib <= tcb->rcv.buf_kib || !pool_has_half(env->blocks))
         return;
     bool all = kib << KIB_SHIFT >= tcb->tune.rcv_buf || kib > UINT16_MAX;
