@@ -27,7 +27,7 @@ class Net:
         for kind, first in (("s", 10), ("c", 100)):
             for i in (1, 2, 3):
                 self.address[f"{kind}{i}"] = (
-                    f"fd00:99::{first + i:x}" if v6 else f"10.99.0.{first + i}")
+                    f"fd99::{first + i}" if v6 else f"10.99.0.{first + i}")
 
     def serve(self):
         """The kernel's servers, with CUBIC and with what the kernel prefers."""

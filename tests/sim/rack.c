@@ -299,9 +299,10 @@ static void check_label(struct sim_rack *r, const struct sim_frame *f)
         capy_ip_is_v4(&p.src) || (p.tcp.flags & CAPY_TCP_RST))
         return;
     uint32_t label = capy_load32(f->data + CAPY_ETHER_LEN) & CAPY_FLOW_LABEL_MASK;
+    uint16_t flow = p.dst_port ^ p.src_port; /* one of them is the same for all */
     if (p.tcp.flags & CAPY_TCP_SYN)
-        r->label[p.dst_port] = label;
-    CAPY_ASSERT(label == r->label[p.dst_port]);
+        r->label[flow] = label;
+    CAPY_ASSERT(label == r->label[flow]);
 }
 
 static void deliver(struct sim_rack *r, uint32_t idx)

@@ -62,7 +62,7 @@ struct sim_rack {
     uint32_t heap_cnt;
     uint64_t order, sent, lost, repeated, overflowed, digest; /* digest: of every frame delivered */
 
-    /* IPv6 flows as the client sees them: the label of each by its client port (RFC 6437 §3: it does
+    /* IPv6 flows as the client sees them: the label of each by its ports (RFC 6437 §3: it does
      * not change while the flow lives, wherever that is). */
     uint32_t label[UINT16_MAX + 1];
 
