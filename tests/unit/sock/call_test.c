@@ -62,6 +62,46 @@ static void the_peer_is_known_wherever_it_is_served(void **state)
     assert_int_equal(capy_peer(rig.os[1], rig.lqd[1], &peer), CAPY_E_BADQD);
 }
 
+/* Of a listening queue for its connections; they keep it when they move (capy/option.h). */
+static void settings_are_inherited_and_move_along(void **state)
+{
+    (void)state;
+    uint64_t value;
+    int qd;
+    struct capy *os = rig.os[0];
+    assert_int_equal(capy_set_option(os, rig.lqd[0], CAPY_OPTION_KEEPALIVE, 1), CAPY_OK);
+    assert_int_equal(capy_get_option(os, rig.lqd[0], CAPY_OPTION_KEEPALIVE, &value), CAPY_OK);
+    assert_int_equal(value, 1);
+    rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_set_option(os, qd, CAPY_OPTION_USER_TIMEOUT_NS, CAPY_SEC(9)), CAPY_OK);
+    assert_int_equal(capy_set_option(os, qd, CAPY_OPTION_NAGLE, 7), CAPY_E_INVAL);
+    assert_int_equal(capy_set_option(os, qd, CAPY_OPTION_TIMESTAMPS, 0), CAPY_E_STATE);
+    assert_int_equal(capy_set_option(os, 12345, CAPY_OPTION_NAGLE, 1), CAPY_E_BADQD);
+    assert_int_equal(capy_get_option(os, 12345, CAPY_OPTION_NAGLE, &value), CAPY_E_BADQD);
+    assert_int_equal(capy_pop(os, qd, 0), CAPY_OK);
+    assert_int_equal(capy_migrate(os, qd, "s2"), CAPY_OK);
+    rig_expect(&rig, 0, CAPY_OP_MIGRATED_OUT);
+    qd = rig_expect(&rig, 1, CAPY_OP_ACCEPT).accepted;
+    assert_int_equal(capy_get_option(rig.os[1], qd, CAPY_OPTION_KEEPALIVE, &value), CAPY_OK);
+    assert_int_equal(value, 1);
+    assert_int_equal(capy_get_option(rig.os[1], qd, CAPY_OPTION_USER_TIMEOUT_NS, &value), CAPY_OK);
+    assert_int_equal(value, CAPY_SEC(9));
+}
+
+/* What does not fill a segment waits for the rest. */
+static void a_push_of_more_waits_for_it(void **state)
+{
+    (void)state;
+    int qd;
+    capy_handle c = rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_push_more(rig.os[0], qd, "wor", 3), 3);
+    rig_turns(&rig, 5);
+    bool fin;
+    assert_int_equal(capy_stack_readable(rig.client, c, &fin), 0);
+    assert_int_equal(capy_push(rig.os[0], qd, "ld!", 3), 3);
+    rig_client_expect(&rig, c, "world!");
+}
+
 static void a_pop_waits_for_more_than_it_was_shown(void **state)
 {
     (void)state;
@@ -303,6 +343,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_RIG(a_request_is_answered),
         IN_RIG(the_peer_is_known_wherever_it_is_served),
+        IN_RIG(settings_are_inherited_and_move_along),
+        IN_RIG(a_push_of_more_waits_for_it),
         IN_RIG(a_pop_waits_for_more_than_it_was_shown),
         IN_RIG(the_end_of_the_stream_completes_a_pop),
         IN_RIG(a_short_push_completes_when_there_is_room),
