@@ -26,7 +26,11 @@ test:                           ## every test; ends with "N passed, N failed"
 	@tools/bootstrap test
 	@tools/run-tests
 
-bench: release                  ## every bench; writes out/bench/*.json
+bench:                          ## every bench; writes out/bench/*.json
+	@tools/bootstrap bench
+	@$(MAKE) --no-print-directory build/build.ninja
+	@meson setup --reconfigure --clearcache build >/dev/null
+	@$(MAKE) --no-print-directory release
 	@mkdir -p out/bench
 	@build/bench/bench-migrate | tee out/bench/migrate.json
 	@bench/run-stack build | tee out/bench/stack.json
