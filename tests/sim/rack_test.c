@@ -1,108 +1,9 @@
 /* A whole rack on virtual time: three real servers, a real client and the real switch, with
  * connections that stream both ways while they move (design §7, invariants 1 to 6). Seeds are the
  * loop counters: a failure names its own, and replays. */
-#include "stream.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "world.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
-
-struct world {
-    struct sim_rack r;
-    struct streams st;
-};
-
-static struct world w;
-
-static void world_init(uint64_t seed)
-{
-    sim_init(&w.r, seed);
-    streams_init(&w.st, &w.r, seed + 1000003);
-    streams_attach(&w.st);
-}
-
-static void world_start(void)
-{
-    sim_start(&w.r);
-    sim_run_until(&w.r,
-                  w.r.now + CAPY_MS(300)); /* the switch has learned, the quiet time is over */
-}
-
-static void run_for(uint64_t ns)
-{
-    sim_run_until(&w.r, w.r.now + ns);
-}
-
-/* Opens streams to all servers in turn and waits until all are accepted. */
-static void open_streams(uint32_t cnt, uint64_t up, uint64_t down)
-{
-    for (uint32_t i = 0; i < cnt; i++)
-        stream_open(&w.st, i % SIM_SERVERS, up, down);
-    for (int guard = 0; guard < 1000; guard++) {
-        uint32_t ready = 0;
-        for (uint32_t i = 0; i < cnt; i++)
-            ready += w.st.stream[i].connected && w.st.stream[i].place == STREAM_AT;
-        if (ready == cnt)
-            return;
-        run_for(CAPY_MS(10));
-    }
-    fail_msg("not all streams opened");
-}
-
-static uint16_t some_target(void)
-{
-    uint64_t pick = capy_prng_below(&w.st.rng, SIM_SERVERS + 1);
-    return pick == SIM_SERVERS ? CAPY_SERVER_ANY : (uint16_t)pick;
-}
-
-/* One turn of the world: a moment passes, some streams may write more, one may move. */
-static void churn(uint64_t pause_ns, uint32_t grant, uint32_t migrate_ppm)
-{
-    run_for(capy_prng_below(&w.st.rng, pause_ns) + 1);
-    uint32_t i = (uint32_t)capy_prng_below(&w.st.rng, w.st.cnt);
-    stream_grant(&w.st, i, capy_prng_below(&w.st.rng, grant) + 1);
-    i = (uint32_t)capy_prng_below(&w.st.rng, w.st.cnt);
-    if (capy_prng_chance(&w.st.rng, migrate_ppm))
-        stream_migrate(&w.st, i, some_target());
-}
-
-/* Everything may be written and read; no more moves, no more faults: all must come to rest. */
-static void finish(void)
-{
-    w.r.faults = (struct sim_faults){0};
-    for (uint32_t i = 0; i < w.st.cnt; i++) {
-        w.st.stream[i].client.take = w.st.stream[i].server.take = CAPY_NEVER;
-        stream_grant(&w.st, i, UINT32_MAX);
-    }
-    for (int guard = 0; guard < 3000 && !streams_done(&w.st); guard++) {
-        streams_reap(&w.st);
-        run_for(CAPY_MS(100));
-    }
-    for (uint32_t i = 0; !streams_done(&w.st) && i < w.st.cnt; i++)
-        if (w.st.stream[i].client.open || w.st.stream[i].place != STREAM_OVER)
-            stream_dump(&w.st, i);
-    assert_true(streams_done(&w.st));
-    streams_check(&w.st);
-    run_for(CAPY_SEC(5)); /* TIME_WAIT, linger, the last FLOW_CLOSED, the age of dead entries */
-}
-
-/* Nothing is left anywhere: no connection, slot, block, hold or directory entry. */
-static void no_leak(void)
-{
-    for (unsigned h = 0; h < SIM_HOSTS; h++) {
-        struct capy_stack_status s;
-        capy_stack_status(w.r.host[h], &s);
-        assert_int_equal(s.conn_cnt, 0);
-        assert_int_equal(s.origin_cnt, 0);
-        assert_int_equal(s.target_cnt, 0);
-        assert_int_equal(s.away_cnt, 0);
-        assert_int_equal(s.block_free, s.block_cnt);
-    }
-    assert_int_equal(capy_switch_entry_cnt(w.r.plane), 0);
-}
 
 static uint64_t client_retransmissions(void)
 {
@@ -261,15 +162,6 @@ static void thousands_of_moves(void **state)
     assert_int_equal(client_retransmissions(), 0);
     no_leak();
     sim_free(&w.r);
-}
-
-/* Streams that end where they happen to be, so that a run of chosen length can finish. */
-static void cut_streams(void)
-{
-    for (uint32_t i = 0; i < w.st.cnt; i++) {
-        w.st.stream[i].up = w.st.stream[i].client.grant;
-        w.st.stream[i].down = w.st.stream[i].server.grant;
-    }
 }
 
 /* Loss, repetition and reordering on every link, for data and TCPMig alike. */
@@ -572,44 +464,6 @@ static void the_switch_reboots(void **state)
     }
 }
 
-/* Cookies sent and brought back at their servers; and segments that were taken for one and were
- * none. */
-static uint64_t cookies(bool bad)
-{
-    uint64_t sum = 0;
-    for (unsigned h = 0; h < SIM_SERVERS; h++) {
-        const struct capy_stack_counters *n = capy_stack_counters(w.r.host[h]);
-        sum += bad ? n->syn_cookies_bad : n->syn_cookies_ok;
-    }
-    return sum;
-}
-
-/* Connections that came by SYN cookies move like any other; and for as long as cookies count, frames
- * of flows that are away, also late and relayed ones, are taken for none. */
-static void cookies_and_moves(void **state)
-{
-    (void)state;
-    world_init(600);
-    for (unsigned h = 0; h < SIM_SERVERS; h++)
-        w.r.cfg[h].syn_backlog_max = 1;
-    world_start();
-    open_streams(24, 1u << 30, 1u << 30); /* eight at once to each */
-    uint64_t came = cookies(false);
-    assert_true(came >= 12);
-    for (int step = 0; step < 3000; step++) {
-        churn(CAPY_US(300), 6000, 400000);
-        if (step % 1000 == 500)
-            sim_reboot_switch(&w.r);
-    }
-    assert_true(w.st.moved > 300);
-    assert_int_equal(cookies(false), came);
-    assert_int_equal(cookies(true), 0);
-    cut_streams();
-    finish();
-    no_leak();
-    sim_free(&w.r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -627,7 +481,6 @@ int main(void)
         cmocka_unit_test(servers_stall),
         cmocka_unit_test(tuples_are_used_again),
         cmocka_unit_test(the_switch_reboots),
-        cmocka_unit_test(cookies_and_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
