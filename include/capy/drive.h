@@ -54,7 +54,7 @@ struct drive_options {
     const char *gateway;        /* NULL: none; needed when remote is not on the link */
     uint8_t prefix_len;         /* of the link that local is on */
     uint16_t mtu;               /* 576..1500, with IPv6 1280..1500 */
-    const char *congestion;     /* "cubic" or "newreno", which is also "reno" */
+    const char *congestion;     /* "cubic", "newreno", also called "reno", or "dctcp" */
     bool timestamps, sack, window_scale, ecn; /* offered and taken */
     bool nagle;                               /* what TCP_NODELAY starts as, inverted */
     uint16_t initial_window;                  /* segments, 1..64; 10 (RFC 6928) */

@@ -43,6 +43,8 @@ enum capy_option {
     CAPY_OPTION_SACK,           /* flag, 1: likewise (RFC 2018) */
     CAPY_OPTION_WINDOW_SCALE,   /* flag, 1: likewise (RFC 7323) */
     CAPY_OPTION_INITIAL_WINDOW, /* segments, 1 to 64, 10 (RFC 6928) */
+    CAPY_OPTION_ECN, /* 1: 0 no explicit congestion notification (RFC 3168), 1 when the peer offers
+                        it, 2 offered too. DCTCP offers it at 1. Reads 1 or 0 once agreed or not */
     CAPY_OPTION_CNT
 };
 

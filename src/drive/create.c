@@ -106,8 +106,6 @@ static struct refusal read_addresses(const struct drive_options *o, struct capy_
 static struct refusal read_tcp(const struct drive_options *o, struct capy_tcp_cfg *tcp)
 {
     int congestion = o->congestion ? drive_congestion(o->congestion) : -1;
-    if (o->ecn)
-        return (struct refusal){EOPNOTSUPP, "ecn is not supported yet"};
     if (congestion < 0)
         return (struct refusal){EOPNOTSUPP, "congestion is none that the stack has"};
     if (o->initial_window < 1 || o->initial_window > INITIAL_WINDOW_MAX)
@@ -121,6 +119,7 @@ static struct refusal read_tcp(const struct drive_options *o, struct capy_tcp_cf
     tcp->sack = o->sack;
     tcp->window_scale = o->window_scale;
     tcp->nagle = o->nagle;
+    tcp->ecn = o->ecn ? CAPY_TCP_ECN_OFFER : CAPY_TCP_ECN_OFF;
     tcp->initial_window = (uint8_t)o->initial_window;
     if (o->delayed_ack_ms > 0)
         tcp->delack_ns = CAPY_MS(o->delayed_ack_ms);

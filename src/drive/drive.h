@@ -139,7 +139,7 @@ bool drive_setting_get(struct drive *d, const struct drive_sock *s, int level, i
                        int *value);
 /* Gives a fresh connection, or a fresh listener, all settings of its socket. */
 void drive_settings_apply(struct drive *d, const struct drive_sock *s);
-/* enum capy_tcp_congestion, -1: nobody is called so. */
+/* enum capy_tcp_congestion, negative: nobody is called so. */
 int drive_congestion(const char *name);
 const char *drive_congestion_get(struct drive *d, const struct drive_sock *s);
 /* Fails with ENOENT. */

@@ -135,24 +135,17 @@ bool drive_setting_get(struct drive *d, const struct drive_sock *s, int level, i
 
 /* ---- congestion control, by its name ---- */
 
-static const char *const algorithms[CAPY_TCP_CONGESTION_CNT] = {
-    [CAPY_TCP_CUBIC] = "cubic",
-    [CAPY_TCP_NEWRENO] = "newreno",
-};
-
 int drive_congestion(const char *name)
 {
     if (strcmp(name, "reno") == 0) /* as Linux calls it */
         return CAPY_TCP_NEWRENO;
-    for (int i = 0; i < CAPY_TCP_CONGESTION_CNT; i++)
-        if (strcmp(name, algorithms[i]) == 0)
-            return i;
-    return -1;
+    return capy_tcp_congestion_by_name(name);
 }
 
 const char *drive_congestion_get(struct drive *d, const struct drive_sock *s)
 {
-    return algorithms[get_value(d, s, CAPY_OPTION_CONGESTION)];
+    return capy_tcp_congestion_name(
+        (enum capy_tcp_congestion)get_value(d, s, CAPY_OPTION_CONGESTION));
 }
 
 int drive_congestion_set(struct drive *d, struct drive_sock *s, const char *name)

@@ -253,5 +253,6 @@ void capy_conn_send_reset(struct capy_stack *s, const struct capy_conn *c,
     if (!frame)
         return;
     struct capy_frame_to to = capy_conn_to(s, c);
+    to.ecn = rst->ecn;
     capy_control_commit(s, capy_frame_build_tcp(frame, &to, rst));
 }

@@ -55,6 +55,7 @@ size_t capy_send_segment(struct capy_stack *s, uint32_t idx, uint8_t *frame)
     if (!capy_tcp_output(&c->tcb, &env, &seg, &data_offset))
         return 0;
     struct capy_frame_to to = conn_to(s, c);
+    to.ecn = seg.ecn;
     to.partial = s->device.partial;
     if (seg.data_len > 0)
         capy_stream_read(&c->tcb.snd.queue, &s->blocks, data_offset,

@@ -1,5 +1,7 @@
 /* Acknowledgments (tcp/ack.h): RFC 9293 §3.10.7.4 fifth step, RFC 5961 §5, RFC 5681 §2. */
 #include "tcp/ack.h"
+#include "tcp/congestion.h"
+#include "tcp/ecn.h"
 #include "tcp/position.h"
 #include "tcp/recovery.h"
 #include "tcp/rtt.h"
@@ -43,6 +45,8 @@ static void advance_una(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     struct capy_tcp_snd *snd = &tcb->snd;
     uint32_t flight = capy_tcp_flight(tcb);
     uint32_t acked = (uint32_t)(a->ack - snd->una);
+    bool marked = tcb->ecn_snd && capy_tcp_ecn_told(tcb, env, a);
+    capy_tcp_cc_watch(tcb, env, a->ack, tcb->echo);
     snd->una = a->ack;
     uint64_t data = capy_min64(a->ack, snd->end);
     if (data > snd->queue.start) {
@@ -55,6 +59,8 @@ static void advance_una(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         tcb->probe = CAPY_TCP_PROBE_NONE;
     capy_tcp_rtt_acked(tcb, env, a->ack, a->seg);
     capy_tcp_recovery_advanced(tcb, env, a, acked, flight);
+    if (marked)
+        capy_tcp_ecn_cut(tcb, env, flight);
     capy_tcp_timers_progress(tcb, env);
 }
 

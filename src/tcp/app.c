@@ -1,4 +1,5 @@
 /* The application's calls: read, write, close, abort, and figures (RFC 9293 §3.10.2 to §3.10.6). */
+#include "tcp/ecn.h"
 #include "tcp/position.h"
 #include "tcp/reserve.h"
 #include "tcp/rightsize.h"
@@ -133,6 +134,7 @@ bool capy_tcp_abort(struct capy_tcp *tcb, const struct capy_tcp_env *env,
             .ack = capy_tcp_seq_at(tcb->rcv.irs, tcb->rcv.nxt),
             .flags = CAPY_TCP_RST | CAPY_TCP_ACK,
         };
+        capy_tcp_ecn_put_control(tcb, rst);
         env->count->resets_out++;
         env->count->segs_out++;
         break;

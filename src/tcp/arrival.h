@@ -10,6 +10,7 @@ struct capy_tcp_arrival {
     uint64_t seq, ack;   /* positions: in the peer's stream, in ours */
     const uint8_t *data; /* what is left after trimming, at seq */
     uint32_t len;
+    uint8_t ecn;                      /* of its IP header */
     bool fin;                         /* the FIN is behind data, within the window */
     uint32_t sacked;                  /* bytes that it newly reports to hold out of order */
     uint32_t sacked_was;              /* snd.sacked before it */

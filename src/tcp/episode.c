@@ -99,6 +99,7 @@ static void undo(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct ca
         tcb->backoff = 0;
     if (tcb->phase != CAPY_TCP_OPEN) {
         tcb->phase = CAPY_TCP_OPEN;
+        tcb->snd.recover = tcb->snd.una - 1; /* no reduction counts any more */
         capy_tcp_sent_nothing_lost(tcb, env);
     }
     if (tcb->probe == CAPY_TCP_PROBE_RETRANS)

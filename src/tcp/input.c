@@ -3,11 +3,10 @@
  *
  * DEVIATION(RFC 9293 MUST-32, MUST-33): urgent data is delivered in line, as RFC 6093 §4
  * asks for, but the application is not told of it, nor can it ask: RFC 6093 §3 advises applications
- * not to use it, and no field of the block is kept for it.
- * Explicit congestion notification (RFC 3168) is never negotiated, so ECN bits mean nothing here.
- */
+ * not to use it, and no field of the block is kept for it. */
 #include "tcp/ack.h"
 #include "tcp/arrival.h"
+#include "tcp/ecn.h"
 #include "tcp/open.h"
 #include "tcp/position.h"
 #include "tcp/reassembly.h"
@@ -51,7 +50,7 @@ static void input_syn_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         return;
     }
     if (seg->flags & CAPY_TCP_RST) {
-        if (ack_ok)
+        if (ack_ok && !capy_tcp_ecn_refused(tcb, env))
             end_by_reset(tcb, env, a, CAPY_TCP_WAS_RESET);
         return;
     }
@@ -158,9 +157,10 @@ static bool ack_syn_received(struct capy_tcp *tcb, const struct capy_tcp_env *en
 static void hear_syn_again(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                            struct capy_tcp_arrival *a)
 {
-    if (!(a->seg->flags & CAPY_TCP_ACK))
+    if (!(a->seg->flags & CAPY_TCP_ACK)) {
+        capy_tcp_ecn_syn_again(tcb, a->seg);
         tcb->probe = CAPY_TCP_PROBE_RETRANS;
-    else if (ack_syn_received(tcb, env, a))
+    } else if (ack_syn_received(tcb, env, a))
         tcb->ack_now = true;
 }
 
@@ -286,6 +286,8 @@ static bool take_text(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         break;
     }
     env->count->bytes_in += tcb->rcv.nxt - before;
+    if (tcb->ecn_rcv)
+        capy_tcp_ecn_arrived(tcb, env, a, before);
     return true;
 }
 
@@ -365,7 +367,6 @@ static void walk(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct ca
 uint32_t capy_tcp_input(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                         const struct capy_tcp_segment *seg, uint8_t ecn)
 {
-    (void)ecn;
     env->count->segs_in++;
     if (tcb->state == CAPY_TCP_CLOSED || tcb->probe == CAPY_TCP_PROBE_RESET)
         return 0;
@@ -375,6 +376,7 @@ uint32_t capy_tcp_input(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         .ack = capy_tcp_pos_of(tcb->snd.iss, seg->ack, tcb->snd.una),
         .data = seg->data,
         .len = seg->data_len,
+        .ecn = ecn,
         .fin = seg->flags & CAPY_TCP_FIN,
     };
     if (is_syn_reuse(tcb, &a))

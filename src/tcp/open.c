@@ -1,6 +1,7 @@
 /* Opening: fresh control blocks, and what both ends agree on in the handshake. */
 #include "tcp/open.h"
 #include "tcp/congestion.h"
+#include "tcp/ecn.h"
 #include "tcp/position.h"
 #include "tcp/rightsize.h"
 #include "tcp/rtt.h"
@@ -35,6 +36,7 @@ void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
         .timestamps = true,
         .sack = true,
         .window_scale = true,
+        .ecn = CAPY_TCP_ECN_ACCEPT,
     };
 }
 
@@ -49,7 +51,6 @@ void capy_tcp_blank(struct capy_tcp *tcb)
     capy_stream_init(&tcb->rcv.queue, CAPY_TCP_POS_DATA);
     tcb->rcv.nxt = CAPY_TCP_POS_DATA;
     tcb->rcv.adv = tcb->rcv.acked = capy_tcp_near(CAPY_TCP_POS_DATA);
-    tcb->cc.epoch_at = CAPY_NEVER;
     tcb->timer_at = tcb->delack_at = tcb->give_up_at = CAPY_NEVER;
     tcb->marks = CAPY_NONE;
 }
@@ -78,6 +79,7 @@ void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     uint32_t mss = syn->opts & CAPY_TCP_OPT_MSS ? syn->mss : MSS_DEFAULT;
     mss = capy_max32(capy_min32(mss, tune->mss_max), CAPY_TCP_MSS_MIN);
     tcb->rcv.irs = syn->seq;
+    capy_tcp_ecn_take_syn(tcb, syn);
     tcb->wscale_ok = tune->window_scale && syn->opts & CAPY_TCP_OPT_WSCALE;
     if (tcb->wscale_ok) {
         tcb->snd.wscale = syn->wscale;
@@ -125,6 +127,7 @@ void capy_tcp_established(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     tcb->backoff = 0; /* it counted SYNs; and a repeated SYN's echo would be no good sample */
     capy_tcp_rtt_acked(tcb, env, snd->una, seg);
     capy_tcp_set_state(tcb, CAPY_TCP_ESTABLISHED);
+    env->count->ecn_opened += tcb->ecn_rcv;
     if (tcb->fin_queued)
         capy_tcp_set_state(tcb, CAPY_TCP_FIN_WAIT_1);
     capy_tcp_timers_progress(tcb, env);

@@ -2,6 +2,7 @@
  * capy_tcp_wants_output asks the same function, "may I send?" and "do I want to?" cannot differ. */
 #include "tcp/output.h"
 #include "tcp/congestion.h"
+#include "tcp/ecn.h"
 #include "tcp/path.h"
 #include "tcp/position.h"
 #include "tcp/reassembly.h"
@@ -203,14 +204,16 @@ bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env
 /* ---- carrying it out ----------------------------------------------------------------------------
  */
 
-/* Acknowledges all that arrived: every segment but a first SYN does. */
+/* Acknowledges all that arrived, or what ECN has to say something of its own about first: every
+ * segment but a first SYN does. */
 static void put_ack(struct capy_tcp *tcb, struct capy_tcp_segment *seg)
 {
+    uint64_t ack = tcb->ecn_rcv ? capy_tcp_ecn_put_echo(tcb, seg) : tcb->rcv.nxt;
     seg->flags |= CAPY_TCP_ACK;
-    seg->ack = capy_tcp_seq_at(tcb->rcv.irs, tcb->rcv.nxt);
-    seg->window = capy_tcp_window_offer(tcb, seg->flags & CAPY_TCP_SYN);
-    tcb->rcv.acked = capy_tcp_near(tcb->rcv.nxt);
-    tcb->ack_now = false;
+    seg->ack = capy_tcp_seq_at(tcb->rcv.irs, ack);
+    seg->window = capy_tcp_window_offer(tcb, ack, seg->flags & CAPY_TCP_SYN);
+    tcb->rcv.acked = capy_tcp_near(ack);
+    tcb->ack_now = ack < tcb->rcv.nxt;
     tcb->delack_at = CAPY_NEVER;
 }
 
@@ -246,6 +249,7 @@ static void emit_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         seg->window = (uint16_t)capy_min32(capy_tcp_rcv_buf(tcb), UINT16_MAX);
     if (answer ? tcb->ts_ok : tune->timestamps)
         put_timestamps(tcb, env, seg);
+    capy_tcp_ecn_put_syn(tcb, env, first, seg);
     tcb->snd.nxt = CAPY_TCP_POS_DATA;
     tcb->probe = CAPY_TCP_PROBE_NONE;
     if (first)
@@ -262,6 +266,7 @@ static void emit_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     seg->seq = capy_tcp_seq_at(tcb->snd.iss, tcb->snd.nxt);
     seg->flags = CAPY_TCP_RST;
     put_ack(tcb, seg);
+    capy_tcp_ecn_put_control(tcb, seg);
     env->count->resets_out++;
     capy_tcp_set_state(tcb, CAPY_TCP_CLOSED);
     tcb->probe = CAPY_TCP_PROBE_NONE;
@@ -300,6 +305,7 @@ static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const 
     bool recorded = capy_tcp_sent_went(tcb, env, p->pos, end, p->kind != PLAN_NEW);
     if (p->kind == PLAN_NEW) {
         snd->nxt = end;
+        tcb->cwnd_used = capy_tcp_flight(tcb) >= tcb->cc.cwnd / 2;
         capy_tcp_rtt_sent(tcb, env, end);
     } else {
         capy_tcp_rtt_cancel(tcb);
@@ -342,6 +348,9 @@ static void emit_data(struct capy_tcp *tcb, const struct capy_tcp_env *env, cons
         seg->data_len = (uint32_t)capy_min64(data_end - p->pos, room);
         *data_offset = p->pos;
     }
+    if (tcb->ecn_snd && p->kind == PLAN_NEW && seg->data_len > 0 &&
+        tcb->probe != CAPY_TCP_PROBE_WINDOW)
+        capy_tcp_ecn_put_data(tcb, seg);
     uint64_t end = p->pos + seg->data_len;
     if (end == snd->end) {
         if (seg->data_len > 0)

@@ -62,6 +62,11 @@ static inline uint64_t capy_tcp_rcv_last(const struct capy_tcp *tcb)
     return capy_min64(tcb->rcv.nxt, capy_tcp_fin_pos(tcb));
 }
 
+static inline uint64_t capy_tcp_rcv_ce_from(const struct capy_tcp *tcb)
+{
+    return capy_tcp_far(tcb->ce_from, tcb->rcv.nxt);
+}
+
 static inline uint32_t capy_tcp_flight(const struct capy_tcp *tcb)
 {
     return (uint32_t)(tcb->snd.nxt - tcb->snd.una);

@@ -62,15 +62,15 @@ static void enter_recovery(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     struct capy_tcp_snd *snd = &tcb->snd;
     settle_window(tcb);
     capy_tcp_episode_begin(tcb, env);
+    /* RFC 5681 §3.2 step 2: without what limited transmit added; in a second cut, without what left
+     * before the first. */
+    capy_tcp_cc_lost(tcb, capy_min32(in_use(tcb) + acked, tcb->cc.cwnd));
     tcb->phase = CAPY_TCP_RECOVERY;
     snd->recover = snd->nxt;
     snd->tlp_end = 0;
     if (!tcb->sack_ok) /* duplicate ACKs alone got us here */
         snd->lost_end = capy_max64(snd->lost_end, capy_min64(snd->una + snd->mss, snd->nxt));
     tcb->probe = CAPY_TCP_PROBE_RETRANS;
-    /* RFC 5681 §3.2 step 2: without what limited transmit added; in a second cut, without what left
-     * before the first. */
-    capy_tcp_cc_lost(tcb, capy_min32(in_use(tcb) + acked, tcb->cc.cwnd));
     capy_tcp_prr_begin(tcb, env);
     env->count->fast_retrans++;
 }

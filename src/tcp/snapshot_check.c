@@ -1,7 +1,6 @@
 /* What a decoded head must satisfy before anything believes it. Bytes that came through the rack's
  * network are authenticated but not trusted: a bug or a mistaken version at the origin must end as
  * a refused migration, not as a failed assertion here. */
-#include "tcp/congestion.h"
 #include "tcp/keepalive.h"
 #include "tcp/open.h"
 #include "tcp/position.h"
@@ -11,7 +10,6 @@
 #define SPAN_MAX (UINT64_C(1) << 30)     /* no window or queue is longer (RFC 7323 §2.3) */
 #define RTT_MAX_NS CAPY_SEC(3600)        /* keeps sums and backoff of RTO in 64 bits */
 #define DEADLINE_MAX_NS CAPY_SEC(864000) /* longer than any timer of any configuration */
-#define K_MAX_MS (UINT32_C(1) << 21)     /* the range of CUBIC's cube root */
 #define TS_OPTION_LEN 12u
 
 static bool fin_acked(const struct capy_tcp *tcb)
@@ -131,12 +129,12 @@ static bool rcv_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
            rcv->wscale <= (tcb->wscale_ok ? 14u : 0u) && mss_ok(tcb, env, rcv->mss);
 }
 
-static bool cc_ok(const struct capy_tcp_cc *cc)
+static bool ecn_ok(const struct capy_tcp *tcb)
 {
-    uint32_t cwnd_limit = CAPY_TCP_CWND_MAX + 2u * UINT16_MAX; /* one step beyond the cap */
-    return cc->cwnd > 0 && cc->cwnd <= cwnd_limit && cc->ssthresh <= cwnd_limit &&
-           cc->acked <= 2 * cwnd_limit && cc->w_max <= cwnd_limit && cc->w_est <= cwnd_limit &&
-           cc->k_ms <= K_MAX_MS;
+    uint64_t from = capy_tcp_rcv_ce_from(tcb);
+    bool told = !tcb->ce_changed || (from > capy_tcp_rcv_acked(tcb) && from <= tcb->rcv.nxt);
+    return (tcb->ecn_rcv || !(tcb->ecn_snd || tcb->ce || tcb->ce_changed)) &&
+           (tcb->ecn_snd || !tcb->cwr) && told;
 }
 
 static bool path_ok(const struct capy_tcp *tcb)
@@ -144,7 +142,7 @@ static bool path_ok(const struct capy_tcp *tcb)
     const struct capy_tcp_rtt *rtt = &tcb->rtt;
     return rtt->srtt_ns <= RTT_MAX_NS && rtt->rttvar_ns <= RTT_MAX_NS &&
            (rtt->srtt_ns > 0 || rtt->rttvar_ns == 0) && rtt->timed_pos <= tcb->snd.nxt &&
-           cc_ok(&tcb->cc);
+           capy_snap_cc_ok(&tcb->cc, tcb->congestion, tcb->snd.una, tcb->snd.nxt);
 }
 
 /* Disjoint, not touching, within (low, high]. */
@@ -192,7 +190,8 @@ static bool episode_ok(const struct capy_tcp *tcb, const struct capy_tcp_episode
            (tcb->phase != CAPY_TCP_FRTO || ep->doubt == CAPY_TCP_DOUBT_ACK) && tcb->snd.una < nxt &&
            ep->turn <= nxt && ep->end <= nxt && ep->told_right <= ep->end &&
            (!late || ep->turn > tcb->snd.una) && ep->prr.flight <= SPAN_MAX &&
-           (tcb->phase == CAPY_TCP_RECOVERY || ep->prr.flight == 0) && cc_ok(&ep->before);
+           (tcb->phase == CAPY_TCP_RECOVERY || ep->prr.flight == 0) &&
+           capy_snap_cc_ok(&ep->before, tcb->congestion, tcb->snd.una, nxt);
 }
 
 /* A duplicate to be told of: among what we hold, in order or not. */
@@ -208,7 +207,7 @@ bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *en
                        const struct capy_tcp_marks *marks, const struct capy_snap_meta *meta)
 {
     const struct capy_tcp_rcv *rcv = &tcb->rcv;
-    return state_ok(tcb) && snd_ok(tcb, env) && rcv_ok(tcb, env) && path_ok(tcb) &&
+    return state_ok(tcb) && snd_ok(tcb, env) && rcv_ok(tcb, env) && path_ok(tcb) && ecn_ok(tcb) &&
            timers_ok(tcb, env->now) &&
            ranges_ok(&marks->ooo, rcv->nxt,
                      capy_min64(capy_tcp_rcv_edge(tcb), capy_tcp_fin_pos(tcb)), false) &&

@@ -48,10 +48,32 @@ static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
     WALK_FLAG(4, tcb->shrunk);
     WALK_FLAG(8, tcb->unreachable);
     WALK_FLAG(16, tcb->syn_again);
+    WALK_FLAG(32, tcb->cwnd_used);
+    if (bits > 63)
+        c->bad = true;
+    if (!c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+}
+
+static void walk_ecn(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    uint8_t bits = 0;
+    if (c->decoding)
+        capy_codec_bytes(c, &bits, 1);
+    WALK_FLAG(1, tcb->ecn_rcv);
+    WALK_FLAG(2, tcb->ecn_snd);
+    WALK_FLAG(4, tcb->ce);
+    WALK_FLAG(8, tcb->ce_changed);
+    WALK_FLAG(16, tcb->cwr);
     if (bits > 31)
         c->bad = true;
     if (!c->decoding)
         capy_codec_bytes(c, &bits, 1);
+    if (!tcb->ce_changed)
+        return;
+    uint64_t since = tcb->rcv.nxt - capy_tcp_rcv_ce_from(tcb);
+    capy_codec_int(c, &since);
+    tcb->ce_from = capy_tcp_near(tcb->rcv.nxt - since);
 }
 
 static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
@@ -80,6 +102,11 @@ static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
         c->bad = true;
     if (!c->decoding)
         capy_codec_bytes(c, &bits, 1);
+    uint8_t ecn = tune->ecn;
+    capy_codec_u8(c, &ecn);
+    if (ecn > CAPY_TCP_ECN_OFFER)
+        c->bad = true;
+    tune->ecn = ecn & 3u;
 }
 
 static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -191,24 +218,6 @@ static void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_u8(c, &rcv->wscale);
 }
 
-static void walk_cc(struct capy_codec *c, struct capy_tcp_cc *cc)
-{
-    capy_codec_u32(c, &cc->cwnd);
-    capy_codec_u32(c, &cc->ssthresh);
-    capy_codec_u32(c, &cc->acked);
-    capy_codec_u32(c, &cc->w_max);
-    capy_codec_u32(c, &cc->w_est);
-    capy_codec_u32(c, &cc->k_ms);
-    uint8_t in_epoch = cc->epoch_at != CAPY_NEVER;
-    capy_codec_u8(c, &in_epoch);
-    if (in_epoch > 1)
-        c->bad = true;
-    if (in_epoch)
-        capy_codec_age(c, &cc->epoch_at);
-    else
-        cc->epoch_at = CAPY_NEVER;
-}
-
 static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
 {
     struct capy_tcp_rtt *rtt = &tcb->rtt;
@@ -218,7 +227,7 @@ static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
     if (rtt->timed_pos != 0)
         capy_codec_age(c, &rtt->timed_at);
     capy_codec_u32(c, &tcb->snd.min_rtt_ns);
-    walk_cc(c, &tcb->cc);
+    capy_snap_cc_walk(c, &tcb->cc, tcb->congestion, tcb->snd.una);
     /* Once the period is over, it does not matter for how long. */
     uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1));
     uint32_t unused_ms = capy_min32(now_ms - tcb->validated_ms, CAPY_TCP_NON_VALIDATED_MS);
@@ -269,7 +278,8 @@ static void walk_sent(struct capy_codec *c, struct capy_tcp_sent *l, uint64_t un
     }
 }
 
-static void walk_episode(struct capy_codec *c, struct capy_tcp_episode *ep)
+static void walk_episode(struct capy_codec *c, const struct capy_tcp *tcb,
+                         struct capy_tcp_episode *ep)
 {
     capy_codec_u8(c, &ep->doubt);
     if (ep->doubt == CAPY_TCP_DOUBT_NONE)
@@ -290,7 +300,7 @@ static void walk_episode(struct capy_codec *c, struct capy_tcp_episode *ep)
     ep->sent_once = sent_once == 1;
     if (sent_once > 1)
         c->bad = true;
-    walk_cc(c, &ep->before);
+    capy_snap_cc_walk(c, &ep->before, tcb->congestion, tcb->snd.una);
     capy_codec_u32(c, &ep->prr.flight);
     capy_codec_u32(c, &ep->prr.delivered);
     capy_codec_u32(c, &ep->prr.out);
@@ -307,11 +317,12 @@ void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
     walk_tuning(c, tcb);
     walk_snd(c, tcb);
     walk_rcv(c, tcb);
+    walk_ecn(c, tcb);
     walk_path(c, tcb);
     walk_ranges(c, &marks->ooo, tcb->rcv.nxt);
     walk_ranges(c, &marks->sacked, tcb->snd.una);
     walk_sent(c, &marks->sent, tcb->snd.una);
-    walk_episode(c, &marks->episode);
+    walk_episode(c, tcb, &marks->episode);
     capy_codec_after_or(c, &marks->dup.left, CAPY_TCP_POS_SYN, 0);
     if (marks->dup.left != 0)
         capy_codec_after(c, &marks->dup.right, marks->dup.left);

@@ -112,13 +112,49 @@ struct capy_tcp_rtt {
     uint64_t timed_at;
 };
 
-/* Congestion control; what the fields beyond cwnd and ssthresh mean is the algorithm's business. */
+/* What an algorithm keeps for itself (tcp/congestion.h says which of these lives). Windows in bytes.
+ *
+ * Before the first reduction: HyStart++ (RFC 9406 §4.2). Times in ns, UINT32_MAX: none. */
+struct capy_tcp_hystart {
+    uint32_t round_end;   /* low half of the position that ends this round (windowEnd) */
+    uint32_t last_min_ns; /* lastRoundMinRTT */
+    uint32_t min_ns;      /* currentRoundMinRTT */
+    uint32_t base_ns;     /* cssBaselineMinRtt; none: standard slow start */
+    uint8_t samples;      /* rttSampleCount, as far as it matters */
+    uint8_t css_rounds;   /* of conservative slow start that are over */
+};
+
+/* RFC 9438 §4.1.2. */
+struct capy_tcp_cubic {
+    uint32_t acked; /* counted toward the next byte of w_est */
+    uint32_t w_max, w_est;
+    uint32_t k_ms : 22;
+    uint32_t prior : 2;  /* what cwnd_prior was: see cubic.c */
+    uint32_t paused : 1; /* the window is not in use: epoch_at is the time that counted so far */
+    uint64_t epoch_at;   /* start of this congestion avoidance; CAPY_NEVER: none yet */
+};
+
+/* RFC 5681 §3.1, RFC 3465. */
+struct capy_tcp_reno {
+    uint32_t acked; /* counted toward the next segment of cwnd */
+};
+
+/* RFC 8257 §3.3. */
+struct capy_tcp_dctcp {
+    uint32_t acked; /* as NewReno's */
+    uint32_t alpha; /* in 2^-20 */
+    uint32_t bytes_acked, bytes_marked;
+    uint64_t window_end;
+};
+
 struct capy_tcp_cc {
     uint32_t cwnd, ssthresh; /* bytes */
-    uint32_t acked;          /* bytes counted toward the next step (RFC 5681, RFC 3465) */
-    uint32_t w_max, w_est;   /* CUBIC, RFC 9438, bytes */
-    uint32_t k_ms;
-    uint64_t epoch_at; /* start of this congestion avoidance; CAPY_NEVER: none yet */
+    union {
+        struct capy_tcp_hystart hystart;
+        struct capy_tcp_reno reno;
+        struct capy_tcp_cubic cubic;
+        struct capy_tcp_dctcp dctcp;
+    };
 };
 
 /* What the application may set (tcp/tuning.h, capy/option.h). */
@@ -135,6 +171,7 @@ struct capy_tcp_tuning {
     bool cork : 1;
     bool keepalive : 1;
     bool timestamps : 1, sack : 1, window_scale : 1; /* to be offered and taken */
+    uint8_t ecn : 2;                                 /* enum capy_tcp_ecn */
 };
 
 struct capy_tcp {
@@ -151,6 +188,8 @@ struct capy_tcp {
     uint64_t sent_at;      /* when data last went out: restart after idle (RFC 5681 §4.1) */
     uint32_t try_at_ms;    /* milliseconds of the clock */
     uint32_t ts_offset;    /* added to the timestamp clock */
+    struct capy_tcp_near
+        ce_from;           /* received data before this was marked otherwise; see ce_changed */
     uint32_t validated_ms; /* when cwnd was last known to be used (tcp/validation.h) */
     uint8_t state, timer, phase, probe; /* of the enums above */
     uint8_t backoff;     /* doublings of the RTO; retries of SYN and of window probes */
@@ -171,6 +210,13 @@ struct capy_tcp {
     bool fin_queued : 1;  /* our side closes behind snd.end */
     bool app_gone : 1;    /* nobody will read what arrives */
     bool ack_now : 1;     /* an ACK is owed */
+    bool cwnd_used : 1;   /* half of cwnd was in flight when new data last went out */
+    bool ecn_rcv : 1;     /* we echo marks (RFC 3168); in SYN_SENT: an ECN-setup SYN was sent */
+    bool ecn_snd : 1;     /* we send markable data and obey echoes; no plain SYN was sent */
+    bool ce : 1;          /* ECE is owed until CWR comes; DCTCP.CE (RFC 8257 §3.2) */
+    bool ce_changed : 1;  /* DCTCP: acknowledged is not yet all that came before the last change */
+    bool cwr : 1;         /* the window was reduced: the next new data says so */
+    bool echo : 1;        /* the ACK being worked on carries ECE; means nothing between two */
 
     /* ---- what stays ------------------------------------------------------------------------- */
     uint32_t

@@ -12,7 +12,20 @@
 #include "tcp/tcb.h"
 #include "wire/tcp.h"
 
-enum capy_tcp_congestion { CAPY_TCP_CUBIC, CAPY_TCP_NEWRENO, CAPY_TCP_CONGESTION_CNT };
+/* RFC 9438; RFC 5681; RFC 8257. */
+enum capy_tcp_congestion {
+    CAPY_TCP_CUBIC,
+    CAPY_TCP_NEWRENO,
+    CAPY_TCP_DCTCP,
+    CAPY_TCP_CONGESTION_CNT
+};
+/* "cubic", "newreno" or "dctcp"; CAPY_E_INVAL for any other name. */
+int capy_tcp_congestion_by_name(const char *name);
+const char *capy_tcp_congestion_name(enum capy_tcp_congestion algorithm);
+
+/* Explicit congestion notification (RFC 3168): neither; accepted when the peer offers it, as kernels
+ * do; offered as well. DCTCP offers it unless it is off. */
+enum capy_tcp_ecn { CAPY_TCP_ECN_OFF, CAPY_TCP_ECN_ACCEPT, CAPY_TCP_ECN_OFFER };
 
 struct capy_tcp_cfg {
     uint32_t snd_buf_max, rcv_buf_max; /* bytes per connection; default 512 KiB, 256 KiB */
@@ -34,6 +47,7 @@ struct capy_tcp_cfg {
     uint8_t initial_window;              /* segments (RFC 6928) */
     bool timestamps, sack, window_scale; /* offered and taken */
     bool nagle;
+    uint8_t ecn; /* enum capy_tcp_ecn */
 };
 
 /* Defaults as documented in docs/architecture.md. */
@@ -47,6 +61,9 @@ struct capy_tcp_counters {
     uint64_t bad_seq, bad_ack, paws_drops, challenge_acks, resets_in, resets_out;
     uint64_t no_block_drops, zero_window_probes, keepalive_probes;
     uint64_t icmp_ignored, path_suspected;
+    uint64_t ecn_opened, ecn_fallbacks; /* agreed on; our SYN went again without */
+    uint64_t ce_segs_in, ece_segs_in;   /* data that was marked; ACKs that said so */
+    uint64_t ecn_cuts;                  /* of windows, for marks */
 };
 
 /* What every call is given. All borrowed for the call. */
@@ -100,7 +117,7 @@ uint32_t capy_tcp_input(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 /* The next segment to send, if any is owed and allowed now; with burst_max, as many full-sized ones
  * of new data as would leave one after the other now, as one. seg->data is NULL: the payload is
  * seg->data_len bytes of tcb->snd.queue at stream offset *data_offset, to be copied by the caller
- * before the next call. Call until false. */
+ * before the next call. seg->ecn belongs into the IP header. Call until false. */
 bool capy_tcp_output(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                      struct capy_tcp_segment *seg, uint64_t *data_offset);
 
@@ -141,6 +158,10 @@ void capy_tcp_shutdown(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 /* The application is gone: arriving data is answered with RST (RFC 9293 MAY-1, SHLD-3)
  * once anything was lost; otherwise an orderly close. */
 void capy_tcp_close(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* Another congestion control, at any time in a connection's life; the window stays what it is.
+ * capy_tcp_set (tcp/tuning.h) is the way in. */
+void capy_tcp_set_congestion(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                             enum capy_tcp_congestion algorithm);
 /* ABORT: true when *rst must be sent (a synchronized state); the block becomes CLOSED. */
 bool capy_tcp_abort(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                     struct capy_tcp_segment *rst);

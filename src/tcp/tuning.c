@@ -34,6 +34,7 @@ void capy_tcp_tuning_default(struct capy_tcp_tuning *t, const struct capy_tcp_cf
         .timestamps = cfg->timestamps,
         .sack = cfg->sack,
         .window_scale = cfg->window_scale,
+        .ecn = cfg->ecn & 3u,
     };
 }
 
@@ -71,6 +72,8 @@ static struct range range_of(enum capy_option option, const struct capy_tcp_cfg 
         return (struct range){0, DELACK_MAX_NS};
     case CAPY_OPTION_INITIAL_WINDOW:
         return (struct range){1, INITIAL_WINDOW_MAX};
+    case CAPY_OPTION_ECN:
+        return (struct range){CAPY_TCP_ECN_OFF, CAPY_TCP_ECN_OFFER};
     case CAPY_OPTION_CNT:
         break;
     }
@@ -129,6 +132,9 @@ static void put(struct capy_tcp_tuning *t, enum capy_option option, uint64_t val
     case CAPY_OPTION_INITIAL_WINDOW:
         t->initial_window = (uint8_t)value;
         break;
+    case CAPY_OPTION_ECN:
+        t->ecn = value & 3u;
+        break;
     case CAPY_OPTION_CNT:
         break;
     }
@@ -179,6 +185,8 @@ uint64_t capy_tcp_tuning_get(const struct capy_tcp_tuning *t, enum capy_option o
         return t->window_scale;
     case CAPY_OPTION_INITIAL_WINDOW:
         return t->initial_window;
+    case CAPY_OPTION_ECN:
+        return t->ecn;
     case CAPY_OPTION_CNT:
         break;
     }
@@ -206,7 +214,8 @@ bool capy_tcp_tuning_ok(const struct capy_tcp_tuning *t)
 static bool only_in_handshake(enum capy_option option)
 {
     return option == CAPY_OPTION_TIMESTAMPS || option == CAPY_OPTION_SACK ||
-           option == CAPY_OPTION_WINDOW_SCALE || option == CAPY_OPTION_INITIAL_WINDOW;
+           option == CAPY_OPTION_WINDOW_SCALE || option == CAPY_OPTION_INITIAL_WINDOW ||
+           option == CAPY_OPTION_ECN;
 }
 
 /* What is sent from now on; what both ends agreed on is the limit. */
@@ -234,7 +243,7 @@ int capy_tcp_set(struct capy_tcp *tcb, const struct capy_tcp_env *env, enum capy
     capy_tcp_timers_patience(tcb, env, wish.user_timeout_ms);
     tcb->tune = wish;
     if (option == CAPY_OPTION_CONGESTION)
-        tcb->congestion = tcb->tune.congestion;
+        capy_tcp_set_congestion(tcb, env, (enum capy_tcp_congestion)value);
     if (option == CAPY_OPTION_RECEIVE_BUFFER)
         tcb->rcv.buf_kib = 0; /* who says how much wants just that */
     if (option == CAPY_OPTION_KEEP_IDLE_NS || option == CAPY_OPTION_KEEP_INTERVAL_NS)
@@ -252,6 +261,8 @@ uint64_t capy_tcp_get(const struct capy_tcp *tcb, enum capy_option option)
             return tcb->sack_ok;
         if (option == CAPY_OPTION_WINDOW_SCALE)
             return tcb->wscale_ok;
+        if (option == CAPY_OPTION_ECN)
+            return tcb->ecn_snd;
         if (option == CAPY_OPTION_MAX_SEGMENT)
             return tcb->snd.mss;
     }

@@ -28,7 +28,7 @@ static uint32_t step(const struct capy_tcp *tcb)
     return capy_max32(by_buffer, UINT32_C(1) << tcb->rcv.wscale);
 }
 
-uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, bool syn)
+uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, uint64_t ack, bool syn)
 {
     struct capy_tcp_rcv *rcv = &tcb->rcv;
     uint64_t more = room(tcb);
@@ -39,7 +39,8 @@ uint16_t capy_tcp_window_offer(struct capy_tcp *tcb, bool syn)
     uint16_t field = (uint16_t)capy_min64(wnd >> shift, UINT16_MAX);
     /* The field rounds down; what was promised before stays promised. */
     rcv->adv = capy_tcp_near(capy_max64(told, rcv->nxt + ((uint64_t)field << shift)));
-    return field;
+    /* Seen from an earlier acknowledgment the same edge is further away. */
+    return (uint16_t)capy_min64(field + ((rcv->nxt - ack) >> shift), UINT16_MAX);
 }
 
 bool capy_tcp_window_update_owed(const struct capy_tcp *tcb)

@@ -41,6 +41,7 @@ struct capy_tcp_segment {
     uint8_t opts;
     uint8_t wscale;   /* 0..14; larger values on the wire are read as 14 (RFC 7323 §2.3) */
     uint8_t sack_cnt; /* blocks below */
+    uint8_t ecn;      /* going out: ECN bits of the IP header that will carry it (RFC 3168 §5) */
     uint16_t mss;
     uint32_t ts_val, ts_ecr;
     struct capy_sack_block sack[CAPY_TCP_SACK_MAX];

@@ -254,10 +254,12 @@ static void server_event(struct streams *st, unsigned host, const struct capy_st
     if (i >= st->cnt)
         return;
     struct stream *x = &st->stream[i];
-    if ((ev->bits & CAPY_EV_MIGRATE_KEPT) && x->doomed && x->place == STREAM_AT && x->at != host) {
-        /* It had arrived at a server that then fell silent before it said a word to anybody: the
-         * switch gave the flow back, at the point where it left. */
+    bool elsewhere = x->at != host && (x->place == STREAM_AT || x->place == STREAM_OVER);
+    if ((ev->bits & CAPY_EV_MIGRATE_KEPT) && x->doomed && elsewhere) {
+        /* It had arrived at a server that then fell silent, or died, before it said a word to
+         * anybody: the switch gave the flow back, at the point where it left. */
         assert_int_equal(x->released_by, host);
+        x->place = STREAM_AT;
         x->at = (uint16_t)host;
         x->server.conn = ev->conn;
         x->server.read = x->read_at_release;

@@ -490,9 +490,6 @@ static void what_the_stack_cannot_do_is_refused_by_name(void **state)
 {
     (void)state;
     struct drive_options o = tool_options();
-    o.ecn = true;
-    refused(&o, EOPNOTSUPP, "ecn");
-    o = tool_options();
     o.congestion = "vegas";
     refused(&o, EOPNOTSUPP, "congestion");
     o = tool_options();

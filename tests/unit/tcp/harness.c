@@ -42,9 +42,9 @@ void end_set_now(struct end *e, uint64_t now)
 
 uint32_t end_input(struct end *e, const struct capy_tcp_segment *seg)
 {
-    uint32_t events = capy_tcp_input(&e->tcb, &e->env, seg, 0);
+    uint32_t events = capy_tcp_input(&e->tcb, &e->env, seg, seg->ecn);
     if (e->twin)
-        assert_int_equal(capy_tcp_input(&e->twin->tcb, &e->twin->env, seg, 0), events);
+        assert_int_equal(capy_tcp_input(&e->twin->tcb, &e->twin->env, seg, seg->ecn), events);
     return events;
 }
 
@@ -157,6 +157,7 @@ uint32_t in(struct end *e, struct in s)
         .ack = {s.flags & A ? OUR_ISS + s.ack : 0},
         .window = s.win,
         .flags = s.flags,
+        .ecn = s.ecn,
         .opts = e->in_opts,
         .ts_val = e->in_ts,
         .ts_ecr = e->in_ecr,
@@ -180,6 +181,7 @@ static void same_segment(const struct capy_tcp_segment *a, const struct capy_tcp
     size_t n = capy_tcp_build(x, 1, 2, a);
     assert_int_equal(capy_tcp_build(y, 1, 2, b), n);
     assert_memory_equal(x, y, n);
+    assert_int_equal(a->ecn, b->ecn);
     assert_int_equal(a->data_len, b->data_len);
     if (a->data_len > 0)
         assert_memory_equal(a->data, b->data, a->data_len);
@@ -251,7 +253,7 @@ void establish(struct end *e, uint32_t with, uint16_t win)
     struct capy_tcp_segment syn = {
         .seq = {PEER_ISS},
         .window = win,
-        .flags = S,
+        .flags = with & WITH_ECN ? S | E | C : S,
         .opts = (uint8_t)(CAPY_TCP_OPT_MSS | (with & WITH_SACK ? CAPY_TCP_OPT_SACK_OK : 0) |
                           (with & WITH_TS ? CAPY_TCP_OPT_TS : 0) |
                           (with & WITH_WSCALE ? CAPY_TCP_OPT_WSCALE : 0)),
@@ -259,7 +261,7 @@ void establish(struct end *e, uint32_t with, uint16_t win)
         .ts_val = e->in_ts,
     };
     capy_tcp_open_passive(&e->tcb, &e->env, &syn, (struct capy_seq){OUR_ISS}, 0);
-    out(e, S | A, 0, 1, 0);
+    out(e, with & WITH_ECN ? S | A | E : S | A, 0, 1, 0);
     e->in_opts = with & WITH_TS ? CAPY_TCP_OPT_TS : 0;
     assert_int_equal(in(e, (struct in){.flags = A, .seq = 1, .ack = 1, .win = win}),
                      CAPY_TCP_ESTABLISHED_EV);

@@ -26,6 +26,10 @@
 #define F CAPY_TCP_FIN
 #define R CAPY_TCP_RST
 #define P CAPY_TCP_PSH
+#define E CAPY_TCP_ECE
+#define C CAPY_TCP_CWR
+
+enum { ECT_0 = 2, CE = 3 }; /* of the IP header, RFC 3168 §5 */
 
 struct end {
     struct capy_tcp tcb;
@@ -68,7 +72,7 @@ uint8_t pattern(uint32_t id, uint64_t n);
 
 /* A segment from the script; numbers count from the ISNs (SYN is 0, the first byte 1). */
 struct in {
-    uint8_t flags;
+    uint8_t flags, ecn;
     uint32_t seq, ack, len;
     uint16_t win;
     struct {
@@ -92,7 +96,7 @@ bool next_segment(struct end *e);
 /* Writes len pattern(2) bytes behind what was written before. */
 void put(struct end *e, uint32_t len);
 
-enum { WITH_SACK = 1, WITH_TS = 2, WITH_WSCALE = 4 };
+enum { WITH_SACK = 1, WITH_TS = 2, WITH_WSCALE = 4, WITH_ECN = 8 };
 /* A passive open carried through: the peer's MSS is MSS and its window win. */
 void establish(struct end *e, uint32_t with, uint16_t win);
 

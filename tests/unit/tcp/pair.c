@@ -39,6 +39,8 @@ static void fly(struct pair *p, uint32_t to, const struct capy_tcp_segment *seg)
     f->order = p->order++;
     f->to = to;
     f->seg = *seg;
+    if (seg->ecn == ECT_0 && capy_prng_chance(&p->prng, p->mark_ppm))
+        f->seg.ecn = CE;
     memcpy(f->data, seg->data_len ? seg->data : f->data, seg->data_len);
     if (p->no_sack)
         f->seg.opts &= (uint8_t)~CAPY_TCP_OPT_SACK_OK;

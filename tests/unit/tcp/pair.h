@@ -27,6 +27,7 @@ struct pair {
     uint32_t flying_cnt;
     uint64_t now, order, len;
     uint32_t loss_ppm, repeat_ppm, reorder_ppm, steps;
+    uint32_t mark_ppm; /* of what is ECN-capable */
     bool no_sack;
     struct capy_prng prng;
     /* Called for each endpoint before time moves on; may replace its control block. */

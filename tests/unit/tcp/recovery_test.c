@@ -95,6 +95,7 @@ static void test_a_loss_found_amid_a_burst_of_acks_cuts_what_was_in_use(void **s
         put(&e, waits ? 20 * MSS : 1);
         e.tcb.cc.cwnd = 10 * MSS;
         e.tcb.cc.ssthresh = 2 * MSS;
+        e.tcb.cc.cubic = (struct capy_tcp_cubic){.epoch_at = CAPY_NEVER};
         pass(&e, CAPY_US(500));
         in(&e, ack_of(AT(4)));
         in(&e, sack_of(AT(6), AT(7), AT(10)));

@@ -184,7 +184,7 @@ static void test_episode(void **state)
     REFUSED(ep->told_right = ep->end + 1);
     REFUSED(ep->prr.flight = UINT32_MAX);
     REFUSED(ep->before.cwnd = 0);
-    REFUSED(ep->before.k_ms = UINT32_MAX);
+    REFUSED(ep->before.ssthresh = UINT32_MAX);
     REFUSED(s.tcb.phase = CAPY_TCP_LOSS); /* where PRR has no say */
     ep->prr.flight = 0;
     s.tcb.phase = CAPY_TCP_FRTO;
@@ -210,14 +210,40 @@ static void test_timers_and_path(void **state)
     REFUSED(s.tcb.give_up_at = CAPY_NEVER);
     REFUSED(s.tcb.give_up_at = s.e.env.now + CAPY_SEC(1000000));
     REFUSED(s.tcb.challenge_at = CAPY_NEVER);
-    REFUSED(s.tcb.cc.cwnd = 0);
-    REFUSED(s.tcb.cc.cwnd = UINT32_MAX);
-    REFUSED(s.tcb.cc.w_max = UINT32_MAX);
-    REFUSED(s.tcb.cc.k_ms = UINT32_MAX);
     REFUSED(s.tcb.rtt.srtt_ns = CAPY_SEC(3601));
     REFUSED(s.tcb.rtt.rttvar_ns = CAPY_SEC(3601));
     REFUSED((s.tcb.rtt.srtt_ns = 0, s.tcb.rtt.rttvar_ns = 1));
     REFUSED(s.tcb.rtt.timed_pos = s.tcb.snd.nxt + 1);
+    end_done(&s.e);
+}
+
+/* Whoever owns the private state. */
+static void test_congestion_control(void **state)
+{
+    (void)state;
+    static struct sound s;
+    make_sound(&s);
+    struct capy_tcp_cc *cc = &s.tcb.cc;
+    REFUSED(cc->cwnd = 0);
+    REFUSED(cc->cwnd = UINT32_MAX);
+    REFUSED(cc->ssthresh = CAPY_TCP_CWND_MAX + 1);
+    REFUSED(cc->hystart.round_end = (uint32_t)s.tcb.snd.una - 1); /* behind what is acknowledged */
+    capy_tcp_cc_timed_out(&s.tcb, false);
+    assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
+    REFUSED(cc->cubic.w_max = UINT32_MAX);
+    REFUSED(cc->cubic.w_est = UINT32_MAX);
+    REFUSED(cc->cubic.acked = UINT32_MAX);
+    REFUSED(cc->cubic.paused = 1); /* for ever */
+    capy_tcp_set_congestion(&s.tcb, &s.e.env, CAPY_TCP_NEWRENO);
+    assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
+    REFUSED(cc->reno.acked = UINT32_MAX);
+    capy_tcp_set_congestion(&s.tcb, &s.e.env, CAPY_TCP_DCTCP);
+    assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
+    REFUSED(cc->dctcp.acked = UINT32_MAX);
+    REFUSED(cc->dctcp.alpha = (1u << 20) + 1);
+    REFUSED(cc->dctcp.bytes_marked = cc->dctcp.bytes_acked + 1);
+    REFUSED(cc->dctcp.bytes_acked = UINT32_MAX);
+    REFUSED(cc->dctcp.window_end = s.tcb.snd.nxt + 1);
     end_done(&s.e);
 }
 
@@ -232,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_send_records),
         cmocka_unit_test(test_episode),
         cmocka_unit_test(test_timers_and_path),
+        cmocka_unit_test(test_congestion_control),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

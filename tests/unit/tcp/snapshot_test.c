@@ -8,7 +8,7 @@
 struct twins {
     struct end twin[2];
     bool has[2];
-    uint32_t made, ranges_seen, episodes_seen, reductions_seen;
+    uint32_t made, ranges_seen, episodes_seen, reductions_seen, marks_seen, avoiding_seen;
 };
 
 /* At random moments, a new twin. */
@@ -23,6 +23,8 @@ static void twin_now_and_then(struct pair *p, uint32_t who)
         t->ranges_seen++;
     t->episodes_seen += capy_tcp_marks(&e->tcb, &e->env)->episode.doubt != CAPY_TCP_DOUBT_NONE;
     t->reductions_seen += capy_tcp_marks(&e->tcb, &e->env)->episode.prr.flight > 0;
+    t->marks_seen += e->tcb.ce || e->tcb.cwr || e->tcb.ce_changed;
+    t->avoiding_seen += e->tcb.cc.cwnd >= e->tcb.cc.ssthresh;
     end_twin(e, &t->twin[who], capy_prng_below(&p->prng, 1u << 20), &p->prng);
     t->made++;
 }
@@ -39,7 +41,10 @@ static void test_the_decoded_copy_emits_the_same_segments_for_ever(void **state)
         p.reorder_ppm = (uint32_t)(seed % 5) * 20000;
         p.no_sack = seed % 7 == 0;
         p.side[0].read_max = seed % 6 == 0 ? 700 : 0;
-        p.side[1].e.cfg.congestion = seed & 1 ? CAPY_TCP_CUBIC : CAPY_TCP_NEWRENO;
+        p.side[0].e.cfg.congestion = (uint8_t)(seed / 2 % CAPY_TCP_CONGESTION_CNT);
+        p.side[1].e.cfg.congestion = (uint8_t)(seed % CAPY_TCP_CONGESTION_CNT);
+        p.side[0].e.cfg.ecn = seed & 1 ? CAPY_TCP_ECN_OFFER : CAPY_TCP_ECN_ACCEPT;
+        p.mark_ppm = (uint32_t)(seed % 3) * 50000;
         p.between = twin_now_and_then;
         p.ctx = &t;
         pair_open(&p);
@@ -48,10 +53,14 @@ static void test_the_decoded_copy_emits_the_same_segments_for_ever(void **state)
         pair_check(&p);
         pair_done(&p);
     }
-    printf("%u twins, of these %u with ranges, %u in an episode, %u in proportional reduction\n",
-           t.made, t.ranges_seen, t.episodes_seen, t.reductions_seen);
+    printf("%u twins, of these %u with ranges, %u in an episode, %u in proportional reduction, %u "
+           "with "
+           "a mark to tell, %u in congestion avoidance\n",
+           t.made, t.ranges_seen, t.episodes_seen, t.reductions_seen, t.marks_seen,
+           t.avoiding_seen);
     assert_true(t.made > 200 && t.ranges_seen > 20); /* else the run proved little */
     assert_true(t.episodes_seen > 20 && t.reductions_seen > 5);
+    assert_true(t.marks_seen > 20 && t.avoiding_seen > 20);
 }
 
 static void test_an_idle_connection_takes_few_bytes(void **state)

@@ -14,7 +14,10 @@ static void test_every_byte_arrives_once_whatever_the_network_does(void **state)
         p.loss_ppm = (uint32_t)(seed % 4) * 20000;
         p.repeat_ppm = (uint32_t)(seed % 3) * 10000;
         p.reorder_ppm = (uint32_t)(seed % 5) * 20000;
-        p.side[0].e.cfg.congestion = seed & 1 ? CAPY_TCP_CUBIC : CAPY_TCP_NEWRENO;
+        p.side[0].e.cfg.congestion = (uint8_t)(seed % CAPY_TCP_CONGESTION_CNT);
+        p.side[1].e.cfg.congestion = (uint8_t)(seed / 2 % CAPY_TCP_CONGESTION_CNT);
+        p.side[0].e.cfg.ecn = seed & 1 ? CAPY_TCP_ECN_OFFER : CAPY_TCP_ECN_ACCEPT;
+        p.mark_ppm = (uint32_t)(seed % 3) * 50000;
         if (seed % 7 == 0)
             p.no_sack = true;
         if (seed % 6 == 0)

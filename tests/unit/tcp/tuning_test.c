@@ -32,6 +32,7 @@ static void test_every_option_has_its_range_and_its_rounding(void **state)
         [CAPY_OPTION_SACK] = {0, 1, 0, 0},
         [CAPY_OPTION_WINDOW_SCALE] = {0, 1, 0, 0},
         [CAPY_OPTION_INITIAL_WINDOW] = {1, 64, 4, 4},
+        [CAPY_OPTION_ECN] = {0, 2, 2, 2},
     };
     struct end e;
     end_init(&e, 16);

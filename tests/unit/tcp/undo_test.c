@@ -14,10 +14,9 @@ static void test_an_older_echo_undoes_fast_recovery(void **state)
     for (uint32_t sack = 0; sack < 2; sack++) {
         struct end e;
         fly(&e, WITH_TS | (sack ? WITH_SACK : 0), 8, 0);
-        e.tcb.cc.w_max = 30000;
-        e.tcb.cc.w_est = 29000;
-        e.tcb.cc.k_ms = 77;
-        e.tcb.cc.epoch_at = e.env.now;
+        e.tcb.cc.ssthresh = 20 * len_(&e);
+        e.tcb.cc.cubic = (struct capy_tcp_cubic){
+            .w_max = 30000, .w_est = 29000, .k_ms = 77, .epoch_at = e.env.now};
         struct capy_tcp_cc before = e.tcb.cc;
         if (sack) {
             lose_first(&e);
