@@ -137,6 +137,8 @@ void capy_tcp_ecn_cut(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint
     if (tcb->phase != CAPY_TCP_OPEN)
         return; /* the same ACK told of a loss */
     env->count->ecn_cuts++;
+    /* DEVIATION(RFC 3168 §6.1.2): with a window of one segment the next does not wait for the
+     * retransmission timer; what says so is not heard yet. */
     (void)capy_tcp_cc_marked(tcb, flight);
     tcb->snd.recover = tcb->snd.nxt;
 }
