@@ -502,6 +502,50 @@ static void parameter_problems_are_told_now_and_then(void **state)
     pair_close(&p);
 }
 
+#define NARROW_MTU 1300u
+
+/* The way has a link that takes NARROW_MTU, behind a router that says so (RFC 4443 §3.2). */
+static bool narrow(struct pair *p, unsigned from, const uint8_t *frame, size_t len)
+{
+    uint8_t out[CAPY_FRAME_MAX];
+    if (len <= CAPY_ETHER_LEN + NARROW_MTU)
+        return true;
+    struct capy_frame_to to = {.dst_mac = pair_mac(from),
+                               .src_mac = pair_mac(9),
+                               .src = ip6("2001:db8::9"),
+                               .dst = pair_ip6(from)};
+    uint8_t *icmp = out + CAPY_ICMP6_AT;
+    memset(icmp, 0, 8);
+    icmp[0] = 2;
+    capy_store32(icmp + 4, NARROW_MTU);
+    size_t quoted = capy_min32((uint32_t)len - CAPY_ETHER_LEN, 1232);
+    memcpy(icmp + 8, frame + CAPY_ETHER_LEN, quoted);
+    capy_stack_input(p->host[from], out, capy_frame_build_icmp6(out, &to, 8 + quoted), p->now);
+    return false;
+}
+
+/* RFC 8201 §4: a Packet Too Big reaches the connection whose segment it quotes; nothing times out. */
+static void packets_that_are_too_big_are_cut_anew(void **state)
+{
+    (void)state;
+    static uint8_t bytes[60000];
+    struct pair p;
+    struct capy_stack_event ev;
+    capy_handle server = CAPY_HANDLE_NONE;
+    bool fin;
+    open_default(&p);
+    capy_stack_listen(p.host[1], PORT, 0);
+    capy_handle c = connect_to_1(&p);
+    while (capy_stack_event(p.host[1], &ev))
+        server = ev.conn;
+    p.pass = narrow;
+    assert_int_equal(capy_stack_write(p.host[0], c, bytes, sizeof bytes, p.now), sizeof bytes);
+    pair_run(&p, CAPY_MS(100)); /* less than any retransmission timeout */
+    assert_int_equal(capy_stack_readable(p.host[1], server, &fin), sizeof bytes);
+    assert_int_equal(counters(&p, 0)->tcp.rto_fired, 0);
+    pair_close(&p);
+}
+
 /* A host without an address of a version hears nothing of it. */
 static void a_host_of_one_version(void **state)
 {
@@ -546,6 +590,7 @@ int main(void)
         cmocka_unit_test(echo_is_answered_by_who_is_meant),
         cmocka_unit_test(tcp_to_the_link_local_address_is_not_ours),
         cmocka_unit_test(parameter_problems_are_told_now_and_then),
+        cmocka_unit_test(packets_that_are_too_big_are_cut_anew),
         cmocka_unit_test(a_host_of_one_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
