@@ -5,90 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t client_retransmissions(void)
-{
-    return capy_stack_counters(w.r.host[SIM_CLIENT])->tcp.retrans_segs;
-}
-
 /* ---- scenarios ----------------------------------------------------------------------------- */
-
-static void there_and_back(bool ipv6_only, bool ipv6)
-{
-    world_init(1);
-    sim_init_as(&w.r, 1, ipv6_only);
-    streams_attach(&w.st);
-    w.st.ipv6_from = ipv6 ? 0 : 1;
-    world_start();
-    open_streams(1, 100000, 100000);
-    stream_grant(&w.st, 0, 30000);
-    run_for(CAPY_MS(1));
-    assert_int_equal(stream_migrate(&w.st, 0, 1), CAPY_OK);
-    run_for(CAPY_MS(1));
-    assert_int_equal(w.st.moved, 1);
-    assert_int_equal(w.st.stream[0].at, 1);
-    stream_grant(&w.st, 0, 30000);
-    run_for(CAPY_MS(1));
-    assert_int_equal(stream_migrate(&w.st, 0, 2), CAPY_OK); /* from away to away */
-    run_for(CAPY_MS(1));
-    assert_int_equal(w.st.stream[0].at, 2);
-    assert_int_equal(stream_migrate(&w.st, 0, 0), CAPY_OK); /* and home */
-    run_for(CAPY_MS(1));
-    assert_int_equal(w.st.stream[0].at, 0);
-    assert_int_equal(w.st.moved, 3);
-    finish();
-    assert_int_equal(client_retransmissions(), 0);
-    no_leak();
-    sim_free(&w.r);
-}
-
-static void one_move_there_and_back(void **state)
-{
-    (void)state;
-    there_and_back(false, false);
-    there_and_back(false, true);
-    there_and_back(true, true);
-}
-
-/* A server without an address of a flow's version is no target for it (docs/protocol.md): the switch
- * knows, or else the server says so. */
-static void one_version_only(bool switch_knows)
-{
-    world_init(1);
-    for (unsigned h = 0; h < SIM_SERVERS; h++)
-        w.r.cfg[h].peers[2].ip6 = (struct capy_ip){{0}};
-    w.r.cfg[2].ip6 = (struct capy_ip){{0}};
-    if (switch_knows)
-        w.r.switch_cfg.server[2].ip6 = (struct capy_ip){{0}};
-    world_start();
-    stream_open(&w.st, 0, 1000, 1000); /* over IPv4 */
-    stream_open(&w.st, 0, 1000, 1000); /* over IPv6 */
-    run_for(CAPY_MS(10));
-    for (uint32_t i = 0; i < 2; i++) {
-        assert_int_equal(stream_migrate(&w.st, i, 2), CAPY_OK);
-        run_for(CAPY_MS(10));
-    }
-    assert_int_equal(w.st.stream[0].at, 2);
-    assert_int_equal(w.st.stream[1].at, 0);
-    assert_int_equal(w.st.kept, 1);
-    const struct capy_stack_counters *count = capy_stack_counters(w.r.host[0]);
-    assert_int_equal(count->kept_by_verdict[CAPY_VERDICT_NO_TARGET], switch_knows);
-    assert_int_equal(count->kept_by_reason[CAPY_REASON_NO_SERVICE], !switch_knows);
-    for (int n = 0; switch_knows && n < 4; n++) { /* nor is it chosen */
-        assert_int_equal(stream_migrate(&w.st, 1, CAPY_SERVER_ANY), CAPY_OK);
-        run_for(CAPY_MS(10));
-        assert_int_not_equal(w.st.stream[1].at, 2);
-    }
-    finish();
-    no_leak();
-    sim_free(&w.r);
-}
-
-static void a_server_of_one_version_takes_only_that(void **state)
-{
-    (void)state;
-    one_version_only(true);
-    one_version_only(false);
-}
 
 struct steps {
     unsigned begun[CAPY_STEP_CNT], ended[CAPY_STEP_CNT];
@@ -467,20 +384,12 @@ static void the_switch_reboots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_move_there_and_back),
-        cmocka_unit_test(a_server_of_one_version_takes_only_that),
-        cmocka_unit_test(calls_around_a_move),
-        cmocka_unit_test(thousands_of_moves),
-        cmocka_unit_test(moves_through_faults),
-        cmocka_unit_test(a_run_replays),
-        cmocka_unit_test(a_large_state_moves),
-        cmocka_unit_test(refusals_change_nothing),
-        cmocka_unit_test(a_server_drains),
-        cmocka_unit_test(hold_overflow_is_only_loss),
-        cmocka_unit_test(servers_crash),
-        cmocka_unit_test(servers_stall),
-        cmocka_unit_test(tuples_are_used_again),
-        cmocka_unit_test(the_switch_reboots),
+        cmocka_unit_test(calls_around_a_move),   cmocka_unit_test(thousands_of_moves),
+        cmocka_unit_test(moves_through_faults),  cmocka_unit_test(a_run_replays),
+        cmocka_unit_test(a_large_state_moves),   cmocka_unit_test(refusals_change_nothing),
+        cmocka_unit_test(a_server_drains),       cmocka_unit_test(hold_overflow_is_only_loss),
+        cmocka_unit_test(servers_crash),         cmocka_unit_test(servers_stall),
+        cmocka_unit_test(tuples_are_used_again), cmocka_unit_test(the_switch_reboots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,4 +114,9 @@ static inline void cut_streams(void)
     }
 }
 
+static inline uint64_t client_retransmissions(void)
+{
+    return capy_stack_counters(w.r.host[SIM_CLIENT])->tcp.retrans_segs;
+}
+
 #endif

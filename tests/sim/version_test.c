@@ -1,0 +1,121 @@
+/* Moves in racks of both IP versions, and of IPv6 alone: there and back, servers that have one version
+ * only, and frames that come late. */
+#include "world.h"
+
+static void there_and_back(bool ipv6_only, bool ipv6)
+{
+    world_init(1);
+    sim_init_as(&w.r, 1, ipv6_only);
+    streams_attach(&w.st);
+    w.st.ipv6_from = ipv6 ? 0 : 1;
+    world_start();
+    open_streams(1, 100000, 100000);
+    stream_grant(&w.st, 0, 30000);
+    run_for(CAPY_MS(1));
+    assert_int_equal(stream_migrate(&w.st, 0, 1), CAPY_OK);
+    run_for(CAPY_MS(1));
+    assert_int_equal(w.st.moved, 1);
+    assert_int_equal(w.st.stream[0].at, 1);
+    stream_grant(&w.st, 0, 30000);
+    run_for(CAPY_MS(1));
+    assert_int_equal(stream_migrate(&w.st, 0, 2), CAPY_OK); /* from away to away */
+    run_for(CAPY_MS(1));
+    assert_int_equal(w.st.stream[0].at, 2);
+    assert_int_equal(stream_migrate(&w.st, 0, 0), CAPY_OK); /* and home */
+    run_for(CAPY_MS(1));
+    assert_int_equal(w.st.stream[0].at, 0);
+    assert_int_equal(w.st.moved, 3);
+    finish();
+    assert_int_equal(client_retransmissions(), 0);
+    no_leak();
+    sim_free(&w.r);
+}
+
+static void one_move_there_and_back(void **state)
+{
+    (void)state;
+    there_and_back(false, false);
+    there_and_back(false, true);
+    there_and_back(true, true);
+}
+
+/* A frame that overtakes nothing and still comes late to a frozen origin goes on to the target, in
+ * its own version of IP. */
+static void late_frames_are_put_back(void **state)
+{
+    (void)state;
+    for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+        uint64_t put_back = 0;
+        world_init(4);
+        w.st.ipv6_from = ipv6 ? 0 : 1; /* of one stream */
+        w.r.faults.jitter_ns = CAPY_US(300);
+        world_start();
+        open_streams(1, 1u << 30, 1000);
+        for (uint16_t n = 0; n < 60; n++) {
+            stream_grant(&w.st, 0, 40000);
+            run_for(CAPY_US(400));
+            stream_migrate(&w.st, 0, n % SIM_SERVERS);
+            run_for(CAPY_MS(5));
+        }
+        for (unsigned h = 0; h < SIM_SERVERS; h++)
+            put_back += capy_stack_counters(w.r.host[h])->put_back_frames;
+        print_message("IPv%u: %u moved, %llu put back\n", ipv6 ? 6u : 4u, w.st.moved,
+                      (unsigned long long)put_back);
+        assert_true(w.st.moved > 20 && put_back > 0);
+        cut_streams();
+        finish();
+        no_leak();
+        sim_free(&w.r);
+    }
+}
+
+/* A server without an address of a flow's version is no target for it (docs/protocol.md): the switch
+ * knows, or else the server says so. */
+static void one_version_only(bool switch_knows)
+{
+    world_init(1);
+    for (unsigned h = 0; h < SIM_SERVERS; h++)
+        w.r.cfg[h].peers[2].ip6 = (struct capy_ip){{0}};
+    w.r.cfg[2].ip6 = (struct capy_ip){{0}};
+    if (switch_knows)
+        w.r.switch_cfg.server[2].ip6 = (struct capy_ip){{0}};
+    world_start();
+    stream_open(&w.st, 0, 1000, 1000); /* over IPv4 */
+    stream_open(&w.st, 0, 1000, 1000); /* over IPv6 */
+    run_for(CAPY_MS(10));
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(stream_migrate(&w.st, i, 2), CAPY_OK);
+        run_for(CAPY_MS(10));
+    }
+    assert_int_equal(w.st.stream[0].at, 2);
+    assert_int_equal(w.st.stream[1].at, 0);
+    assert_int_equal(w.st.kept, 1);
+    const struct capy_stack_counters *count = capy_stack_counters(w.r.host[0]);
+    assert_int_equal(count->kept_by_verdict[CAPY_VERDICT_NO_TARGET], switch_knows);
+    assert_int_equal(count->kept_by_reason[CAPY_REASON_NO_SERVICE], !switch_knows);
+    for (int n = 0; switch_knows && n < 4; n++) { /* nor is it chosen */
+        assert_int_equal(stream_migrate(&w.st, 1, CAPY_SERVER_ANY), CAPY_OK);
+        run_for(CAPY_MS(10));
+        assert_int_not_equal(w.st.stream[1].at, 2);
+    }
+    finish();
+    no_leak();
+    sim_free(&w.r);
+}
+
+static void a_server_of_one_version_takes_only_that(void **state)
+{
+    (void)state;
+    one_version_only(true);
+    one_version_only(false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_move_there_and_back),
+        cmocka_unit_test(a_server_of_one_version_takes_only_that),
+        cmocka_unit_test(late_frames_are_put_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
