@@ -192,7 +192,7 @@ static void test_after_a_timeout_the_curve_starts_afresh(void **state)
     (void)state;
     struct capy_tcp tcb = block(100 * MSS, MSS);
     capy_tcp_cc_lost(&tcb, 100 * MSS);
-    tcb.cc.cwnd = 80 * MSS;
+    tcb.cc.cwnd = 110 * MSS;
     capy_tcp_cc_timed_out(&tcb, false);
     assert_int_equal(tcb.cc.ssthresh, 70 * MSS);
     assert_int_equal(tcb.cc.cwnd, MSS);
