@@ -17,8 +17,8 @@ FAULTS = {"loss_ppm": 5000, "dup_ppm": 5000, "reorder_ppm": 5000}
 
 
 def on_the_move(rack):
-    download(rack, mib=4, moves=3)
-    upload(rack, mib=4, moves=3)
+    download(rack, mib=16, moves=3)
+    upload(rack, mib=16, moves=3)
     events(rack, count=20, interval_ms=50, moves=5)
 
 

@@ -12,7 +12,7 @@
 enum { MSS = 1448 };
 #define SEQ (UINT32_MAX - 2000u) /* wraps within the frame */
 
-static uint8_t large[CAPY_LARGE_FRAME_MAX], piece[CAPY_FRAME_MAX];
+static uint8_t large[CAPY_LARGE_FRAME_MAX], piece[2048];
 
 static uint8_t byte_at(uint32_t i)
 {
