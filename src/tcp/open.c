@@ -22,6 +22,7 @@ void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
         .mss_max = 1460,
         .rto_min_ns = CAPY_MS(200),
         .rto_max_ns = CAPY_SEC(60),
+        .tlp_min_ns = CAPY_MS(2),
         .delack_ns = CAPY_MS(40),
         .time_wait_ns = CAPY_SEC(60),
         .user_timeout_ns = CAPY_SEC(300), /* RFC 9293 §3.9.1: five minutes */

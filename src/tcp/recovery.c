@@ -263,7 +263,10 @@ bool capy_tcp_tlp_wanted(const struct capy_tcp *tcb)
 
 uint64_t capy_tcp_tlp_ns(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    uint64_t pto = 2 * tcb->rtt.srtt_ns;
+    /* RFC 8985 §7.2 leaves a floor open. Two round trips of 100 us are less than a peer's program
+     * waits for its turn on a core that it shares, and then the probe was for nothing; kernels wait
+     * at least two ticks of their timer. */
+    uint64_t pto = capy_max64(2 * tcb->rtt.srtt_ns, env->cfg->tlp_min_ns);
     if (capy_tcp_flight(tcb) <= tcb->snd.mss)
         pto += PEER_DELACK_NS;
     return capy_min64(pto, capy_tcp_rto(tcb, env));

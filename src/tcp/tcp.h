@@ -32,6 +32,7 @@ struct capy_tcp_cfg {
     uint32_t rcv_buf_start;          /* the first window, which grows as it is read; 0: all of it */
     uint16_t mss_max;                /* most payload we send or take per segment, before options */
     uint64_t rto_min_ns, rto_max_ns; /* DEVIATION(RFC 6298 §2.4): minimum 200 ms as kernels do */
+    uint64_t tlp_min_ns;             /* a tail loss probe waits no less; default 2 ms */
     uint64_t delack_ns;              /* delayed ACK, less than 500 ms (RFC 9293 MUST-40) */
     uint64_t time_wait_ns;           /* 2 MSL */
     uint64_t user_timeout_ns;        /* give up unacknowledged data or persist (R2, RFC 9293) */

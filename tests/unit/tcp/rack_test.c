@@ -264,6 +264,39 @@ static void test_when_and_what_the_tail_probe_is(void **state)
     end_done(&e);
 }
 
+/* §7.2 leaves a floor open: however short the round trip, the peer may have to wait for its turn. */
+static void test_the_tail_probe_waits_no_less_than_configured(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t floor_ns, srtt_ns;
+        uint32_t segments;
+        uint64_t pto_ns;
+    } cases[] = {
+        {CAPY_MS(2), CAPY_US(100), 2, CAPY_MS(2)},    /* the floor */
+        {CAPY_MS(2), CAPY_US(100), 1, CAPY_MS(42)},   /* and the delayed ACK */
+        {CAPY_MS(2), CAPY_US(1500), 2, CAPY_MS(3)},   /* above it */
+        {CAPY_US(50), CAPY_US(100), 2, CAPY_US(200)}, /* configured lower */
+        {CAPY_SEC(9), CAPY_US(100), 2, CAPY_MS(200)}, /* never beyond the RTO */
+    };
+    struct end e;
+    end_init(&e, 1);
+    assert_int_equal(e.cfg.tlp_min_ns, CAPY_MS(2));
+    end_done(&e);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fly(&e, 0, 0);
+        e.cfg.tlp_min_ns = cases[i].floor_ns;
+        e.tcb.rtt.srtt_ns = cases[i].srtt_ns;
+        e.tcb.rtt.rttvar_ns = 0;
+        put(&e, cases[i].segments * MSS);
+        while (next_segment(&e))
+            ;
+        assert_int_equal(e.tcb.timer, CAPY_TCP_TIMER_TLP);
+        assert_int_equal(capy_tcp_next_at(&e.tcb) - e.env.now, cases[i].pto_ns);
+        end_done(&e);
+    }
+}
+
 /* §7.4.2: new data acknowledged beyond a repeated tail: the probe repaired a loss, which counts. */
 static void test_a_loss_repaired_by_the_probe_reduces_the_window(void **state)
 {
@@ -359,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_the_window_follows_the_shortest_round_trip),
         cmocka_unit_test(test_sixteen_recoveries_forget_duplicates),
         cmocka_unit_test(test_when_and_what_the_tail_probe_is),
+        cmocka_unit_test(test_the_tail_probe_waits_no_less_than_configured),
         cmocka_unit_test(test_a_loss_repaired_by_the_probe_reduces_the_window),
         cmocka_unit_test(test_a_needless_probe_costs_nothing),
         cmocka_unit_test(test_one_burst_in_flight_takes_no_block),
