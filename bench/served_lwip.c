@@ -67,7 +67,8 @@ static err_t accepted(void *arg, struct tcp_pcb *pcb, err_t err)
 static void turn(struct served *served, const uint8_t *frame, size_t len, struct served_out *out)
 {
     (void)served;
-    struct pbuf *p = frame ? pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_POOL) : NULL;
+    /* Not PBUF_POOL: Debian's library then writes behind its own buffers, of frames above 1000 bytes. */
+    struct pbuf *p = frame ? pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM) : NULL;
     if (!p)
         return;
     sending = out;
