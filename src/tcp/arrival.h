@@ -14,6 +14,7 @@ struct capy_tcp_arrival {
     bool fin;                         /* the FIN is behind data, within the window */
     uint32_t sacked;                  /* bytes that it newly reports to hold out of order */
     uint32_t sacked_was;              /* snd.sacked before it */
+    bool late;                        /* what it reports was taken for lost, and did not go again */
     uint64_t dsack_left, dsack_right; /* the duplicate that it reports (RFC 2883); 0: none */
     uint32_t events;                  /* to be returned */
 };

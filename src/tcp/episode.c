@@ -108,6 +108,20 @@ static void undo(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct ca
     forget(tcb, env, ep);
 }
 
+/* An ACK that comes in one burst with those that made it look lost, before we could send. No DSACK
+ * will follow, and RACK need not become more patient: nothing went again for it. */
+void capy_tcp_episode_late(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    struct capy_tcp_episode *ep = episode(tcb, env);
+    if (!ep || ep->doubt != CAPY_TCP_DOUBT_UNSENT)
+        return;
+    if (tcb->phase == CAPY_TCP_RECOVERY)
+        tcb->reordering = true;
+    else
+        capy_tcp_rtt_spurious(tcb, env->now - ep->original_at);
+    undo(tcb, env, ep);
+}
+
 /* The first ACK shows that the original arrived. RFC 4015 §3: a timeout that came too early makes
  * the estimator patient; a segment that was overtaken makes RACK so (as RFC 8985 §6.2 step 4 does
  * when the DSACK arrives, which will not count again in this round trip). */

@@ -35,13 +35,14 @@ static bool ambiguous(const struct capy_tcp *tcb, const struct capy_tcp_env *env
     return env->now - run->at < shortest_rtt(tcb);
 }
 
-void capy_tcp_rack_delivered(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+bool capy_tcp_rack_delivered(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                              const struct capy_tcp_segment *seg, uint64_t left, uint64_t right,
                              uint64_t fack)
 {
     const struct capy_tcp_marks *known = capy_tcp_marks(tcb, env);
+    bool late = false;
     if (known->sent.cnt == 0)
-        return;
+        return late;
     struct capy_tcp_sent *l = capy_tcp_sent_need(tcb, env);
     uint64_t start = tcb->snd.una;
     for (uint32_t i = 0; i < l->cnt && start < right; start = l->r[i++].end) {
@@ -52,6 +53,7 @@ void capy_tcp_rack_delivered(struct capy_tcp *tcb, const struct capy_tcp_env *en
         uint64_t end = capy_tcp_ranges_gap_end(&known->sacked, from, to);
         if (end == from)
             continue; /* no news */
+        late |= run->lost;
         /* Step 3: sent once, and behind what left after it. */
         if (!run->again && from < fack &&
             capy_tcp_ranges_gap_end(&known->sacked, from, capy_min64(to, fack)) > from)
@@ -65,6 +67,7 @@ void capy_tcp_rack_delivered(struct capy_tcp *tcb, const struct capy_tcp_env *en
             l->rack_end = end;
         }
     }
+    return late;
 }
 
 /* ---- step 4 ---- */

@@ -7,8 +7,9 @@
 #include "tcp/sent.h"
 
 /* The peer reports [left, right) to have arrived; before the scoreboard knows. fack: the highest
- * position that had arrived before this ACK (steps 1 to 3). */
-void capy_tcp_rack_delivered(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+ * position that had arrived before this ACK (steps 1 to 3). True when some of it was taken for lost
+ * and did not go again: it was late. */
+bool capy_tcp_rack_delivered(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                              const struct capy_tcp_segment *seg, uint64_t left, uint64_t right,
                              uint64_t fack);
 /* A DSACK arrived: the window for reordering was too small (step 4). */

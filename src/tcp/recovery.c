@@ -148,6 +148,8 @@ void capy_tcp_recovery_told(struct capy_tcp *tcb, const struct capy_tcp_env *env
                             const struct capy_tcp_arrival *a)
 {
     judge_tlp(tcb, a);
+    if (a->late)
+        capy_tcp_episode_late(tcb, env);
     if (a->dsack_right == 0)
         return;
     capy_tcp_rack_dsack(tcb, env);

@@ -27,6 +27,9 @@ void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *en
                              struct capy_tcp_arrival *a)
 {
     a->sacked_was = tcb->snd.sacked;
+    /* Without records: all from una on is lost, and none of it went again. */
+    a->late = a->ack > tcb->snd.una && tcb->snd.rtx_nxt <= tcb->snd.una &&
+              tcb->snd.lost_end > tcb->snd.una;
     if (!tcb->sack_ok || (a->seg->sack_cnt == 0 && tcb->marks == CAPY_NONE))
         return;
     struct capy_tcp_snd *snd = &tcb->snd;
@@ -34,7 +37,7 @@ void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *en
     const struct capy_tcp_ranges *known = &capy_tcp_marks(tcb, env)->sacked;
     uint64_t fack = known->cnt > 0 ? known->r[known->cnt - 1].right : snd->una;
     if (a->ack > snd->una)
-        capy_tcp_rack_delivered(tcb, env, seg, snd->una, a->ack, fack);
+        a->late |= capy_tcp_rack_delivered(tcb, env, seg, snd->una, a->ack, fack);
     if (seg->sack_cnt == 0)
         return;
     take_dsack(tcb, a);
@@ -47,7 +50,7 @@ void capy_tcp_scoreboard_add(struct capy_tcp *tcb, const struct capy_tcp_env *en
         /* No block or no room: we know less, and may retransmit more. */
         if (!capy_tcp_sent_need(tcb, env))
             continue;
-        capy_tcp_rack_delivered(tcb, env, seg, left, right, fack);
+        a->late |= capy_tcp_rack_delivered(tcb, env, seg, left, right, fack);
         (void)capy_tcp_ranges_add(&capy_tcp_marks_need(tcb, env)->sacked, left, right,
                                   CAPY_TCP_ASCENDING);
     }

@@ -5,6 +5,39 @@
 
 #include "tcp/rtt.h"
 
+/* ---- nothing went again ---- */
+
+/* One burst of ACKs makes a segment look lost, and then acknowledges it, before we could send. */
+static void test_what_arrives_before_it_goes_again_was_late(void **state)
+{
+    (void)state;
+    for (uint32_t kind = 0; kind < 4; kind++) {
+        bool sack = kind > 0, by_sack = kind == 2;
+        struct end e;
+        fly(&e, sack ? WITH_SACK : 0, 8, 8);
+        struct capy_tcp_cc before = e.tcb.cc;
+        pass(&e, kind == 3 ? CAPY_SEC(10) : RTT);
+        if (kind == 3 && e.tcb.snd.tlp_end != 0)
+            pass(&e, CAPY_SEC(10));
+        uint32_t from = by_sack ? 2 : 1;
+        for (uint32_t i = 0; i < 3 && kind < 3; i++)
+            in(&e, sack ? sack_of(AT(0), AT(from), AT(from + 1 + i)) : ack_of(AT(0)));
+        assert_int_equal(e.tcb.phase, kind == 3 ? CAPY_TCP_LOSS : CAPY_TCP_RECOVERY);
+        assert_true(e.tcb.cc.ssthresh < before.ssthresh);
+        in(&e, by_sack ? sack_of(AT(0), AT(1), AT(5)) : ack_of(AT(1)));
+        assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+        assert_int_equal(e.tcb.reordering, kind < 3);
+        assert_int_equal(e.tcb.cc.ssthresh, before.ssthresh);
+        assert_true(e.tcb.cc.cwnd >= before.cwnd);
+        assert_int_equal(e.count.spurious_losses, 1);
+        assert_int_equal(e.tcb.reo_mult, 0);
+        while (next_segment(&e))
+            ;
+        assert_int_equal(e.tcb.retrans_segs, 0);
+        end_done(&e);
+    }
+}
+
 /* ---- Eifel ---- */
 
 /* RFC 3522 step 4; RFC 9438 §4.9.2: the curve as before, too. */
@@ -466,6 +499,7 @@ static void test_an_episode_moves_at_every_stage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_arrives_before_it_goes_again_was_late),
         cmocka_unit_test(test_an_older_echo_undoes_fast_recovery),
         cmocka_unit_test(test_the_echo_of_the_retransmission_undoes_nothing),
         cmocka_unit_test(test_when_acks_were_lost_nothing_is_undone),
