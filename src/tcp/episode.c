@@ -239,11 +239,13 @@ void capy_tcp_episode_over(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     if (!ep)
         return;
     /* Reports come within a round trip, if at all; an idle connection keeps no block for them. */
-    if (!tcb->sack_ok || ep->again == 0 || tcb->snd.una == tcb->snd.nxt) {
+    bool idle = tcb->snd.una == tcb->snd.nxt && tcb->snd.nxt == tcb->snd.end;
+    if (!tcb->sack_ok || ep->again == 0 || idle) {
         forget(tcb, env, ep);
         return;
     }
     ep->doubt = CAPY_TCP_DOUBT_LATE;
-    ep->turn = tcb->snd.nxt;
+    ep->turn =
+        capy_max64(tcb->snd.nxt, tcb->snd.una + 1); /* what leaves now is acknowledged later */
     ep->prr = (struct capy_tcp_prr){0};
 }

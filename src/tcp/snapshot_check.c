@@ -179,19 +179,20 @@ static bool sent_ok(const struct capy_tcp *tcb, const struct capy_tcp_marks *mar
            snd->lost_end == snd->una && snd->rtx_nxt == snd->una;
 }
 
-/* An episode needs something in flight; F-RTO needs an episode, and has an ACK to wait for. */
+/* An episode needs something in flight, or about to be once recovery is over; F-RTO needs an episode, and has an ACK to wait for. */
 static bool episode_ok(const struct capy_tcp *tcb, const struct capy_tcp_episode *ep)
 {
     if (ep->doubt == CAPY_TCP_DOUBT_NONE)
         return tcb->phase != CAPY_TCP_FRTO;
-    uint64_t nxt = tcb->snd.nxt;
+    uint64_t una = tcb->snd.una, nxt = tcb->snd.nxt;
     bool late = ep->doubt == CAPY_TCP_DOUBT_LATE;
+    uint64_t turn_max = late ? capy_max64(nxt, una + 1) : nxt;
     return ep->doubt <= CAPY_TCP_DOUBT_LATE && late == (tcb->phase == CAPY_TCP_OPEN) &&
-           (tcb->phase != CAPY_TCP_FRTO || ep->doubt == CAPY_TCP_DOUBT_ACK) && tcb->snd.una < nxt &&
-           ep->turn <= nxt && ep->end <= nxt && ep->told_right <= ep->end &&
-           (!late || ep->turn > tcb->snd.una) && ep->prr.flight <= SPAN_MAX &&
+           (tcb->phase != CAPY_TCP_FRTO || ep->doubt == CAPY_TCP_DOUBT_ACK) &&
+           (late || una < nxt) && ep->turn <= turn_max && ep->end <= nxt &&
+           ep->told_right <= ep->end && (!late || ep->turn > una) && ep->prr.flight <= SPAN_MAX &&
            (tcb->phase == CAPY_TCP_RECOVERY || ep->prr.flight == 0) &&
-           capy_snap_cc_ok(&ep->before, tcb->congestion, tcb->snd.una, nxt);
+           capy_snap_cc_ok(&ep->before, tcb->congestion, una, nxt);
 }
 
 /* A duplicate to be told of: among what we hold, in order or not. */

@@ -194,6 +194,7 @@ static void test_episode(void **state)
     ep->doubt = CAPY_TCP_DOUBT_LATE;
     assert_true(capy_snap_head_ok(&s.tcb, &s.e.env, &s.marks, &s.meta));
     REFUSED(ep->turn = s.tcb.snd.una); /* would be over */
+    REFUSED(ep->turn = s.tcb.snd.nxt + 1);
     end_done(&s.e);
 }
 

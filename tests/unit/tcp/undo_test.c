@@ -293,6 +293,32 @@ static void test_duplicates_are_heard_for_a_round_trip_after_recovery(void **sta
     }
 }
 
+/* Also when one ACK covers all, as long as more waits to be sent. */
+static void test_duplicates_are_heard_when_the_flight_was_empty(void **state)
+{
+    (void)state;
+    for (uint32_t late = 0; late < 2; late++) {
+        struct end e, twin;
+        struct capy_prng prng;
+        capy_prng_seed(&prng, 6);
+        two_holes(&e);
+        struct capy_tcp_cc before = capy_tcp_marks(&e.tcb, &e.env)->episode.before;
+        uint32_t una = (uint32_t)e.tcb.snd.nxt;
+        in(&e, ack_of(una));
+        assert_int_equal(e.tcb.phase, CAPY_TCP_OPEN);
+        end_twin(&e, &twin, 7, &prng);
+        while (next_segment(&e))
+            ;
+        if (late)
+            in(&e, ack_of(una += len_(&e)));
+        in(&e, sack_of(una, AT(0), AT(1)));
+        in(&e, sack_of(una, AT(2), AT(3)));
+        assert_int_equal(e.count.spurious_losses, late ? 0 : 1);
+        assert_int_equal(e.tcb.cc.ssthresh == before.ssthresh, !late);
+        end_done(&e);
+    }
+}
+
 /* The next recovery begins while the duplicates of the last one are being reported: both are undone
  * when all of both are. */
 static void test_recoveries_in_a_row_are_undone_together(void **state)
@@ -510,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_a_spurious_retransmission_widens_the_reordering_window_once),
         cmocka_unit_test(test_recovery_is_undone_when_all_it_sent_was_duplicate),
         cmocka_unit_test(test_duplicates_are_heard_for_a_round_trip_after_recovery),
+        cmocka_unit_test(test_duplicates_are_heard_when_the_flight_was_empty),
         cmocka_unit_test(test_recoveries_in_a_row_are_undone_together),
         cmocka_unit_test(test_a_recovery_after_a_real_one_is_undone_alone),
         cmocka_unit_test(test_repeated_timeouts_are_one_episode),
