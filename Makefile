@@ -29,7 +29,7 @@ test:                           ## every test; ends with "N passed, N failed"
 bench:                          ## every bench; writes out/bench/*.json
 	@tools/bootstrap bench
 	@$(MAKE) --no-print-directory build/build.ninja
-	@meson setup --reconfigure --clearcache build >/dev/null
+	@meson configure --clearcache build && meson setup --reconfigure build >/dev/null
 	@$(MAKE) --no-print-directory release
 	@mkdir -p out/bench
 	@build/bench/bench-migrate | tee out/bench/migrate.json
