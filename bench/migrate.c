@@ -1,16 +1,28 @@
-/* Host cost of one migration, origin plus target, stack only (paper Fig. 4 and 5; design §8): an
- * idle connection of a real client goes back and forth between two servers. Everything but the
- * network is the production code: TCPMig with tags, directory, snapshot, import, timers.
+/* Host cost of one migration (paper Fig. 4 and 5; design §8): ours, origin plus target, beside the
+ * Linux kernel's TCP_REPAIR, in one run and by turns.
  *
- *   migrate [MIGRATIONS] [CONNECTIONS]      prints JSON; under callgrind count `instructions` with
- *                                           tools of your own: the measured calls are the same
+ *   migrate [MIGRATIONS] [CONNECTIONS]     prints JSON: of both, the distribution of the whole and the
+ *                                          average of each step, and the ratio Linux over ours
+ *   migrate count MIGRATIONS               ours and nothing else, for callgrind
  *
- * Figures are of the time stamp counter around every call into the two stacks, so they include two
- * counter reads per call (about 20 ns each) and nothing else. */
-#include "wire.h"
+ * Ours is the time stamp counter around every call into the two stacks, so it includes two counter
+ * reads per call (about 20 ns each) and nothing else; it is the whole protocol, the kernel's only the
+ * system calls. */
+#include "move.h"
+#include "repair.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 20 };
+
+struct taken {
+    double *ns; /* of each migration */
+    unsigned cnt;
+    double step[8]; /* sums */
+    unsigned step_cnt;
+};
 
 static int by_value(const void *a, const void *b)
 {
@@ -18,88 +30,139 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Takes the events of a server; the connection's handle there if one arrived. */
-static capy_handle drain_events(struct wire *w, unsigned host)
+static struct taken taken_open(unsigned max)
 {
-    struct capy_stack_event ev;
-    capy_handle arrived = CAPY_HANDLE_NONE;
-    uint64_t t0 = wire_ticks();
-    while (capy_stack_event(w->host[host], &ev)) {
-        if (ev.bits & CAPY_EV_MIGRATE_ASK)
-            CAPY_ASSERT(capy_stack_release(w->host[host], ev.conn, NULL, 0, 0, w->now) == CAPY_OK);
-        if (ev.bits & CAPY_EV_ACCEPTED)
-            arrived = ev.conn;
-        if (ev.bits & CAPY_EV_MIGRATE_KEPT)
-            fprintf(stderr, "migrate: refused: %s, %s\n", capy_mig_reason_name(ev.reason),
-                    capy_mig_verdict_name(ev.verdict));
+    struct taken t = {.ns = calloc(max, sizeof *t.ns)};
+    CAPY_ASSERT(t.ns);
+    return t;
+}
+
+static void take_ours(struct move *m, struct taken *t, unsigned cnt, double tick_ns)
+{
+    for (unsigned i = 0; i < cnt; i++)
+        t->ns[t->cnt++] = (double)move_once(m) * tick_ns;
+    /* The steps apart: marking them costs something itself. */
+    move_probe(m, true);
+    for (unsigned i = 0; i < cnt / 10 + 1; i++, t->step_cnt++) {
+        (void)move_once(m);
+        for (unsigned s = 0; s < CAPY_STEP_CNT; s++)
+            t->step[s] += (double)m->step[s] * tick_ns;
     }
-    w->ticks[host] += wire_ticks() - t0;
-    return arrived;
+    move_probe(m, false);
 }
 
-static capy_handle open_connection(struct wire *w)
+static void take_linux(struct repair *r, struct taken *t, unsigned cnt, double tick_ns)
 {
-    capy_handle client;
-    struct capy_stack_event ev;
-    struct capy_ip server = capy_ip_from_v4(0x0a630001u);
-    CAPY_ASSERT(capy_stack_connect(w->host[WIRE_CLIENT], &server, WIRE_SERVICE_PORT, 0, 0, &client,
-                                   w->now) == CAPY_OK);
-    wire_settle(w);
-    capy_handle c = drain_events(w, WIRE_S1);
-    CAPY_ASSERT(c != CAPY_HANDLE_NONE);
-    while (capy_stack_event(w->host[WIRE_CLIENT], &ev))
-        ;
-    return c;
+    for (unsigned i = 0; i < cnt; i++, t->step_cnt++) {
+        uint64_t ticks[REPAIR_STEP_CNT], all = 0;
+        repair_once(r, ticks);
+        for (unsigned s = 0; s < REPAIR_STEP_CNT; s++) {
+            all += ticks[s];
+            t->step[s] += (double)ticks[s] * tick_ns;
+        }
+        t->ns[t->cnt++] = (double)all * tick_ns;
+    }
 }
 
-/* Ticks that both servers spent. */
-static uint64_t migrate_once(struct wire *w, capy_handle *c, unsigned *at)
+struct spread {
+    double p50, p90, p99, mean;
+};
+
+static struct spread spread(struct taken *t)
 {
-    unsigned from = *at, to = from == WIRE_S1 ? WIRE_S2 : WIRE_S1;
-    capy_handle arrived;
-    w->ticks[WIRE_S1] = w->ticks[WIRE_S2] = 0;
-    uint64_t t0 = wire_ticks();
-    CAPY_ASSERT(capy_stack_migrate(w->host[from], *c, (uint16_t)to, w->now) == CAPY_OK);
-    w->ticks[from] += wire_ticks() - t0;
-    wire_settle(w);        /* PREPARE_MIG and its answer */
-    drain_events(w, from); /* asked, and let go */
-    wire_settle(w);        /* CONN_STATE and its answer */
-    drain_events(w, from);
-    arrived = drain_events(w, to);
-    CAPY_ASSERT(arrived != CAPY_HANDLE_NONE);
-    *c = arrived;
-    *at = to;
-    return w->ticks[WIRE_S1] + w->ticks[WIRE_S2];
+    double sum = 0;
+    qsort(t->ns, t->cnt, sizeof *t->ns, by_value);
+    for (unsigned i = 0; i < t->cnt; i++)
+        sum += t->ns[i];
+    return (struct spread){t->ns[t->cnt / 2], t->ns[t->cnt * 9ul / 10], t->ns[t->cnt * 99ul / 100],
+                           sum / t->cnt};
+}
+
+static void print_spread(const char *key, struct spread s, const char *format)
+{
+    printf("  \"%s\": {\"p50\": ", key);
+    printf(format, s.p50);
+    printf(", \"p90\": ");
+    printf(format, s.p90);
+    printf(", \"p99\": ");
+    printf(format, s.p99);
+    printf(", \"mean\": ");
+    printf(format, s.mean);
+    printf("},\n");
+}
+
+static void print_steps(const char *key, const struct taken *t, const char *const *names,
+                        unsigned cnt)
+{
+    printf("  \"%s\": {", key);
+    for (unsigned s = 0; s < cnt; s++)
+        printf("%s\"%s\": %.0f", s ? ", " : "", names[s], t->step[s] / t->step_cnt);
+    printf("},\n");
+}
+
+static void print_all(struct taken *ours, struct taken *kernel, unsigned conn_cnt)
+{
+    static const char *const linux_step[REPAIR_STEP_CNT] = {"export", "close", "import"};
+    const char *our_step[CAPY_STEP_CNT];
+    struct spread o = spread(ours);
+    for (unsigned s = 0; s < CAPY_STEP_CNT; s++)
+        our_step[s] = capy_mig_step_name((enum capy_mig_step)s);
+    printf("{\n");
+    print_spread("host_ns", o, "%.0f");
+    print_steps("step_mean_ns", ours, our_step, CAPY_STEP_CNT);
+    if (kernel->cnt > 0) {
+        struct spread l = spread(kernel);
+        print_spread("linux_host_ns", l, "%.0f");
+        print_steps("linux_step_mean_ns", kernel, linux_step, REPAIR_STEP_CNT);
+        struct spread ratio = {l.p50 / o.p50, l.p90 / o.p90, l.p99 / o.p99, l.mean / o.mean};
+        print_spread("linux_over_ours", ratio, "%.1f");
+        printf("  \"linux_migrations\": %u,\n", kernel->cnt);
+    }
+    printf("  \"migrations\": %u,\n  \"connections\": %u\n}\n", ours->cnt, conn_cnt);
+}
+
+/* Nothing but migrations, for callgrind. */
+static int count(unsigned cnt)
+{
+    struct move m;
+    move_open(&m, 1);
+    for (unsigned i = 0; i < cnt; i++)
+        (void)move_once(&m);
+    move_close(&m);
+    printf("%u\n", cnt);
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "count") == 0)
+        return count((unsigned)atoi(argv[2]));
     unsigned cnt = argc > 1 ? (unsigned)atoi(argv[1]) : 100000u;
     unsigned conn_cnt = argc > 2 ? (unsigned)atoi(argv[2]) : 1u;
-    if (cnt < 1 || conn_cnt < 1 || conn_cnt > 50000u) {
-        fprintf(stderr, "migrate: MIGRATIONS >= 1 and CONNECTIONS in 1..50000 are needed\n");
+    if (cnt < ROUNDS || conn_cnt < 1 || conn_cnt > 50000u) {
+        fprintf(stderr, "migrate: MIGRATIONS >= %d and CONNECTIONS in 1..50000 are needed\n",
+                ROUNDS);
         return 2;
     }
-    struct wire w;
-    capy_handle *conn = calloc(conn_cnt, sizeof *conn);
-    unsigned *at = calloc(conn_cnt, sizeof *at);
-    double *ns = calloc(cnt, sizeof *ns), sum = 0, tick_ns = wire_tick_ns();
-    CAPY_ASSERT(conn && at && ns);
-    wire_open(&w, conn_cnt + 16u);
-    wire_settle(&w);
-    for (unsigned i = 0; i < conn_cnt; i++)
-        conn[i] = open_connection(&w);
-    for (unsigned i = 0; i < cnt; i++) {
-        ns[i] = (double)migrate_once(&w, &conn[i % conn_cnt], &at[i % conn_cnt]) * tick_ns;
-        sum += ns[i];
+    struct move m;
+    struct repair r;
+    const char *why;
+    double tick_ns = wire_tick_ns();
+    struct taken ours = taken_open(cnt), kernel = taken_open(cnt);
+    move_open(&m, conn_cnt);
+    bool has_kernel = repair_open(&r, &why);
+    if (!has_kernel)
+        fprintf(stderr, "migrate: linux_host_ns skipped: %s\n", why);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        take_ours(&m, &ours, cnt / ROUNDS, tick_ns);
+        if (has_kernel)
+            take_linux(&r, &kernel, cnt / ROUNDS / 10 + 1, tick_ns);
     }
-    qsort(ns, cnt, sizeof *ns, by_value);
-    printf("{\"migrations\": %u, \"connections\": %u, \"host_ns\": {\"p50\": %.0f, \"p90\": %.0f, "
-           "\"p99\": %.0f, \"mean\": %.0f}}\n",
-           cnt, conn_cnt, ns[cnt / 2], ns[cnt * 9ul / 10], ns[cnt * 99ul / 100], sum / cnt);
-    wire_close(&w);
-    free(conn);
-    free(at);
-    free(ns);
-    return 0;
+    print_all(&ours, &kernel, conn_cnt);
+    if (has_kernel)
+        repair_close(&r);
+    move_close(&m);
+    free(ours.ns);
+    free(kernel.ns);
+    return EXIT_SUCCESS;
 }

@@ -1,0 +1,93 @@
+/* See move.h. */
+#include "move.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Takes the events of a server; the connection's handle there if one arrived. */
+static capy_handle drain_events(struct wire *w, unsigned host)
+{
+    struct capy_stack_event ev;
+    capy_handle arrived = CAPY_HANDLE_NONE;
+    uint64_t t0 = wire_ticks();
+    while (capy_stack_event(w->host[host], &ev)) {
+        if (ev.bits & CAPY_EV_MIGRATE_ASK)
+            CAPY_ASSERT(capy_stack_release(w->host[host], ev.conn, NULL, 0, 0, w->now) == CAPY_OK);
+        if (ev.bits & CAPY_EV_ACCEPTED)
+            arrived = ev.conn;
+        if (ev.bits & CAPY_EV_MIGRATE_KEPT)
+            fprintf(stderr, "migrate: refused: %s, %s\n", capy_mig_reason_name(ev.reason),
+                    capy_mig_verdict_name(ev.verdict));
+    }
+    w->ticks[host] += wire_ticks() - t0;
+    return arrived;
+}
+
+static capy_handle open_connection(struct wire *w)
+{
+    capy_handle client;
+    struct capy_stack_event ev;
+    struct capy_ip server = capy_ip_from_v4(0x0a630001u);
+    CAPY_ASSERT(capy_stack_connect(w->host[WIRE_CLIENT], &server, WIRE_SERVICE_PORT, 0, 0, &client,
+                                   w->now) == CAPY_OK);
+    wire_settle(w);
+    capy_handle c = drain_events(w, WIRE_S1);
+    CAPY_ASSERT(c != CAPY_HANDLE_NONE);
+    while (capy_stack_event(w->host[WIRE_CLIENT], &ev))
+        ;
+    return c;
+}
+
+void move_open(struct move *m, unsigned conn_cnt)
+{
+    memset(m, 0, sizeof *m);
+    m->conn_cnt = conn_cnt;
+    m->conn = calloc(conn_cnt, sizeof *m->conn);
+    CAPY_ASSERT(m->conn);
+    wire_open(&m->wire, conn_cnt + 16u);
+    wire_settle(&m->wire);
+    for (unsigned i = 0; i < conn_cnt; i++)
+        m->conn[i] = (struct placed){open_connection(&m->wire), WIRE_S1};
+}
+
+void move_close(struct move *m)
+{
+    wire_close(&m->wire);
+    free(m->conn);
+}
+
+static void probe(void *ctx, enum capy_mig_step step, uint64_t mig_id, int begin)
+{
+    struct move *m = ctx;
+    (void)mig_id;
+    if (begin)
+        m->step_at[step] = wire_ticks();
+    else
+        m->step[step] += wire_ticks() - m->step_at[step];
+}
+
+void move_probe(struct move *m, bool on)
+{
+    for (unsigned host = WIRE_S1; host <= WIRE_S2; host++)
+        capy_stack_set_probe(m->wire.host[host], on ? probe : NULL, m);
+}
+
+uint64_t move_once(struct move *m)
+{
+    struct wire *w = &m->wire;
+    struct placed *c = &m->conn[m->turn++ % m->conn_cnt];
+    unsigned from = c->at, to = from == WIRE_S1 ? WIRE_S2 : WIRE_S1;
+    memset(m->step, 0, sizeof m->step);
+    w->ticks[WIRE_S1] = w->ticks[WIRE_S2] = 0;
+    uint64_t t0 = wire_ticks();
+    CAPY_ASSERT(capy_stack_migrate(w->host[from], c->conn, (uint16_t)to, w->now) == CAPY_OK);
+    w->ticks[from] += wire_ticks() - t0;
+    wire_settle(w);        /* PREPARE_MIG and its answer */
+    drain_events(w, from); /* asked, and let go */
+    wire_settle(w);        /* CONN_STATE and its answer */
+    drain_events(w, from);
+    *c = (struct placed){drain_events(w, to), to};
+    CAPY_ASSERT(c->conn != CAPY_HANDLE_NONE);
+    return w->ticks[WIRE_S1] + w->ticks[WIRE_S2];
+}
