@@ -126,7 +126,7 @@ enum capy_tcp_rack_found capy_tcp_rack_detect(struct capy_tcp *tcb, const struct
     struct capy_tcp_sent *l = capy_tcp_sent_need(tcb, env);
     uint64_t patience = l->rack_rtt + reo_wnd(tcb, m);
     if (l->cnt == CAPY_TCP_RUN_MAX)
-        capy_tcp_sent_squeeze(l);
+        capy_tcp_sent_squeeze(capy_tcp_marks_need(tcb, env));
     uint64_t start = tcb->snd.una;
     for (uint32_t i = 0; i < l->cnt; start = l->r[i++].end) {
         struct capy_tcp_run *run = &l->r[i];

@@ -30,7 +30,7 @@ struct capy_tcp_run {
     bool lost;   /* and not sent again since */
 };
 
-/* A flight in a steady state has no more than a run per 1/32 of a round trip. */
+/* A flight in a steady state has no more than a run per 1/24 of a round trip. */
 #define CAPY_TCP_RUN_MAX 33u
 
 /* Send records and the RACK variables that mean something only with them (RFC 8985 §5.2). */

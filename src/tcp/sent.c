@@ -4,22 +4,34 @@
 #include <string.h>
 
 /* Bytes that leave within this part of a round trip share a run. Its time is that of the first of
- * them: what RACK computes is wrong by at most this, an eighth of its smallest reordering window. */
-#define RUN_PER_RTT 32u
+ * them: what RACK computes is wrong by at most this, a sixth of its smallest reordering window. There are
+ * records for more runs than that: recovery has a few of its own. */
+#define RUN_PER_RTT 24u
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return (int64_t)(a - b) > 0 ? a : b;
 }
 
-void capy_tcp_sent_squeeze(struct capy_tcp_sent *l)
+/* Runs i and i + 1 have arrived, all of them: no news will come of them, so it does not matter when
+ * they left. During recovery that is most of a flight, which is then longer than a round trip. */
+static bool told(const struct capy_tcp_marks *m, uint32_t i)
 {
+    const struct capy_tcp_sent *l = &m->sent;
+    return i > 0 && capy_tcp_ranges_missing(&m->sacked, l->r[i - 1].end, l->r[i + 1].end) == 0;
+}
+
+void capy_tcp_sent_squeeze(struct capy_tcp_marks *m)
+{
+    struct capy_tcp_sent *l = &m->sent;
     uint32_t best = 0;
     uint64_t best_gap = UINT64_MAX;
     for (uint32_t i = 0; i + 1 < l->cnt; i++) {
         const struct capy_tcp_run *a = &l->r[i], *b = &l->r[i + 1];
         uint64_t gap = later(a->at, b->at) == a->at ? a->at - b->at : b->at - a->at;
-        if (a->lost != b->lost || a->again != b->again)
+        if (told(m, i))
+            gap = 0;
+        else if (a->lost != b->lost || a->again != b->again)
             gap |= UINT64_C(1) << 63; /* only when there is nothing else */
         if (gap < best_gap) {
             best = i;
@@ -35,8 +47,9 @@ void capy_tcp_sent_squeeze(struct capy_tcp_sent *l)
     l->cnt--;
 }
 
-static void push(struct capy_tcp_sent *l, struct capy_tcp_run run, uint64_t share_ns)
+static void push(struct capy_tcp_marks *m, struct capy_tcp_run run, uint64_t share_ns)
 {
+    struct capy_tcp_sent *l = &m->sent;
     struct capy_tcp_run *last = l->cnt > 0 ? &l->r[l->cnt - 1] : NULL;
     if (last && last->again == run.again && last->lost == run.lost &&
         run.at - last->at <= share_ns) {
@@ -44,7 +57,7 @@ static void push(struct capy_tcp_sent *l, struct capy_tcp_run run, uint64_t shar
         return;
     }
     if (l->cnt == CAPY_TCP_RUN_MAX)
-        capy_tcp_sent_squeeze(l);
+        capy_tcp_sent_squeeze(m);
     l->r[l->cnt++] = run;
 }
 
@@ -60,19 +73,19 @@ bool capy_tcp_sent_split(struct capy_tcp_sent *l, uint32_t i, uint64_t pos)
 }
 
 /* The flight as the block itself tells it: retransmitted, lost, and sent once. */
-static void from_block(struct capy_tcp *tcb, struct capy_tcp_sent *l)
+static void from_block(struct capy_tcp *tcb, struct capy_tcp_marks *m)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
-    *l = (struct capy_tcp_sent){.cut_at = tcb->sent_at};
+    m->sent = (struct capy_tcp_sent){.cut_at = tcb->sent_at};
     uint64_t known = snd->una;
     if (snd->rtx_nxt > known)
-        push(l, (struct capy_tcp_run){.end = snd->rtx_nxt, .at = tcb->sent_at, .again = true}, 0);
+        push(m, (struct capy_tcp_run){.end = snd->rtx_nxt, .at = tcb->sent_at, .again = true}, 0);
     known = capy_max64(known, snd->rtx_nxt);
     if (snd->lost_end > known)
-        push(l, (struct capy_tcp_run){.end = snd->lost_end, .at = tcb->sent_at, .lost = true}, 0);
+        push(m, (struct capy_tcp_run){.end = snd->lost_end, .at = tcb->sent_at, .lost = true}, 0);
     known = capy_max64(known, snd->lost_end);
     if (snd->nxt > known)
-        push(l, (struct capy_tcp_run){.end = snd->nxt, .at = tcb->sent_at}, 0);
+        push(m, (struct capy_tcp_run){.end = snd->nxt, .at = tcb->sent_at}, 0);
     snd->rtx_nxt = snd->lost_end = snd->una;
 }
 
@@ -82,14 +95,15 @@ struct capy_tcp_sent *capy_tcp_sent_need(struct capy_tcp *tcb, const struct capy
     if (!m)
         return NULL;
     if (m->sent.cnt == 0)
-        from_block(tcb, &m->sent);
+        from_block(tcb, m);
     return &m->sent;
 }
 
 /* Replaces what is recorded of [left, run.end), which is at most up to the end of the list. */
-static void replace(struct capy_tcp_sent *l, uint64_t una, uint64_t left, struct capy_tcp_run run,
+static void replace(struct capy_tcp_marks *m, uint64_t una, uint64_t left, struct capy_tcp_run run,
                     uint64_t share_ns)
 {
+    struct capy_tcp_sent *l = &m->sent;
     struct capy_tcp_run was[CAPY_TCP_RUN_MAX];
     uint32_t cnt = l->cnt;
     memcpy(was, l->r, cnt * sizeof was[0]);
@@ -98,13 +112,27 @@ static void replace(struct capy_tcp_sent *l, uint64_t una, uint64_t left, struct
     for (uint32_t i = 0; i < cnt && start < left; i++) {
         struct capy_tcp_run below = was[i];
         below.end = capy_min64(below.end, left);
-        push(l, below, share_ns);
+        push(m, below, 0);
         start = was[i].end;
     }
-    push(l, run, share_ns);
+    push(m, run, share_ns);
     for (uint32_t i = 0; i < cnt; i++)
         if (was[i].end > run.end)
-            push(l, was[i], share_ns);
+            push(m, was[i], 0);
+}
+
+/* For how long what leaves now may share a run: not with one that something else has left behind
+ * since. Else its time would say that it left before that, and RACK would take it for lost as soon
+ * as that has arrived. */
+static uint64_t share_ns(const struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                         const struct capy_tcp_sent *l)
+{
+    uint64_t ns = tcb->rtt.srtt_ns / RUN_PER_RTT;
+    if (tcb->phase == CAPY_TCP_OPEN && tcb->snd.tlp_end == 0)
+        return ns; /* all in order */
+    for (uint32_t i = 0; i < l->cnt; i++)
+        ns = capy_min64(ns, env->now - l->r[i].at);
+    return ns;
 }
 
 bool capy_tcp_sent_went(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t pos,
@@ -116,18 +144,17 @@ bool capy_tcp_sent_went(struct capy_tcp *tcb, const struct capy_tcp_env *env, ui
     bool together = snd->una == snd->nxt || (tcb->sent_at == env->now && snd->lost_end <= snd->una);
     if (!again && together && capy_tcp_marks(tcb, env)->sent.cnt == 0)
         return false;
-    struct capy_tcp_sent *l = capy_tcp_sent_need(tcb, env);
-    if (!l)
+    if (!capy_tcp_sent_need(tcb, env))
         return false;
+    struct capy_tcp_marks *m = capy_tcp_marks_need(tcb, env);
     struct capy_tcp_run run = {.end = end, .at = env->now, .again = again};
-    uint64_t share_ns = tcb->rtt.srtt_ns / RUN_PER_RTT;
+    uint64_t share = share_ns(tcb, env, &m->sent);
     if (pos == snd->nxt) {
-        push(l, run, share_ns);
+        push(m, run, share);
         return true;
     }
     /* What is SACKed between two retransmissions needs no record of its own. */
-    const struct capy_tcp_ranges *sacked = &capy_tcp_marks(tcb, env)->sacked;
-    replace(l, snd->una, capy_tcp_ranges_gap_end(sacked, snd->una, pos), run, share_ns);
+    replace(m, snd->una, capy_tcp_ranges_gap_end(&m->sacked, snd->una, pos), run, share);
     return true;
 }
 

@@ -20,7 +20,8 @@ void capy_tcp_sent_nothing_lost(struct capy_tcp *tcb, const struct capy_tcp_env 
 void capy_tcp_sent_trim(struct capy_tcp *tcb, struct capy_tcp_marks *m);
 /* Ends run i at pos, within it; what is behind becomes a run of its own. False: no room. */
 bool capy_tcp_sent_split(struct capy_tcp_sent *l, uint32_t i, uint64_t pos);
-/* Makes room for one more run by joining the two neighbours that are nearest in time. */
-void capy_tcp_sent_squeeze(struct capy_tcp_sent *l);
+/* Makes room for one more run by joining two neighbours: which have arrived, or else are nearest in
+ * time. */
+void capy_tcp_sent_squeeze(struct capy_tcp_marks *m);
 
 #endif

@@ -340,6 +340,75 @@ static void test_a_needless_probe_costs_nothing(void **state)
     }
 }
 
+/* New data just before and just behind a retransmission: what left behind it is not taken for lost
+ * when it has arrived, although a run of bytes has one time. */
+static void test_what_left_behind_a_retransmission_is_not_lost_with_it(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 4, 0);
+    pass(&e, CAPY_MS(1));
+    put(&e, MSS);
+    out(&e, A, AT(4), 1, MSS);
+    pass(&e, CAPY_US(10));
+    in(&e, sack_of(AT(0), AT(1), AT(4)));
+    out(&e, A, AT(0), 1, MSS);
+    e.tcb.cc.cwnd = 10 * MSS;
+    put(&e, MSS);
+    pass(&e, CAPY_US(1));
+    out(&e, A, AT(5), 1, MSS);
+    pass(&e, CAPY_MS(1) - 1);
+    in(&e, ack_of(AT(4)));
+    out(&e, A, AT(4), 1, MSS); /* it left before, and did not arrive */
+    quiet(&e);
+    assert_int_equal(e.tcb.retrans_segs, 2);
+    end_done(&e);
+}
+
+static void send_new(struct end *e, uint32_t i, uint64_t at)
+{
+    end_set_now(e, at);
+    e->tcb.cc.cwnd = 1u << 20;
+    put(e, MSS);
+    out(e, A, AT(i), 1, MSS);
+}
+
+/* A flight of a round trip and a half has more runs than there are records. Those that are joined
+ * must not be the last before a retransmission and the first behind it: what left before it would
+ * then tell, when it arrives, that the retransmission is lost. */
+static void test_a_long_recovery_does_not_lose_its_retransmission(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, 0, 0);
+    e.tcb.snd.min_rtt_ns = CAPY_US(900); /* now there is a queue */
+    uint64_t start = e.env.now;
+    uint32_t sent = 0, sacked = 1;
+    for (; sent < 23; sent++)
+        send_new(&e, sent, start + sent * CAPY_US(50));
+    send_new(&e, sent++, start + CAPY_US(1145));
+    end_set_now(&e, start + CAPY_US(1150));
+    in(&e, sack_of(AT(0), AT(1), AT(4)));
+    out(&e, A, AT(0), 1, MSS);
+    send_new(&e, sent++, start + CAPY_US(1151));
+    for (uint64_t us = 1200; us < 2150; us += 50) {
+        send_new(&e, sent++, start + CAPY_US(us));
+        sacked = (uint32_t)(us - 1000) / 50;
+        in(&e, sack_of(AT(0), AT(1), AT(sacked + 1)));
+        assert_int_equal(e.tcb.retrans_segs, 1);
+        e.tcb.cc.cwnd = 1u << 20;
+        quiet(&e);
+    }
+    end_set_now(&e, start + CAPY_US(2145));
+    in(&e, sack_of(AT(0), AT(1), AT(24)));
+    quiet(&e);
+    end_set_now(&e, start + CAPY_US(2150));
+    in(&e, ack_of(AT(24)));
+    quiet(&e);
+    assert_int_equal(e.count.fast_retrans, 1);
+    end_done(&e);
+}
+
 /* Request and response never pay for records. */
 static void test_one_burst_in_flight_takes_no_block(void **state)
 {
@@ -395,6 +464,8 @@ int main(void)
         cmocka_unit_test(test_the_tail_probe_waits_no_less_than_configured),
         cmocka_unit_test(test_a_loss_repaired_by_the_probe_reduces_the_window),
         cmocka_unit_test(test_a_needless_probe_costs_nothing),
+        cmocka_unit_test(test_what_left_behind_a_retransmission_is_not_lost_with_it),
+        cmocka_unit_test(test_a_long_recovery_does_not_lose_its_retransmission),
         cmocka_unit_test(test_one_burst_in_flight_takes_no_block),
         cmocka_unit_test(test_records_are_bounded),
     };
