@@ -110,7 +110,8 @@ int drive_fcntl(struct drive *d, int fd, int cmd, int arg);
 int drive_poll(struct drive *d, struct pollfd *fds, nfds_t cnt, int timeout_ms);
 
 /* SOL_SOCKET: SO_RCVBUF, SO_SNDBUF (bytes, as they are; out of range is taken for the nearest),
- * SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR; get only SO_ERROR, SO_TYPE, SO_ACCEPTCONN.
+ * SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR, SO_MAX_PACING_RATE (32 bits, bytes/s; ~0: not paced, else at
+ * the window's pace and no faster than this); get only SO_ERROR, SO_TYPE, SO_ACCEPTCONN.
  * IPPROTO_TCP: TCP_NODELAY, TCP_CORK, TCP_MAXSEG (on a connection: lowers what is sent),
  * TCP_USER_TIMEOUT (ms), TCP_KEEPIDLE, TCP_KEEPINTVL (s), TCP_KEEPCNT, TCP_CONGESTION (ENOENT: there
  * is none of that name); get only TCP_INFO (of it: state, options, rto, rtt, rttvar, snd_mss,

@@ -32,12 +32,17 @@ enum capy_option {
     CAPY_OPTION_RECEIVE_BUFFER,   /* bytes, 2048 to the configured size (the default, to which the
                                      window grows): unread; fixes it. What was promised stays
                                      promised, and the window scale is that of the handshake */
-    CAPY_OPTION_MAX_SEGMENT,    /* bytes, 88 to 65495, what the MTU leaves: of one segment, options
+    CAPY_OPTION_MAX_SEGMENT,     /* bytes, 88 to 65495, what the MTU leaves: of one segment, options
                                      included (RFC 6691). Sets what the handshake offers; afterwards
                                      only what is sent, and never above what was agreed
                                      (CAPY_E_INVAL). Reads as payload per segment now. TCP_MAXSEG */
-    CAPY_OPTION_CONGESTION,     /* number of an algorithm (tcp/tcp.h); 0: CUBIC. TCP_CONGESTION */
-    CAPY_OPTION_DELAYED_ACK_NS, /* 0 to 500 ms, 40 ms; grain 1 ms (RFC 9293 MUST-40); 0: none */
+    CAPY_OPTION_CONGESTION,      /* number of an algorithm (tcp/tcp.h); 0: CUBIC. TCP_CONGESTION */
+    CAPY_OPTION_DELAYED_ACK_NS,  /* 0 to 500 ms, 40 ms; grain 1 ms (RFC 9293 MUST-40); 0: none */
+    CAPY_OPTION_MAX_PACING_RATE, /* bytes/s, to 2^32 - 1, 0: what the window allows leaves at once.
+                                    Else it is spread over the round trip, in quanta of 1 ms (two
+                                    segments at least), and leaves no faster than this: the largest
+                                    value for the window's own pace (tcp/pacing.h). A segment in
+                                    half a second is the slowest. SO_MAX_PACING_RATE */
     /* ---- until the SYN, or SYN-ACK, was sent; then CAPY_E_STATE ---- */
     CAPY_OPTION_TIMESTAMPS,     /* flag, 1: offered and taken (RFC 7323). Reads as agreed */
     CAPY_OPTION_SACK,           /* flag, 1: likewise (RFC 2018) */

@@ -8,7 +8,7 @@
 #define BUFFER_MIN 2048 /* bytes; less is taken for it, as Linux does */
 
 /* How a socket option's number becomes the stack's. */
-enum unit { FLAG, FLAG_INVERTED, COUNT, BYTES, MILLISECONDS, SECONDS };
+enum unit { FLAG, FLAG_INVERTED, COUNT, BYTES, MILLISECONDS, SECONDS, RATE };
 
 static const struct setting {
     int level, name;
@@ -18,6 +18,7 @@ static const struct setting {
     {SOL_SOCKET, SO_KEEPALIVE, CAPY_OPTION_KEEPALIVE, FLAG},
     {SOL_SOCKET, SO_RCVBUF, CAPY_OPTION_RECEIVE_BUFFER, BYTES},
     {SOL_SOCKET, SO_SNDBUF, CAPY_OPTION_SEND_BUFFER, BYTES},
+    {SOL_SOCKET, SO_MAX_PACING_RATE, CAPY_OPTION_MAX_PACING_RATE, RATE},
     {IPPROTO_TCP, TCP_NODELAY, CAPY_OPTION_NAGLE, FLAG_INVERTED},
     {IPPROTO_TCP, TCP_CORK, CAPY_OPTION_CORK, FLAG},
     {IPPROTO_TCP, TCP_MAXSEG, CAPY_OPTION_MAX_SEGMENT, COUNT},
@@ -100,6 +101,9 @@ bool drive_setting_set(struct drive *d, struct drive_sock *s, int level, int nam
     case SECONDS:
         n = CAPY_SEC(n);
         break;
+    case RATE: /* no limit, which Linux writes as ~0, is no pacing */
+        n = value == -1 ? 0 : (uint32_t)value;
+        break;
     case COUNT:
         break;
     }
@@ -123,6 +127,9 @@ bool drive_setting_get(struct drive *d, const struct drive_sock *s, int level, i
         break;
     case SECONDS:
         n /= CAPY_SEC(1);
+        break;
+    case RATE:
+        n = n == 0 ? UINT32_MAX : n;
         break;
     case FLAG:
     case COUNT:

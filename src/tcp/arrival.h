@@ -5,6 +5,9 @@
 
 #include "tcp/tcp.h"
 
+/* RFC 5961 §7 suggests 10 challenge ACKs in 5 s. */
+#define CAPY_TCP_CHALLENGE_MS 500u
+
 struct capy_tcp_arrival {
     const struct capy_tcp_segment *seg;
     uint64_t seq, ack;   /* positions: in the peer's stream, in ours */

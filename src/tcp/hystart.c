@@ -7,7 +7,7 @@
  *               no, they are short again
  *
  * Samples come from the send records (tcp/sent.h), one per ACK; bytes of one run share its time,
- * which is wrong by 1/32 of a round trip at most, a quarter of the smallest threshold. Without SACK
+ * which is wrong by 1/24 of a round trip at most, a third of the smallest threshold. Without SACK
  * there are no records, so no samples: slow start is then the standard one. */
 #include "tcp/hystart.h"
 #include "tcp/position.h"
@@ -20,7 +20,7 @@
 #define SAMPLES_MIN 8u
 #define CSS_GROWTH_DIVISOR 4u
 #define CSS_ROUNDS 5u
-/* L, in segments: what one ACK may add when sending is not paced. */
+/* L, in segments: what one ACK may add when sending is not paced; then there is no limit. */
 #define BURST_SEGMENTS 8u
 
 static void start_round(struct capy_tcp *tcb)
@@ -96,6 +96,6 @@ bool capy_tcp_hystart_watch(struct capy_tcp *tcb, const struct capy_tcp_env *env
 
 uint32_t capy_tcp_hystart_growth(const struct capy_tcp *tcb, uint32_t acked)
 {
-    uint32_t n = capy_min32(acked, BURST_SEGMENTS * tcb->snd.mss);
+    uint32_t n = tcb->tune.pacing > 0 ? acked : capy_min32(acked, BURST_SEGMENTS * tcb->snd.mss);
     return tcb->cc.hystart.base_ns == NONE ? n : n / CSS_GROWTH_DIVISOR;
 }

@@ -14,14 +14,15 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
-#define CHALLENGE_INTERVAL_NS CAPY_MS(500) /* RFC 5961 §7 suggests 10 in 5 s */
-#define TS_RECENT_MAX_S (24u * 24 * 3600)  /* RFC 7323 §5.5: then it may have wrapped */
+#define TS_RECENT_MAX_S (24u * 24 * 3600) /* RFC 7323 §5.5: then it may have wrapped */
 
 void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    if (env->now < tcb->challenge_at)
+    uint32_t now_ms = capy_tcp_clock_ms(env);
+    /* By how far ahead it lies: after weeks of silence the clock may have wrapped. */
+    if (tcb->challenge_ms - now_ms - 1 < CAPY_TCP_CHALLENGE_MS)
         return;
-    tcb->challenge_at = env->now + CHALLENGE_INTERVAL_NS;
+    tcb->challenge_ms = now_ms + CAPY_TCP_CHALLENGE_MS;
     tcb->ack_now = true;
     env->count->challenge_acks++;
 }

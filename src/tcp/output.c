@@ -3,6 +3,7 @@
 #include "tcp/output.h"
 #include "tcp/congestion.h"
 #include "tcp/ecn.h"
+#include "tcp/pacing.h"
 #include "tcp/path.h"
 #include "tcp/position.h"
 #include "tcp/reassembly.h"
@@ -108,6 +109,8 @@ static uint32_t with_burst(const struct capy_tcp *tcb, const struct capy_tcp_env
     uint64_t room = capy_min64(snd->end, snd->una + snd->wnd) - snd->nxt;
     room = capy_min64(room, tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0);
     uint32_t whole = (uint32_t)capy_min64(room, env->burst_max) / snd->mss * snd->mss;
+    if (tcb->tune.pacing > 0)
+        whole = capy_min32(whole, capy_tcp_pacing_segments(tcb, env) * snd->mss);
     return with_fin(tcb, capy_max32(n, whole));
 }
 
@@ -154,7 +157,8 @@ static struct plan plan_lost(const struct capy_tcp *tcb, const struct capy_tcp_e
         return (struct plan){PLAN_NOTHING, 0, 0};
     }
     end = capy_min64(end, pos + snd->mss);
-    if (!at_once && capy_tcp_pipe(tcb, env) + (end - pos) > tcb->cc.cwnd)
+    if (!at_once &&
+        (capy_tcp_pipe(tcb, env) + (end - pos) > tcb->cc.cwnd || capy_tcp_pacing_holds(tcb, env)))
         return (struct plan){PLAN_NOTHING, 0, 0};
     return (struct plan){PLAN_LOST, pos, end};
 }
@@ -168,7 +172,7 @@ static struct plan plan_data(const struct capy_tcp *tcb, const struct capy_tcp_e
         p = plan_tail_probe(tcb);
     if (p.kind == PLAN_NOTHING)
         p = plan_lost(tcb, env);
-    if (p.kind == PLAN_NOTHING) {
+    if (p.kind == PLAN_NOTHING && !capy_tcp_pacing_holds(tcb, env)) {
         uint32_t n = capy_tcp_may_send_new(tcb, env);
         if (n > 0)
             p = (struct plan){PLAN_NEW, tcb->snd.nxt, tcb->snd.nxt + with_burst(tcb, env, n)};
@@ -320,6 +324,8 @@ static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const 
     }
     if (tcb->phase != CAPY_TCP_OPEN)
         capy_tcp_recovery_sent(tcb, env, p->pos, end, p->kind != PLAN_NEW);
+    if (tcb->tune.pacing > 0)
+        capy_tcp_pacing_sent(tcb, env, (uint32_t)(end - p->pos));
     tcb->sent_at = env->now;
     if (p->kind == PLAN_NEW && tcb->timer == CAPY_TCP_TIMER_TLP)
         capy_tcp_timers_restart(tcb);

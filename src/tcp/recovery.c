@@ -53,6 +53,8 @@ static uint32_t in_use(const struct capy_tcp *tcb)
 {
     const struct capy_tcp_snd *snd = &tcb->snd;
     uint64_t end = capy_min64(snd->end, snd->una + snd->wnd);
+    if (tcb->paced_out) /* it is the pace that keeps it, not the window */
+        return capy_tcp_flight(tcb);
     return (uint32_t)(capy_max64(end, snd->nxt) - snd->una);
 }
 

@@ -1,6 +1,7 @@
 /* What a decoded head must satisfy before anything believes it. Bytes that came through the rack's
  * network are authenticated but not trusted: a bug or a mistaken version at the origin must end as
  * a refused migration, not as a failed assertion here. */
+#include "tcp/arrival.h"
 #include "tcp/keepalive.h"
 #include "tcp/open.h"
 #include "tcp/position.h"
@@ -89,8 +90,8 @@ static bool timers_ok(const struct capy_tcp *tcb, uint64_t now)
            (tcb->timer == CAPY_TCP_TIMER_NONE) == (tcb->timer_at == CAPY_NEVER) &&
            (tcb->give_up_at != CAPY_NEVER) == (waits && !reset) &&
            deadline_ok(tcb->timer_at, now) && deadline_ok(tcb->delack_at, now) &&
-           deadline_ok(tcb->give_up_at, now) && tcb->challenge_at != CAPY_NEVER &&
-           deadline_ok(tcb->challenge_at, now);
+           deadline_ok(tcb->give_up_at, now) &&
+           tcb->challenge_ms - (uint32_t)(now / CAPY_MS(1)) <= CAPY_TCP_CHALLENGE_MS;
 }
 
 static bool mss_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t mss)

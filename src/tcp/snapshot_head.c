@@ -1,6 +1,7 @@
-/* Version 4 of the snapshot's head: each field once, in both directions. Positions are written
+/* Version 5 of the snapshot's head: each field once, in both directions. Positions are written
  * relative to snd.una and rcv.nxt, so that an idle connection's are mostly single bytes. */
 #include "tcp/snapshot_head.h"
+#include "tcp/arrival.h"
 #include "tcp/position.h"
 #include "tcp/rtt.h"
 #include "tcp/validation.h"
@@ -109,6 +110,22 @@ static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
     tune->ecn = ecn & 3u;
 }
 
+/* The release moves with sent_at. */
+static void walk_pacing(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    uint8_t out = tcb->paced_out;
+    uint32_t ns = (uint32_t)tcb->pace_ns;
+    capy_codec_u32(c, &tcb->tune.pacing);
+    if (tcb->tune.pacing == 0) /* else it says nothing */
+        return;
+    capy_codec_u8(c, &out);
+    capy_codec_fixed32(c, &ns);
+    if (out > 1)
+        c->bad = true;
+    tcb->paced_out = out == 1;
+    tcb->pace_ns = (int32_t)ns;
+}
+
 static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     capy_codec_u8(c, &tcb->state);
@@ -122,9 +139,14 @@ static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct 
     capy_codec_u8(c, &tcb->reo_mult);
     capy_codec_u8(c, &tcb->reo_persist);
     capy_codec_u8(c, &tcb->keep_sent);
-    capy_codec_u8(c, &tcb->tries);
+    uint32_t now_ms = capy_tcp_clock_ms(env), wait_ms = tcb->challenge_ms - now_ms;
+    uint8_t tries = tcb->tries;
+    capy_codec_u8(c, &tries);
+    if (tries > 3)
+        c->bad = true;
+    tcb->tries = tries & 3u;
     if (tcb->shrunk || tcb->tries > 0) { /* else it says nothing */
-        uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1)), left_ms = tcb->try_at_ms - now_ms;
+        uint32_t left_ms = tcb->try_at_ms - now_ms;
         capy_codec_u32(c, &left_ms);
         tcb->try_at_ms = now_ms + left_ms;
     }
@@ -132,9 +154,10 @@ static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct 
     capy_codec_deadline(c, &tcb->delack_at);
     capy_codec_deadline(c, &tcb->give_up_at);
     /* Only the future matters: a challenge that is allowed by now needs no time. */
-    if (!c->decoding)
-        tcb->challenge_at = capy_max64(tcb->challenge_at, c->now);
-    capy_codec_deadline(c, &tcb->challenge_at);
+    if (!c->decoding && wait_ms > CAPY_TCP_CHALLENGE_MS)
+        wait_ms = 0;
+    capy_codec_u32(c, &wait_ms);
+    tcb->challenge_ms = now_ms + wait_ms;
     capy_codec_age(c, &tcb->sent_at);
     /* The clock's present value moves; the offset is what makes it so here. */
     uint32_t clock = capy_tcp_ts_now(tcb, env);
@@ -315,6 +338,7 @@ void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
         c->bad = true;
     walk_state(c, tcb, env);
     walk_tuning(c, tcb);
+    walk_pacing(c, tcb);
     walk_snd(c, tcb);
     walk_rcv(c, tcb);
     walk_ecn(c, tcb);

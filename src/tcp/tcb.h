@@ -160,6 +160,7 @@ struct capy_tcp_cc {
 /* What the application may set (tcp/tuning.h, capy/option.h). */
 struct capy_tcp_tuning {
     uint32_t user_timeout_ms; /* 0: as configured */
+    uint32_t pacing;          /* most bytes per second; 0: not paced (tcp/pacing.h) */
     uint32_t snd_buf, rcv_buf;
     uint16_t keep_idle_s, keep_interval_s;
     uint16_t mss_max; /* of a segment, options included; once open what both ends agreed on */
@@ -181,13 +182,15 @@ struct capy_tcp {
     struct capy_tcp_rtt rtt;
     struct capy_tcp_cc cc;
     struct capy_tcp_tuning tune;
-    uint64_t timer_at;     /* of `timer`; CAPY_NEVER when that is NONE */
-    uint64_t delack_at;    /* CAPY_NEVER: no ACK is being delayed */
-    uint64_t give_up_at;   /* user timeout; CAPY_NEVER: nothing waits for the peer */
-    uint64_t challenge_at; /* no challenge ACK before this (RFC 5961 §7) */
-    uint64_t sent_at;      /* when data last went out: restart after idle (RFC 5681 §4.1) */
-    uint32_t try_at_ms;    /* milliseconds of the clock */
-    uint32_t ts_offset;    /* added to the timestamp clock */
+    int32_t pace_ns;     /* from sent_at to when more may leave (tcp/pacing.h) */
+    uint64_t timer_at;   /* of `timer`; CAPY_NEVER when that is NONE */
+    uint64_t delack_at;  /* CAPY_NEVER: no ACK is being delayed */
+    uint64_t give_up_at; /* user timeout; CAPY_NEVER: nothing waits for the peer */
+    uint64_t sent_at;    /* when data last went out: restart after idle (RFC 5681 §4.1) */
+    uint32_t
+        challenge_ms;   /* no challenge ACK before this (RFC 5961 §7); milliseconds of the clock */
+    uint32_t try_at_ms; /* likewise */
+    uint32_t ts_offset; /* added to the timestamp clock */
     struct capy_tcp_near
         ce_from;           /* received data before this was marked otherwise; see ce_changed */
     uint32_t validated_ms; /* when cwnd was last known to be used (tcp/validation.h) */
@@ -197,7 +200,7 @@ struct capy_tcp {
     uint8_t reo_mult;    /* RACK.reo_wnd_mult - 1: quarters of the RTT to wait, less one */
     uint8_t reo_persist; /* recoveries until that is forgotten */
     uint8_t keep_sent;   /* keep-alive probes since the peer was last heard */
-    uint8_t tries;       /* of larger segments, since a size was suspected (tcp/path.h) */
+    uint8_t tries : 2;   /* of larger segments, since a size was suspected (tcp/path.h) */
     bool shrunk : 1;     /* snd.mss is below what both ends agreed on; more is tried at try_at_ms */
     bool unreachable : 1; /* ICMP said so, and nothing was acknowledged since */
     bool reordering : 1;  /* RACK.reordering_seen */
@@ -216,6 +219,7 @@ struct capy_tcp {
     bool ce : 1;          /* ECE is owed until CWR comes; DCTCP.CE (RFC 8257 §3.2) */
     bool ce_changed : 1;  /* DCTCP: acknowledged is not yet all that came before the last change */
     bool cwr : 1;         /* the window was reduced: the next new data says so */
+    bool paced_out : 1;   /* this quantum has left: the next waits (tcp/pacing.h) */
     bool echo : 1;        /* the ACK being worked on carries ECE; means nothing between two */
 
     /* ---- what stays ------------------------------------------------------------------------- */

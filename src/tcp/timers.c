@@ -3,6 +3,7 @@
 #include "tcp/timers.h"
 #include "tcp/keepalive.h"
 #include "tcp/output.h"
+#include "tcp/pacing.h"
 #include "tcp/path.h"
 #include "tcp/position.h"
 #include "tcp/rack.h"
@@ -54,9 +55,9 @@ static uint64_t duration(const struct capy_tcp *tcb, const struct capy_tcp_env *
         (void)capy_tcp_rack_waits(tcb, env, &ns);
         return ns;
     case CAPY_TCP_TIMER_RTO:
-        return capy_tcp_rto(tcb, env);
+        return capy_tcp_rto(tcb, env) + capy_tcp_pacing_left(tcb, env);
     case CAPY_TCP_TIMER_TLP:
-        return capy_tcp_tlp_ns(tcb, env);
+        return capy_tcp_tlp_ns(tcb, env) + capy_tcp_pacing_left(tcb, env);
     case CAPY_TCP_TIMER_PERSIST:
         return capy_min64(capy_tcp_rto(tcb, env), PERSIST_MAX_NS);
     case CAPY_TCP_TIMER_KEEPALIVE:
@@ -146,7 +147,8 @@ void capy_tcp_timers_heard(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 
 uint64_t capy_tcp_next_at(const struct capy_tcp *tcb)
 {
-    return capy_min64(tcb->timer_at, capy_min64(tcb->delack_at, tcb->give_up_at));
+    uint64_t at = capy_min64(tcb->timer_at, capy_min64(tcb->delack_at, tcb->give_up_at));
+    return capy_min64(at, capy_tcp_pacing_next_at(tcb));
 }
 
 uint32_t capy_tcp_finish(struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -225,5 +227,6 @@ uint32_t capy_tcp_expire(struct capy_tcp *tcb, const struct capy_tcp_env *env)
         tcb->delack_at = CAPY_NEVER;
         tcb->ack_now = true;
     }
+    capy_tcp_pacing_expire(tcb, env);
     return tcb->timer_at <= env->now ? timer_fired(tcb, env) : 0;
 }

@@ -2,6 +2,7 @@
  * table of ranges serves all ways to set. */
 #include "tcp/tuning.h"
 #include "tcp/open.h"
+#include "tcp/pacing.h"
 #include "tcp/position.h"
 #include "tcp/timers.h"
 
@@ -70,6 +71,8 @@ static struct range range_of(enum capy_option option, const struct capy_tcp_cfg 
         return (struct range){0, CAPY_TCP_CONGESTION_CNT - 1};
     case CAPY_OPTION_DELAYED_ACK_NS:
         return (struct range){0, DELACK_MAX_NS};
+    case CAPY_OPTION_MAX_PACING_RATE:
+        return (struct range){0, UINT32_MAX};
     case CAPY_OPTION_INITIAL_WINDOW:
         return (struct range){1, INITIAL_WINDOW_MAX};
     case CAPY_OPTION_ECN:
@@ -119,6 +122,9 @@ static void put(struct capy_tcp_tuning *t, enum capy_option option, uint64_t val
         break;
     case CAPY_OPTION_DELAYED_ACK_NS:
         t->delack_ms = (uint16_t)units(value, CAPY_MS(1));
+        break;
+    case CAPY_OPTION_MAX_PACING_RATE:
+        t->pacing = (uint32_t)value;
         break;
     case CAPY_OPTION_TIMESTAMPS:
         t->timestamps = value;
@@ -177,6 +183,8 @@ uint64_t capy_tcp_tuning_get(const struct capy_tcp_tuning *t, enum capy_option o
         return t->congestion;
     case CAPY_OPTION_DELAYED_ACK_NS:
         return CAPY_MS(t->delack_ms);
+    case CAPY_OPTION_MAX_PACING_RATE:
+        return t->pacing;
     case CAPY_OPTION_TIMESTAMPS:
         return t->timestamps;
     case CAPY_OPTION_SACK:
@@ -244,6 +252,8 @@ int capy_tcp_set(struct capy_tcp *tcb, const struct capy_tcp_env *env, enum capy
     tcb->tune = wish;
     if (option == CAPY_OPTION_CONGESTION)
         capy_tcp_set_congestion(tcb, env, (enum capy_tcp_congestion)value);
+    if (option == CAPY_OPTION_MAX_PACING_RATE)
+        capy_tcp_pacing_start(tcb);
     if (option == CAPY_OPTION_RECEIVE_BUFFER)
         tcb->rcv.buf_kib = 0; /* who says how much wants just that */
     if (option == CAPY_OPTION_KEEP_IDLE_NS || option == CAPY_OPTION_KEEP_INTERVAL_NS)

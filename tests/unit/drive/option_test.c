@@ -26,6 +26,7 @@ static void set_numbers(struct tool *t, int fd)
     set_int(t, fd, SOL_SOCKET, SO_KEEPALIVE, 7);
     set_int(t, fd, SOL_SOCKET, SO_RCVBUF, 100000);
     set_int(t, fd, SOL_SOCKET, SO_SNDBUF, 50000);
+    set_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE, 7000000);
     set_int(t, fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_int(t, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 12345);
     set_int(t, fd, IPPROTO_TCP, TCP_KEEPIDLE, 20);
@@ -38,6 +39,7 @@ static void check_numbers(struct tool *t, int fd)
     assert_int_equal(get_int(t, fd, SOL_SOCKET, SO_KEEPALIVE), 1);
     assert_int_equal(get_int(t, fd, SOL_SOCKET, SO_RCVBUF), 100000);
     assert_int_equal(get_int(t, fd, SOL_SOCKET, SO_SNDBUF), 50000);
+    assert_int_equal(get_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE), 7000000);
     assert_int_equal(get_int(t, fd, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(get_int(t, fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 12345);
     assert_int_equal(get_int(t, fd, IPPROTO_TCP, TCP_KEEPIDLE), 20);
@@ -82,6 +84,38 @@ SCENARIO(options_of_a_socket_hold_when_it_connects)
     assert_int_equal(get_int(t, fd, IPPROTO_TCP, TCP_MAXSEG), 500);
 }
 
+/* Linux's ~0 is no limit, and not paced. */
+SCENARIO(no_pacing_is_all_ones)
+{
+    int fd = tool_accepted(t);
+    assert_int_equal(get_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+    set_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE, INT32_MIN); /* 2^31 */
+    assert_int_equal(get_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE), INT32_MIN);
+    set_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE, -1);
+    assert_int_equal(get_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+}
+
+/* 100,000 bytes per second and segments of 1000: a quantum is two of them, every 20 ms. */
+SCENARIO(a_paced_connection_sends_in_quanta)
+{
+    int fd = tool_accepted(t);
+    char data[8000], segment[1001] = "";
+    memset(data, 'x', sizeof data);
+    memset(segment, 'x', 1000);
+    set_int(t, fd, SOL_SOCKET, SO_MAX_PACING_RATE, 100000);
+    assert_int_equal(drive_write(tool_step(t), fd, data, sizeof data), sizeof data);
+    uint64_t start = 0;
+    for (int i = 0; i < 4; i++) {
+        tool_expect_in(t, ACK, segment, 25000000, false);
+        if (i == 0)
+            start = t->at;
+        tool_expect_in(t, ACK, segment, 0, false);
+        assert_in_range(t->at - start, i * 20000000, i * 20000000 + 4096 * i);
+        tool_send(t, ACK, "");
+        tool_expect_nothing(t);
+    }
+}
+
 SCENARIO(options_out_of_range_are_refused)
 {
     int fd = drive_socket(tool_step(t), AF_INET, SOCK_STREAM, 0), v = 1;
@@ -124,6 +158,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_go_from_listener_to_connection),
         cmocka_unit_test(options_of_a_socket_hold_when_it_connects),
+        cmocka_unit_test(no_pacing_is_all_ones),
+        cmocka_unit_test(a_paced_connection_sends_in_quanta),
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(congestion_control_has_a_name),
     };

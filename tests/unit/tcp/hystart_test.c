@@ -3,6 +3,7 @@
 
 #include "tcp/congestion.h"
 #include "tcp/position.h"
+#include "tcp/tuning.h"
 
 #define QUEUED 400000u
 
@@ -76,6 +77,23 @@ static void test_the_threshold(void **state)
         round_of(&e, base);
         round_of(&e, base + more - (i & 1));
         assert_int_equal(in_css(&e), !(i & 1));
+        end_done(&e);
+    }
+}
+
+/* §4.2, §4.3: L is eight segments, without pacing; with it there is no limit. */
+static void test_one_ack_adds_eight_segments_unless_paced(void **state)
+{
+    (void)state;
+    for (uint32_t paced = 0; paced < 2; paced++) {
+        struct end e;
+        begin(&e, WITH_SACK);
+        send_all(&e);
+        assert_int_equal(
+            capy_tcp_set(&e.tcb, &e.env, CAPY_OPTION_MAX_PACING_RATE, paced * UINT32_MAX), CAPY_OK);
+        end_set_now(&e, e.env.now + CAPY_MS(20));
+        ack_next(&e, 10);
+        assert_int_equal(e.tcb.cc.cwnd, (paced ? 20 : 18) * MSS);
         end_done(&e);
     }
 }
@@ -234,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_even_round_trips_double_the_window),
         cmocka_unit_test(test_the_threshold),
+        cmocka_unit_test(test_one_ack_adds_eight_segments_unless_paced),
         cmocka_unit_test(test_conservative_slow_start_and_its_end),
         cmocka_unit_test(test_a_false_alarm_resumes_slow_start),
         cmocka_unit_test(test_few_samples_say_nothing),

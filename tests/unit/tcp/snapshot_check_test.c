@@ -27,7 +27,7 @@ static void make_sound(struct sound *s)
     s->tcb = s->e.tcb;
     s->marks = *capy_tcp_marks(&s->e.tcb, &s->e.env);
     s->meta = (struct capy_snap_meta){0};
-    s->tcb.challenge_at = s->e.env.now;
+    s->tcb.challenge_ms = (uint32_t)(s->e.env.now / CAPY_MS(1));
     assert_true(capy_snap_head_ok(&s->tcb, &s->e.env, &s->marks, &s->meta));
 }
 
@@ -210,7 +210,7 @@ static void test_timers_and_path(void **state)
     REFUSED(s.tcb.timer = CAPY_TCP_TIMER_CNT);
     REFUSED(s.tcb.give_up_at = CAPY_NEVER);
     REFUSED(s.tcb.give_up_at = s.e.env.now + CAPY_SEC(1000000));
-    REFUSED(s.tcb.challenge_at = CAPY_NEVER);
+    REFUSED(s.tcb.challenge_ms += 501);
     REFUSED(s.tcb.rtt.srtt_ns = CAPY_SEC(3601));
     REFUSED(s.tcb.rtt.rttvar_ns = CAPY_SEC(3601));
     REFUSED((s.tcb.rtt.srtt_ns = 0, s.tcb.rtt.rttvar_ns = 1));

@@ -28,6 +28,7 @@ static void test_every_option_has_its_range_and_its_rounding(void **state)
         [CAPY_OPTION_MAX_SEGMENT] = {88, MSS, 536, 536},
         [CAPY_OPTION_CONGESTION] = {0, CAPY_TCP_CONGESTION_CNT - 1, 1, 1},
         [CAPY_OPTION_DELAYED_ACK_NS] = {0, CAPY_MS(500), CAPY_US(10), CAPY_MS(1)},
+        [CAPY_OPTION_MAX_PACING_RATE] = {0, UINT32_MAX, 123456, 123456},
         [CAPY_OPTION_TIMESTAMPS] = {0, 1, 0, 0},
         [CAPY_OPTION_SACK] = {0, 1, 0, 0},
         [CAPY_OPTION_WINDOW_SCALE] = {0, 1, 0, 0},
@@ -226,18 +227,19 @@ static void test_settings_move_with_the_connection(void **state)
         [CAPY_OPTION_MAX_SEGMENT] = 700,
         [CAPY_OPTION_CONGESTION] = CAPY_TCP_NEWRENO,
         [CAPY_OPTION_DELAYED_ACK_NS] = CAPY_MS(18),
+        [CAPY_OPTION_MAX_PACING_RATE] = 19000000,
     };
     struct end e, twin;
     struct capy_prng prng;
     capy_prng_seed(&prng, 1);
     end_init(&e, 64);
     establish(&e, 0, 60000);
-    for (unsigned i = 0; i <= CAPY_OPTION_DELAYED_ACK_NS; i++)
+    for (unsigned i = 0; i <= CAPY_OPTION_MAX_PACING_RATE; i++)
         assert_int_equal(set(&e, (enum capy_option)i, values[i]), CAPY_OK);
     put(&e, 300); /* corked at the moment of the move */
     quiet(&e);
     end_twin(&e, &twin, 5, &prng);
-    for (unsigned i = 0; i <= CAPY_OPTION_DELAYED_ACK_NS; i++)
+    for (unsigned i = 0; i <= CAPY_OPTION_MAX_PACING_RATE; i++)
         assert_int_equal(capy_tcp_get(&twin.tcb, (enum capy_option)i), values[i]);
     pass(&e, CAPY_SEC(1));
     out(&e, A, 1, 1, 300);
