@@ -53,9 +53,8 @@ static uint32_t write_part(struct capy_stack *s, struct capy_conn *conn,
     uint8_t head[CAPY_SNAP_HEAD_MAX];
     struct capy_codec c = {.p = head, .max = sizeof head, .now = s->now};
     struct capy_tcp copy = conn->tcb;
-    struct capy_tcp_marks marks = {0};
     struct capy_snap_meta m = *meta;
-    capy_snap_head_walk(&c, &copy, &env, &marks, &m);
+    capy_snap_head_walk(&c, &copy, &env, NULL, &m);
     struct capy_tcp *tcb = &conn->tcb;
     uint32_t unread = capy_tcp_readable(tcb), unsent = capy_tcp_unacked(tcb);
     CAPY_ASSERT(!c.bad && tcb->rcv.ooo == 0);
@@ -119,14 +118,13 @@ static int read_part(struct capy_stack *s, struct capy_conn *conn, struct capy_s
 {
     struct capy_tcp_env env = capy_env_with(s, &conn->remote);
     struct capy_tcp *tcb = &conn->tcb;
-    struct capy_tcp_marks marks = {0};
+    struct capy_tcp_marks none;
     struct capy_codec c = {.p = (uint8_t *)in,
                            .max = capy_min32(len, CAPY_SNAP_HEAD_MAX),
                            .decoding = true,
                            .now = s->now};
     capy_tcp_blank(tcb);
-    capy_snap_head_walk(&c, tcb, &env, &marks, meta);
-    if (c.bad)
+    if (capy_snap_head_walk(&c, tcb, &env, &none, meta) || c.bad)
         return CAPY_E_FORMAT;
     if (tcb->snd.una == CAPY_TCP_POS_SYN) { /* the walk takes una for the queue's first byte */
         tcb->snd.end += CAPY_TCP_POS_DATA - CAPY_TCP_POS_SYN;

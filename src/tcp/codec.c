@@ -4,12 +4,17 @@
 #include "base/bits.h"
 #include <string.h>
 
-/* n bytes of the buffer; NULL, and bad, when there are not that many. */
-static inline uint8_t *take(struct capy_codec *c, uint32_t n)
+void capy_codec_fail(struct capy_codec *c)
 {
-    if (c->bad || c->max - c->at < n) {
+    c->bad = true;
+    c->at = c->max = 0;
+}
+
+uint8_t *capy_codec_take(struct capy_codec *c, uint32_t n)
+{
+    if (c->max - c->at < n) {
         CAPY_ASSERT(c->decoding); /* an encoder's buffer is sized for the worst case */
-        c->bad = true;
+        capy_codec_fail(c);
         return NULL;
     }
     c->at += n;
@@ -18,7 +23,7 @@ static inline uint8_t *take(struct capy_codec *c, uint32_t n)
 
 void capy_codec_bytes(struct capy_codec *c, uint8_t *v, uint32_t n)
 {
-    uint8_t *p = take(c, n);
+    uint8_t *p = capy_codec_take(c, n);
     if (!p)
         memset(v, 0, n);
     else if (c->decoding)
@@ -28,99 +33,69 @@ void capy_codec_bytes(struct capy_codec *c, uint8_t *v, uint32_t n)
 }
 
 /* log2 of the bytes that RFC 9000 §16 needs. */
-static uint32_t size_class(uint64_t v)
+static inline uint32_t size_class(uint64_t v)
 {
     return v < 1u << 6 ? 0 : v < 1u << 14 ? 1 : v < 1u << 30 ? 2 : 3;
 }
 
-static void write_int(struct capy_codec *c, uint64_t v)
+/* The integer in the first bytes of eight. */
+static inline uint64_t in_front(uint64_t v, uint32_t class)
+{
+    uint32_t bits = 8u << class;
+    return (v | (uint64_t) class << (bits - 2)) << (64 - bits);
+}
+
+void capy_codec_write_int(struct capy_codec *c, uint64_t v)
 {
     CAPY_ASSERT(v <= CAPY_CODEC_INT_MAX);
-    uint32_t class = size_class(v);
-    uint8_t *p = take(c, 1u << class);
-    switch (class) {
-    case 0:
-        p[0] = (uint8_t)v;
-        break;
-    case 1:
-        capy_store16(p, (uint16_t)(v | UINT64_C(1) << 14));
-        break;
-    case 2:
-        capy_store32(p, (uint32_t)(v | UINT64_C(2) << 30));
-        break;
-    case 3:
-        capy_store64(p, v | UINT64_C(3) << 62);
-        break;
+    uint32_t class = size_class(v), len = 1u << class;
+    uint8_t b[8];
+    if (c->max - c->at >= sizeof b) { /* one store; what it writes too much is written over */
+        capy_store64(c->p + c->at, in_front(v, class));
+        c->at += len;
+        return;
     }
+    capy_store64(b, in_front(v, class));
+    capy_codec_bytes(c, b, len);
 }
 
-static uint64_t read_int(struct capy_codec *c)
+uint64_t capy_codec_read_int(struct capy_codec *c, uint64_t max)
 {
-    const uint8_t *p = take(c, 1);
-    if (!p)
-        return 0;
-    uint32_t class = *p >> 6;
-    uint64_t v = *p & 0x3fu;
-    if (class > 0) {
-        if (!take(c, (1u << class) - 1))
-            return 0;
-        v = class == 1   ? capy_load16(p) & 0x3fffu
-            : class == 2 ? capy_load32(p) & 0x3fffffffu
-                         : capy_load64(p) & CAPY_CODEC_INT_MAX;
+    uint64_t eight;
+    uint32_t left = c->max - c->at;
+    if (left >= sizeof eight) {
+        eight = capy_load64(c->p + c->at);
+    } else {
+        uint8_t b[8] = {0};
+        memcpy(b, c->p + c->at, left);
+        eight = capy_load64(b);
     }
-    if (size_class(v) != class) {
-        c->bad = true;
+    uint32_t class = (uint32_t)(eight >> 62), len = 1u << class;
+    uint64_t v = (eight & CAPY_CODEC_INT_MAX) >> (64 - 8 * len);
+    if (len > left || size_class(v) != class || v > max) {
+        capy_codec_fail(c);
         return 0;
     }
+    c->at += len;
     return v;
-}
-
-void capy_codec_int(struct capy_codec *c, uint64_t *v)
-{
-    if (c->decoding)
-        *v = read_int(c);
-    else
-        write_int(c, *v);
-}
-
-static uint64_t narrow(struct capy_codec *c, uint64_t v, uint64_t max)
-{
-    capy_codec_int(c, &v);
-    if (v <= max)
-        return v;
-    c->bad = true;
-    return 0;
-}
-
-void capy_codec_u32(struct capy_codec *c, uint32_t *v)
-{
-    *v = (uint32_t)narrow(c, *v, UINT32_MAX);
-}
-
-void capy_codec_u16(struct capy_codec *c, uint16_t *v)
-{
-    *v = (uint16_t)narrow(c, *v, UINT16_MAX);
-}
-
-void capy_codec_u8(struct capy_codec *c, uint8_t *v)
-{
-    *v = (uint8_t)narrow(c, *v, UINT8_MAX);
 }
 
 void capy_codec_fixed32(struct capy_codec *c, uint32_t *v)
 {
-    uint8_t b[4];
-    capy_store32(b, *v);
-    capy_codec_bytes(c, b, sizeof b);
-    *v = capy_load32(b);
+    uint8_t *p = capy_codec_take(c, 4);
+    if (!c->decoding)
+        capy_store32(p, *v);
+    else
+        *v = p ? capy_load32(p) : 0;
 }
 
 void capy_codec_fixed64(struct capy_codec *c, uint64_t *v)
 {
-    uint8_t b[8];
-    capy_store64(b, *v);
-    capy_codec_bytes(c, b, sizeof b);
-    *v = capy_load64(b);
+    uint8_t *p = capy_codec_take(c, 8);
+    if (!c->decoding)
+        capy_store64(p, *v);
+    else
+        *v = p ? capy_load64(p) : 0;
 }
 
 void capy_codec_after(struct capy_codec *c, uint64_t *pos, uint64_t base)

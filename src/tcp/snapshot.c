@@ -12,9 +12,12 @@ void capy_snap_take(struct capy_snap *snap, struct capy_tcp *tcb, const struct c
     CAPY_ASSERT(app || meta->app_len == 0);
     struct capy_codec c = {.p = snap->head, .max = sizeof snap->head, .now = env->now};
     struct capy_tcp copy = *tcb; /* the walk may normalise fields */
-    struct capy_tcp_marks marks = *capy_tcp_marks(tcb, env);
+    struct capy_tcp_marks marks;
     struct capy_snap_meta m = *meta;
-    capy_snap_head_walk(&c, &copy, env, &marks, &m);
+    bool marked = capy_tcp_marks_used(capy_tcp_marks(tcb, env));
+    if (marked)
+        marks = *capy_tcp_marks(tcb, env);
+    capy_snap_head_walk(&c, &copy, env, marked ? &marks : NULL, &m);
     snap->tcb = tcb;
     snap->app = app;
     snap->head_len = c.at;
@@ -119,21 +122,24 @@ static bool copy_queues(struct capy_stream *in, uint64_t at, struct capy_tcp *tc
 }
 
 /* The head, checked against itself and the length of the whole. Its length, 0 when it is no good.
- */
+ * *marks: in *room, or the empty ones. */
 static uint32_t restore_head(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
-                             const struct capy_tcp_env *env, struct capy_tcp_marks *marks,
-                             struct capy_snap_meta *meta)
+                             const struct capy_tcp_env *env, struct capy_tcp_marks *room,
+                             const struct capy_tcp_marks **marks, struct capy_snap_meta *meta)
 {
     uint8_t head[CAPY_SNAP_HEAD_MAX];
     uint32_t head_max = capy_min32(len, sizeof head);
     capy_stream_read(in, env->blocks, 0, head, head_max);
     struct capy_codec c = {.p = head, .max = head_max, .decoding = true, .now = env->now};
-    capy_snap_head_walk(&c, tcb, env, marks, meta);
-    if (c.bad || !capy_snap_head_ok(tcb, env, marks, meta))
+    const struct capy_tcp_marks *m = capy_tcp_marks(tcb, env);
+    if (capy_snap_head_walk(&c, tcb, env, room, meta))
+        m = room;
+    if (c.bad || !capy_snap_head_ok(tcb, env, m, meta))
         return 0;
-    tcb->rcv.ooo = capy_tcp_ranges_total(&marks->ooo);
+    tcb->rcv.ooo = capy_tcp_ranges_total(&m->ooo);
     if (tcb->sack_ok)
-        tcb->snd.sacked = capy_tcp_ranges_total(&marks->sacked);
+        tcb->snd.sacked = capy_tcp_ranges_total(&m->sacked);
+    *marks = m;
     uint64_t whole = (uint64_t)c.at + capy_tcp_readable(tcb) + tcb->rcv.ooo +
                      capy_tcp_unacked(tcb) + meta->app_len;
     return whole == len ? c.at : 0;
@@ -143,12 +149,13 @@ int capy_snap_restore(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb
                       const struct capy_tcp_env *env, struct capy_snap_meta *meta,
                       struct capy_stream *app)
 {
-    struct capy_tcp_marks marks = {0};
+    struct capy_tcp_marks room;
+    const struct capy_tcp_marks *marks;
     capy_tcp_blank(tcb);
     capy_stream_init(app, 0);
     *meta = (struct capy_snap_meta){0};
-    uint32_t head_len = restore_head(in, len, tcb, env, &marks, meta);
-    if (head_len > 0 && copy_queues(in, head_len, tcb, env, &marks, meta, app))
+    uint32_t head_len = restore_head(in, len, tcb, env, &room, &marks, meta);
+    if (head_len > 0 && copy_queues(in, head_len, tcb, env, marks, meta, app))
         return CAPY_OK;
     if (head_len > 0)
         capy_tcp_free(tcb, env);

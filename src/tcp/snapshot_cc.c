@@ -44,7 +44,7 @@ static void walk_cubic(struct capy_codec *c, struct capy_tcp_cubic *cubic)
     capy_codec_u32(c, &cubic->w_est);
     capy_codec_u32(c, &k_ms);
     if (k_ms > 0x3fffffu || bits >> PRIOR_SHIFT > 2 || (bits & PAUSED && !(bits & IN_EPOCH)))
-        c->bad = true;
+        capy_codec_fail(c);
     cubic->k_ms = k_ms & 0x3fffffu;
     cubic->prior = bits >> PRIOR_SHIFT & 3u;
     cubic->paused = (bits & PAUSED) != 0;
@@ -73,7 +73,7 @@ void capy_snap_cc_walk(struct capy_codec *c, struct capy_tcp_cc *cc, uint8_t alg
     capy_codec_u32(c, &cc->cwnd);
     capy_codec_u32(c, &cc->ssthresh);
     if (algorithm >= CAPY_TCP_CONGESTION_CNT) {
-        c->bad = true;
+        capy_codec_fail(c);
         return;
     }
     switch (capy_tcp_cc_owner(cc, (enum capy_tcp_congestion)algorithm)) {

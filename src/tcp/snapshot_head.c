@@ -21,11 +21,12 @@ static void walk_flag(uint8_t *bits, uint8_t mask, bool *flag, bool decoding)
         (field) = flag_;                                                                           \
     } while (0)
 
-static void gather_flags(struct capy_codec *c, struct capy_tcp *tcb)
+/* True when the range lists follow. */
+static bool gather_flags(struct capy_codec *c, struct capy_tcp *tcb, bool marked)
 {
     uint8_t bits = 0;
     if (c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
     WALK_FLAG(1, tcb->sack_ok);
     WALK_FLAG(2, tcb->ts_ok);
     WALK_FLAG(4, tcb->wscale_ok);
@@ -33,17 +34,17 @@ static void gather_flags(struct capy_codec *c, struct capy_tcp *tcb)
     WALK_FLAG(16, tcb->fin_queued);
     WALK_FLAG(32, tcb->app_gone);
     WALK_FLAG(64, tcb->ack_now);
-    if (bits & 128)
-        c->bad = true;
+    WALK_FLAG(128, marked);
     if (!c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
+    return marked;
 }
 
 static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
 {
     uint8_t bits = 0;
     if (c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
     WALK_FLAG(1, tcb->reordering);
     WALK_FLAG(2, tcb->tlp_again);
     WALK_FLAG(4, tcb->shrunk);
@@ -51,25 +52,25 @@ static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
     WALK_FLAG(16, tcb->syn_again);
     WALK_FLAG(32, tcb->cwnd_used);
     if (bits > 63)
-        c->bad = true;
+        capy_codec_fail(c);
     if (!c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
 }
 
 static void walk_ecn(struct capy_codec *c, struct capy_tcp *tcb)
 {
     uint8_t bits = 0;
     if (c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
     WALK_FLAG(1, tcb->ecn_rcv);
     WALK_FLAG(2, tcb->ecn_snd);
     WALK_FLAG(4, tcb->ce);
     WALK_FLAG(8, tcb->ce_changed);
     WALK_FLAG(16, tcb->cwr);
     if (bits > 31)
-        c->bad = true;
+        capy_codec_fail(c);
     if (!c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
     if (!tcb->ce_changed)
         return;
     uint64_t since = tcb->rcv.nxt - capy_tcp_rcv_ce_from(tcb);
@@ -92,7 +93,7 @@ static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_u8(c, &tune->initial_window);
     capy_codec_u8(c, &tune->congestion);
     if (c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
     WALK_FLAG(1, tune->nagle);
     WALK_FLAG(2, tune->cork);
     WALK_FLAG(4, tune->keepalive);
@@ -100,13 +101,13 @@ static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
     WALK_FLAG(16, tune->sack);
     WALK_FLAG(32, tune->window_scale);
     if (bits > 63)
-        c->bad = true;
+        capy_codec_fail(c);
     if (!c->decoding)
-        capy_codec_bytes(c, &bits, 1);
+        capy_codec_u8(c, &bits);
     uint8_t ecn = tune->ecn;
     capy_codec_u8(c, &ecn);
     if (ecn > CAPY_TCP_ECN_OFFER)
-        c->bad = true;
+        capy_codec_fail(c);
     tune->ecn = ecn & 3u;
 }
 
@@ -121,15 +122,13 @@ static void walk_pacing(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_u8(c, &out);
     capy_codec_fixed32(c, &ns);
     if (out > 1)
-        c->bad = true;
+        capy_codec_fail(c);
     tcb->paced_out = out == 1;
     tcb->pace_ns = (int32_t)ns;
 }
 
 static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
-    capy_codec_u8(c, &tcb->state);
-    gather_flags(c, tcb);
     capy_codec_u8(c, &tcb->timer);
     capy_codec_u8(c, &tcb->phase);
     capy_codec_u8(c, &tcb->probe);
@@ -143,7 +142,7 @@ static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct 
     uint8_t tries = tcb->tries;
     capy_codec_u8(c, &tries);
     if (tries > 3)
-        c->bad = true;
+        capy_codec_fail(c);
     tcb->tries = tries & 3u;
     if (tcb->shrunk || tcb->tries > 0) { /* else it says nothing */
         uint32_t left_ms = tcb->try_at_ms - now_ms;
@@ -195,7 +194,7 @@ static void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
 static struct capy_tcp_near near_enough(struct capy_codec *c, uint64_t pos, uint64_t ref)
 {
     if (capy_tcp_far(capy_tcp_near(pos), ref) != pos)
-        c->bad = true;
+        capy_codec_fail(c);
     return capy_tcp_near(pos);
 }
 
@@ -262,7 +261,7 @@ static void walk_ranges(struct capy_codec *c, struct capy_tcp_ranges *l, uint64_
 {
     capy_codec_u32(c, &l->cnt);
     if (l->cnt > CAPY_TCP_RANGE_MAX) {
-        c->bad = true;
+        capy_codec_fail(c);
         l->cnt = 0;
     }
     for (uint32_t i = 0; i < l->cnt; i++) {
@@ -275,7 +274,7 @@ static void walk_sent(struct capy_codec *c, struct capy_tcp_sent *l, uint64_t un
 {
     capy_codec_u32(c, &l->cnt);
     if (l->cnt > CAPY_TCP_RUN_MAX) {
-        c->bad = true;
+        capy_codec_fail(c);
         l->cnt = 0;
     }
     if (l->cnt == 0)
@@ -297,7 +296,7 @@ static void walk_sent(struct capy_codec *c, struct capy_tcp_sent *l, uint64_t un
         run->again = bits & 1;
         run->lost = bits & 2;
         if (bits > 3)
-            c->bad = true;
+            capy_codec_fail(c);
     }
 }
 
@@ -322,27 +321,18 @@ static void walk_episode(struct capy_codec *c, const struct capy_tcp *tcb,
     capy_codec_u8(c, &sent_once);
     ep->sent_once = sent_once == 1;
     if (sent_once > 1)
-        c->bad = true;
+        capy_codec_fail(c);
     capy_snap_cc_walk(c, &ep->before, tcb->congestion, tcb->snd.una);
     capy_codec_u32(c, &ep->prr.flight);
     capy_codec_u32(c, &ep->prr.delivered);
     capy_codec_u32(c, &ep->prr.out);
 }
 
-void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                         struct capy_tcp_marks *marks, struct capy_snap_meta *meta)
+static void walk_marks(struct capy_codec *c, const struct capy_tcp *tcb,
+                       struct capy_tcp_marks *marks)
 {
-    uint8_t version = CAPY_SNAP_VERSION;
-    capy_codec_bytes(c, &version, 1);
-    if (version != CAPY_SNAP_VERSION)
-        c->bad = true;
-    walk_state(c, tcb, env);
-    walk_tuning(c, tcb);
-    walk_pacing(c, tcb);
-    walk_snd(c, tcb);
-    walk_rcv(c, tcb);
-    walk_ecn(c, tcb);
-    walk_path(c, tcb);
+    if (c->decoding)
+        *marks = (struct capy_tcp_marks){0};
     walk_ranges(c, &marks->ooo, tcb->rcv.nxt);
     walk_ranges(c, &marks->sacked, tcb->snd.una);
     walk_sent(c, &marks->sent, tcb->snd.una);
@@ -350,7 +340,30 @@ void capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
     capy_codec_after_or(c, &marks->dup.left, CAPY_TCP_POS_SYN, 0);
     if (marks->dup.left != 0)
         capy_codec_after(c, &marks->dup.right, marks->dup.left);
+    if (c->decoding && !capy_tcp_marks_used(marks))
+        capy_codec_fail(c); /* then nobody would have written them */
+}
+
+bool capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                         struct capy_tcp_marks *marks, struct capy_snap_meta *meta)
+{
+    uint8_t version = CAPY_SNAP_VERSION;
+    capy_codec_u8(c, &version);
+    if (version != CAPY_SNAP_VERSION)
+        capy_codec_fail(c);
+    capy_codec_u8(c, &tcb->state);
+    bool marked = gather_flags(c, tcb, !c->decoding && marks);
+    walk_state(c, tcb, env);
+    walk_tuning(c, tcb);
+    walk_pacing(c, tcb);
+    walk_snd(c, tcb);
+    walk_rcv(c, tcb);
+    walk_ecn(c, tcb);
+    walk_path(c, tcb);
+    if (marked)
+        walk_marks(c, tcb, marks);
     capy_codec_bytes(c, meta->next_hop.b, sizeof meta->next_hop.b);
     capy_codec_u32(c, &meta->app_len);
     capy_codec_fixed64(c, &meta->user_flags);
+    return marked && !c->bad;
 }
