@@ -3,6 +3,7 @@
 #ifndef CAPY_BASE_BITS_H
 #define CAPY_BASE_BITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,13 +13,35 @@
 #define CAPY_MS(n) ((uint64_t)(n)*1000000u)
 #define CAPY_SEC(n) ((uint64_t)(n)*1000000000u)
 
+/* The compiler for BPF, which knows of no machine that loads unaligned words, takes them apart into
+ * bytes; the kernel's verifier accepts them whole where the machine has them. */
+#if defined(__bpf__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CAPY_WHOLE_WORDS 1
+#else
+#define CAPY_WHOLE_WORDS 0
+#endif
+
+/* Hides from the optimizer where a pointer came from, so that BPF's verifier sees the very register
+ * used that was checked against the end of the data. Nothing elsewhere. */
+#ifdef __bpf__
+#define CAPY_PIN(p) __asm__ volatile("" : "+r"(p))
+#else
+#define CAPY_PIN(p) ((void)0)
+#endif
+
 static inline uint16_t capy_load16(const uint8_t *p)
 {
+#if CAPY_WHOLE_WORDS
+    return __builtin_bswap16(*(const uint16_t *)p);
+#endif
     return (uint16_t)((unsigned)p[0] << 8 | p[1]);
 }
 
 static inline uint32_t capy_load32(const uint8_t *p)
 {
+#if CAPY_WHOLE_WORDS
+    return __builtin_bswap32(*(const uint32_t *)p);
+#endif
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
@@ -27,8 +50,28 @@ static inline uint64_t capy_load64(const uint8_t *p)
     return (uint64_t)capy_load32(p) << 32 | capy_load32(p + 4);
 }
 
+/* len: a multiple of 2 and a constant. */
+static inline bool capy_same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+#if CAPY_WHOLE_WORDS
+    size_t i = 0;
+    uint32_t differs = 0;
+    for (; i + 4 <= len; i += 4)
+        differs |= *(const uint32_t *)(a + i) ^ *(const uint32_t *)(b + i);
+    if (i < len)
+        differs |= (uint32_t)(*(const uint16_t *)(a + i) ^ *(const uint16_t *)(b + i));
+    return differs == 0;
+#else
+    return __builtin_memcmp(a, b, len) == 0;
+#endif
+}
+
 static inline void capy_store16(uint8_t *p, uint16_t v)
 {
+#if CAPY_WHOLE_WORDS
+    *(uint16_t *)p = __builtin_bswap16(v);
+    return;
+#endif
     p[0] = (uint8_t)(v >> 8);
     p[1] = (uint8_t)v;
 }

@@ -41,6 +41,9 @@ static inline uint64_t capy_sip_load_le(const uint8_t *p, size_t len)
     size_t i = 0;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     if (len == 8) {
+#if CAPY_WHOLE_WORDS
+        return *(const uint32_t *)p | (uint64_t) * (const uint32_t *)(p + 4) << 32;
+#endif
         __builtin_memcpy(&v, p, 8);
         return v;
     }

@@ -13,7 +13,7 @@ struct capy_mac {
 };
 
 struct capy_ip {
-    uint8_t b[16];
+    _Alignas(4) uint8_t b[16]; /* BPF compares and copies by what the alignment promises */
 };
 
 /* The connection as one end's stack sees it: remote is the peer, local is us. */
@@ -52,12 +52,12 @@ static inline uint32_t capy_ip_v4(const struct capy_ip *ip)
 
 static inline bool capy_ip_eq(const struct capy_ip *a, const struct capy_ip *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return capy_same(a->b, b->b, sizeof a->b);
 }
 
 static inline bool capy_mac_eq(const struct capy_mac *a, const struct capy_mac *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return capy_same(a->b, b->b, sizeof a->b);
 }
 
 static inline bool capy_tuple_eq(const struct capy_tuple *a, const struct capy_tuple *b)
@@ -67,7 +67,7 @@ static inline bool capy_tuple_eq(const struct capy_tuple *a, const struct capy_t
 
 static inline bool capy_flow_key_eq(const struct capy_flow_key *a, const struct capy_flow_key *b)
 {
-    return memcmp(a, b, sizeof *a) == 0;
+    return capy_same((const uint8_t *)a, (const uint8_t *)b, sizeof *a);
 }
 
 #define CAPY_IP_TEXT_MAX 46u /* longest IPv6 text and its NUL */

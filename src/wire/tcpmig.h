@@ -1,7 +1,7 @@
 /* TCPMig messages: the two-phase protocol that moves a connection (paper §3.3, docs/protocol.md).
  * Carried in UDP on the rack's tcpmig port. Every message has this one 96-byte header, then
  * `length` bytes of payload. All integers big-endian. Header layout as macros, so that the
- * user-space switch, BPF and P4 read the same offsets. Header only but for encode and decode.
+ * user-space switch, BPF and P4 read the same offsets: wire/tcpmig_header.h.
  *
  *   0 version       1 type         2 reason        3 flags
  *   4 origin        (server id)    6 target        (server id)
@@ -156,9 +156,6 @@ struct capy_mig_heartbeat_ack {
 
 void capy_mig_heartbeat_store(uint8_t out[CAPY_MIG_HEARTBEAT_LEN],
                               const struct capy_mig_heartbeat *h);
-bool capy_mig_heartbeat_load(const uint8_t *p, size_t len, struct capy_mig_heartbeat *h);
-void capy_mig_heartbeat_ack_store(uint8_t out[CAPY_MIG_HEARTBEAT_ACK_LEN],
-                                  const struct capy_mig_heartbeat_ack *h);
 bool capy_mig_heartbeat_ack_load(const uint8_t *p, size_t len, struct capy_mig_heartbeat_ack *h);
 
 #endif

@@ -20,6 +20,17 @@ struct capy_directory {
     struct capy_key key;
 };
 
+/* A client's slots have the same low bits in every level, those of its stripe. So one lock per stripe
+ * guards all places where a flow can be: a plane that runs on many CPUs needs no second one. */
+#define CAPY_DIRECTORY_STRIPE_SLOTS 256u /* per level */
+#define CAPY_DIRECTORY_STRIPES_MAX 4096u
+
+static inline uint32_t capy_directory_stripes(uint32_t slots)
+{
+    uint32_t cnt = slots / CAPY_DIRECTORY_STRIPE_SLOTS;
+    return cnt < 1 ? 1 : cnt > CAPY_DIRECTORY_STRIPES_MAX ? CAPY_DIRECTORY_STRIPES_MAX : cnt;
+}
+
 /* The slot of a client in one level. h: capy_directory_hash. */
 static inline uint32_t capy_directory_slot(uint64_t h, uint32_t level, uint32_t slots)
 {
@@ -27,7 +38,8 @@ static inline uint32_t capy_directory_slot(uint64_t h, uint32_t level, uint32_t 
     uint64_t x = h + (uint64_t)level * 0x9e3779b97f4a7c15u;
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
     x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return (uint32_t)(x >> 32) & (slots - 1u);
+    uint32_t stripe_mask = capy_directory_stripes(slots) - 1u;
+    return (((uint32_t)(x >> 32) & ~stripe_mask) | ((uint32_t)h & stripe_mask)) & (slots - 1u);
 }
 
 /* local_port: at home, or at the server that runs it. */
@@ -35,7 +47,7 @@ static inline uint64_t capy_directory_hash(const struct capy_directory *d,
                                            const struct capy_ip *client, uint16_t client_port,
                                            uint16_t local_port)
 {
-    uint8_t bytes[20];
+    _Alignas(8) uint8_t bytes[20];
     bool opened = capy_mig_is_opened_port(d->mig_port_first, local_port);
     __builtin_memcpy(bytes, client->b, 16);
     capy_store16(bytes + 16, client_port);
@@ -43,14 +55,72 @@ static inline uint64_t capy_directory_hash(const struct capy_directory *d,
     return capy_siphash13(d->key, bytes, sizeof bytes);
 }
 
+static inline uint64_t capy_directory_hash_of(const struct capy_directory *d,
+                                              const struct capy_flow_key *key)
+{
+    return capy_directory_hash(d, &key->client, key->client_port, key->home_port);
+}
+
+/* The i-th candidate of a client (i < levels): used or free. */
+static inline struct capy_entry *capy_directory_at(const struct capy_directory *d, uint64_t hash,
+                                                   uint32_t level)
+{
+    return &d->entries[(size_t)level * d->slots + capy_directory_slot(hash, level, d->slots)];
+}
+
+/* The entry with exactly this key, or NULL. hash: of the key. */
+static inline struct capy_entry *capy_directory_find(const struct capy_directory *d, uint64_t hash,
+                                                     const struct capy_flow_key *key)
+{
+    for (uint32_t level = 0; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        struct capy_entry *e = capy_directory_at(d, hash, level);
+        if (e->phase != CAPY_PHASE_NONE && capy_flow_key_eq(&e->key, key))
+            return e;
+    }
+    return NULL;
+}
+
+/* A free slot for a key that has no entry, or NULL: every level's slot is taken. */
+static inline struct capy_entry *capy_directory_room(const struct capy_directory *d, uint64_t hash)
+{
+    for (uint32_t level = 0; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        struct capy_entry *e = capy_directory_at(d, hash, level);
+        if (e->phase == CAPY_PHASE_NONE)
+            return e;
+    }
+    return NULL;
+}
+
+/* Some flow of this client may be there. Reads without a lock: what another CPU installs or removes at
+ * this moment may count or not. */
+static inline bool capy_directory_knows(const struct capy_directory *d, uint64_t hash,
+                                        const struct capy_ip *client, uint16_t client_port)
+{
+    for (uint32_t level = 0; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        const struct capy_entry *e = capy_directory_at(d, hash, level);
+        if (e->phase != CAPY_PHASE_NONE && e->key.client_port == client_port &&
+            capy_ip_eq(&e->key.client, client))
+            return true;
+    }
+    return false;
+}
+
+/* A call of the sweep looks at 1/64 of the directory, at least 64 slots: a whole sweep takes 640 ms, well
+ * below the shortest linger that makes sense, and one call a few microseconds. */
+#define CAPY_DIRECTORY_SWEEP_EVERY_NS CAPY_MS(10)
+
+static inline uint32_t capy_directory_sweep_part(uint32_t cnt)
+{
+    return capy_min32(cnt, capy_max32(cnt / 64u, 64u));
+}
+
+static inline void capy_directory_remove(struct capy_directory *d, struct capy_entry *e)
+{
+    *e = (struct capy_entry){0};
+    d->used--;
+}
+
 void capy_directory_init(struct capy_directory *d, struct capy_arena *a, uint32_t levels,
                          uint32_t slots, uint16_t mig_port_first, struct capy_key key);
-/* The entry with exactly this key, or NULL. */
-struct capy_entry *capy_directory_find(struct capy_directory *d, const struct capy_flow_key *key);
-/* The i-th candidate of a client (i < levels): used or free. */
-struct capy_entry *capy_directory_at(struct capy_directory *d, uint64_t hash, uint32_t level);
-/* A free slot for a key that has no entry, or NULL: every level's slot is taken. */
-struct capy_entry *capy_directory_room(struct capy_directory *d, const struct capy_flow_key *key);
-void capy_directory_remove(struct capy_directory *d, struct capy_entry *e);
 
 #endif

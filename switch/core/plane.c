@@ -2,8 +2,9 @@
  * (contract in plane.h). The work is in flows.c (TCP), tcpmig.c (ownership) and local.c (what the
  * switch answers itself). */
 #include "base/assert.h"
-#include "switch/core/state.h"
-#include "wire/addr6.h"
+#include "switch/core/one.h"
+
+#include "switch/core/input.h"
 #include <string.h>
 
 /* Reasons for the values: docs/protocol.md, "Timers". */
@@ -48,21 +49,29 @@ static bool cfg_ok(const struct capy_switch_cfg *c)
     return addresses_ok(&c->ip, &c->ip6);
 }
 
+/* All memory of a switch. */
+struct memory {
+    struct capy_switch sw;
+    struct capy_switch_cfg cfg;
+    struct capy_switch_live live;
+    uint64_t count[CAPY_COUNT_END];
+};
+
 /* Measures when a->base is NULL, lays out otherwise. */
 static struct capy_switch *lay_out(struct capy_arena *a, const struct capy_switch_cfg *cfg)
 {
-    struct capy_switch *sw = capy_arena_take(a, 1, sizeof *sw);
+    struct memory *m = capy_arena_take(a, 1, sizeof *m);
     struct capy_directory dir;
     struct capy_l2 l2;
     capy_directory_init(&dir, a, cfg->levels, cfg->slots, cfg->mig_port_first, cfg->hash_key);
     capy_l2_init(&l2, a, cfg->hash_key);
-    if (sw) {
-        memset(sw, 0, sizeof *sw);
-        sw->cfg = *cfg;
-        sw->dir = dir;
-        sw->l2 = l2;
-    }
-    return sw;
+    if (!m)
+        return NULL;
+    memset(m, 0, sizeof *m);
+    m->cfg = *cfg;
+    m->sw = (struct capy_switch){
+        .cfg = &m->cfg, .live = &m->live, .count = m->count, .dir = dir, .l2 = l2};
+    return &m->sw;
 }
 
 size_t capy_switch_size(const struct capy_switch_cfg *cfg)
@@ -74,117 +83,95 @@ size_t capy_switch_size(const struct capy_switch_cfg *cfg)
     return a.used;
 }
 
+void capy_switch_live_init(struct capy_switch_live *live, const struct capy_switch_cfg *cfg,
+                           uint64_t now)
+{
+    *live = (struct capy_switch_live){
+        .learn_until = now + cfg->learn_ns, .boot_id = cfg->boot_id, .hash_key = cfg->hash_key};
+    for (uint16_t i = 0; i < cfg->server_cnt; i++) {
+        live->server[i].silent_from = live->learn_until;
+        live->server[i].families = capy_family_of(&cfg->server[i].ip);
+        if (!capy_ip_is_unset(&cfg->server[i].ip6))
+            live->server[i].families |= CAPY_FAMILY_V6;
+    }
+}
+
 struct capy_switch *capy_switch_init(void *mem, const struct capy_switch_cfg *cfg, uint64_t now)
 {
     struct capy_arena a = {mem, 0};
     CAPY_ASSERT(mem && cfg_ok(cfg));
     struct capy_switch *sw = lay_out(&a, cfg);
-    sw->learn_until = now + cfg->learn_ns;
-    for (uint16_t i = 0; i < cfg->server_cnt; i++) {
-        sw->servers[i].silent_from = sw->learn_until;
-        sw->servers[i].families = capy_family_of(&cfg->server[i].ip);
-        if (!capy_ip_is_unset(&cfg->server[i].ip6))
-            sw->servers[i].families |= CAPY_FAMILY_V6;
-    }
+    capy_switch_live_init(sw->live, cfg, now);
     return sw;
 }
 
 /* ---- a frame ---- */
 
-uint16_t capy_switch_server_of(const struct capy_switch *sw, const struct capy_ip *ip)
+void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender)
 {
-    if (capy_ip_is_unset(ip)) /* else it would be each server's that has no ip6 */
-        return CAPY_SERVER_ANY;
-    for (uint16_t i = 0; i < sw->cfg.server_cnt; i++)
-        if (capy_ip_eq(&sw->cfg.server[i].ip, ip) || capy_ip_eq(&sw->cfg.server[i].ip6, ip))
-            return i;
-    return CAPY_SERVER_ANY;
+    const struct capy_switch_cfg *cfg = j->sw->cfg;
+    struct capy_view v = *j->view;
+    size_t len = (size_t)(j->end - j->frame);
+    uint8_t *extra = j->out->extra;
+    memcpy(extra, j->frame, len);
+    capy_mig_address(cfg, j->frame, j->end, &v, peer, &cfg->server[sender].ip);
+    capy_plane_put(j, cfg->server[peer].port, j->frame, len);
+    v = *j->view;
+    capy_mig_address(cfg, extra, extra + len, &v, sender, &cfg->ip);
+    capy_plane_put(j, cfg->server[sender].port, extra, len);
 }
 
-const struct capy_ip *capy_switch_address(const struct capy_switch *sw, uint16_t id, uint8_t family)
+uint64_t capy_plane_payload_hash(const struct capy_mig_job *m)
 {
-    if (!(sw->servers[id].families & family))
-        return NULL;
-    return capy_family_of(&sw->cfg.server[id].ip) == family ? &sw->cfg.server[id].ip
-                                                            : &sw->cfg.server[id].ip6;
+    const struct capy_job *j = m->j;
+    const uint8_t *payload = j->frame + j->view->data_at + CAPY_MIG_HEADER_LEN;
+    return capy_siphash13(j->sw->cfg->key, payload, m->msg->length);
 }
 
-bool capy_switch_is_own(const struct capy_switch *sw, const struct capy_ip *ip)
+void capy_plane_answer_heartbeat(struct capy_mig_job *m, const struct capy_mig_heartbeat_ack *ack)
 {
-    return !capy_ip_is_unset(ip) && (capy_ip_eq(ip, &sw->cfg.ip) || capy_ip_eq(ip, &sw->cfg.ip6));
-}
-
-bool capy_switch_server_alive(const struct capy_switch *sw, uint16_t id, uint64_t now)
-{
-    return capy_server_alive(&sw->servers[id], now, sw->cfg.lease_ns);
-}
-
-/* Learns where the sender is. False: it claims to be a server, or us, and is elsewhere. */
-static bool learn_station(struct capy_job *j)
-{
-    struct capy_switch *sw = j->sw;
-    struct capy_mac src;
-    memcpy(src.b, j->frame + 6, sizeof src.b);
-    if (capy_mac_eq(&src, &sw->cfg.mac))
-        return false;
-    for (uint16_t i = 0; i < sw->cfg.server_cnt; i++)
-        if (capy_mac_eq(&src, &sw->cfg.server[i].mac))
-            return sw->cfg.server[i].port == j->port;
-    capy_l2_learn(&sw->l2, &src, j->port, j->now);
-    return true;
-}
-
-/* UDP on the TCPMig port is for the switch alone, from servers alone, whoever it is addressed to. */
-static void input_udp(struct capy_job *j)
-{
-    struct capy_switch *sw = j->sw;
-    bool to_us = capy_switch_is_own(sw, &j->view.dst);
-    if (j->view.dst_port != sw->cfg.tcpmig_port) {
-        if (to_us)
-            capy_job_drop(j, CAPY_COUNT_drop_to_switch);
-        else
-            capy_switch_forward(j);
-    } else if (!to_us && capy_switch_server_of(sw, &j->view.dst) == CAPY_SERVER_ANY) {
-        capy_switch_forward(j); /* somebody else's traffic with the same port number */
-    } else if (sw->cfg.role[j->port] != CAPY_PORT_SERVER) {
-        capy_job_drop(j, CAPY_COUNT_drop_mig_client_port);
-    } else if (!to_us) {
-        capy_job_drop(j, CAPY_COUNT_drop_mig_bypass);
-    } else {
-        capy_switch_tcpmig(j);
-    }
+    struct capy_job *j = m->j;
+    const struct capy_switch_cfg *cfg = j->sw->cfg;
+    const struct capy_mig_msg msg = capy_mig_heartbeat_answer(m);
+    const struct capy_frame_to to = {
+        .dst_mac = cfg->server[m->sender].mac,
+        .src_mac = cfg->mac,
+        .src = cfg->ip,
+        .dst = cfg->server[m->sender].ip,
+        .src_port = cfg->tcpmig_port,
+        .dst_port = cfg->tcpmig_port,
+    };
+    uint8_t *p = j->frame + (capy_ip_is_v4(&to.dst) ? CAPY_UDP_AT : CAPY_UDP_AT6);
+    capy_mig_heartbeat_ack_store(p + CAPY_MIG_HEADER_LEN, ack);
+    capy_plane_cut(j, capy_frame_build_udp(j->frame, &to, capy_mig_build(p, cfg->key, &msg)));
+    capy_plane_send(j, j->port);
 }
 
 void capy_switch_input(struct capy_switch *sw, uint16_t port, uint8_t *frame, size_t len,
                        uint64_t now, struct capy_switch_out *out)
 {
-    struct capy_job j = {
-        .sw = sw, .now = now, .port = port, .frame = frame, .len = len, .out = out};
+    struct capy_view view;
+    struct capy_mig_msg msg;
+    struct capy_job j = {.sw = sw,
+                         .now = now,
+                         .port = port,
+                         .frame = frame,
+                         .end = frame + len,
+                         .view = &view,
+                         .out = out};
     out->cnt = 0;
-    capy_switch_count(sw, CAPY_COUNT_frames_in);
-    if (port >= sw->cfg.port_cnt || len > CAPY_FRAME_MAX) {
-        capy_job_drop(&j, CAPY_COUNT_drop_bad_port);
+    if (!capy_input_begin(&j, len))
         return;
-    }
-    capy_view_parse(frame, frame + len, &j.view);
-    if (j.view.kind == CAPY_VIEW_RUNT || j.view.kind == CAPY_VIEW_MIXED) {
-        capy_job_drop(&j, j.view.kind == CAPY_VIEW_RUNT ? CAPY_COUNT_drop_runt
-                                                        : CAPY_COUNT_drop_mixed_ip);
-        return;
-    }
-    if (!learn_station(&j)) {
-        capy_job_drop(&j, CAPY_COUNT_drop_mac_spoofed);
-        return;
-    }
-    switch (j.view.kind) {
+    switch (j.view->kind) {
     case CAPY_VIEW_TCP:
-        capy_switch_tcp(&j);
+        capy_flow_input(&j);
         break;
     case CAPY_VIEW_UDP:
-        input_udp(&j);
+        if (capy_input_udp(&j))
+            capy_mig_input(&j, &msg);
         break;
     case CAPY_VIEW_ARP:
-        capy_switch_arp(&j);
+        capy_own_arp(&j);
         break;
     case CAPY_VIEW_ICMP:
     case CAPY_VIEW_ICMP6:
@@ -193,35 +180,24 @@ void capy_switch_input(struct capy_switch *sw, uint16_t port, uint8_t *frame, si
     case CAPY_VIEW_OTHER:
     case CAPY_VIEW_RUNT:
     case CAPY_VIEW_MIXED:
-        capy_switch_forward(&j);
+        capy_flow_forward(&j);
         break;
     }
 }
 
 /* ---- ageing ---- */
 
-/* A call looks at 1/64 of the directory, at least 64 slots: a whole sweep takes 640 ms, well below
- * the shortest linger that makes sense, and one call a few microseconds. */
-#define SWEEP_PARTS 64u
-#define SWEEP_SLOTS_MIN 64u
-#define SWEEP_EVERY_NS CAPY_MS(10)
-
 uint64_t capy_switch_expire(struct capy_switch *sw, uint64_t now)
 {
     uint32_t cnt = sw->dir.levels * sw->dir.slots;
-    uint32_t part = capy_min32(cnt, capy_max32(cnt / SWEEP_PARTS, SWEEP_SLOTS_MIN));
-    for (uint32_t i = 0; i < part && sw->dir.used > 0; i++) {
+    for (uint32_t i = 0; i < capy_directory_sweep_part(cnt) && sw->dir.used > 0; i++) {
         struct capy_entry *e = &sw->dir.entries[sw->sweep_next];
         sw->sweep_next = (sw->sweep_next + 1u) % cnt;
         if (e->phase == CAPY_PHASE_NONE)
             continue;
-        capy_switch_refresh(sw, e, now);
-        if (capy_entry_over(e, now, sw->cfg.linger_ns, sw->cfg.age_ns)) {
-            capy_directory_remove(&sw->dir, e);
-            capy_switch_count(sw, CAPY_COUNT_entries_aged);
-        }
+        capy_input_age(sw, e, now);
     }
-    return now + SWEEP_EVERY_NS;
+    return now + CAPY_DIRECTORY_SWEEP_EVERY_NS;
 }
 
 /* ---- for people and tools ---- */
@@ -254,8 +230,8 @@ bool capy_switch_next_entry(const struct capy_switch *sw, uint32_t *cursor,
 void capy_switch_server(const struct capy_switch *sw, uint16_t id, uint64_t now,
                         struct capy_switch_server_info *out)
 {
-    CAPY_ASSERT(id < sw->cfg.server_cnt);
-    const struct capy_server *s = &sw->servers[id];
+    CAPY_ASSERT(id < sw->cfg->server_cnt);
+    const struct capy_server *s = &sw->live->server[id];
     *out = (struct capy_switch_server_info){
         .alive = capy_switch_server_alive(sw, id, now),
         .draining = s->draining,
@@ -287,5 +263,5 @@ uint32_t capy_switch_entry_cnt(const struct capy_switch *sw)
 
 bool capy_switch_learning(const struct capy_switch *sw, uint64_t now)
 {
-    return now < sw->learn_until;
+    return now < sw->live->learn_until;
 }

@@ -6,7 +6,9 @@
  *   entry.h    one directory entry: its transitions, and who may send
  *   servers.h  load table, leases, minimum workload register, choice of a target
  *   rewrite.h  address rewriting with incremental checksums
- *   quote.h    the flow that an ICMP error is about, and its rewriting */
+ *   quote.h    the flow that an ICMP error is about, and its rewriting
+ * and so are the ways of a frame made of them (what differs between planes: state.h):
+ *   input.h    its beginning     flows.h  TCP     arbiter.h  TCPMig     own.h  ARP */
 #ifndef CAPY_SWITCH_PLANE_H
 #define CAPY_SWITCH_PLANE_H
 

@@ -34,12 +34,15 @@ static inline bool capy_quote_is_error(const struct capy_view *v, uint8_t type)
 static inline bool capy_quote_parse(const uint8_t *data, const uint8_t *end,
                                     const struct capy_view *v, struct capy_quote *q)
 {
-    if (v->l4_at > CAPY_FRAME_MAX || v->data_len < CAPY_QUOTE_ICMP_LEN)
+    if (v->data_len < CAPY_QUOTE_ICMP_LEN)
         return false;
-    const uint8_t *icmp = data + v->l4_at, *p = icmp + CAPY_QUOTE_ICMP_LEN;
+    const uint8_t *icmp =
+        capy_view_at((uint8_t *)data, end, v->l4_at, CAPY_QUOTE_ICMP_LEN + CAPY_VIEW_IP4_LEN);
+    if (!icmp)
+        return false;
+    const uint8_t *p = icmp + CAPY_QUOTE_ICMP_LEN;
     uint32_t left = v->data_len - (uint32_t)CAPY_QUOTE_ICMP_LEN, head = CAPY_VIEW_IP6_LEN;
-    if (p + CAPY_VIEW_IP4_LEN > end || left < CAPY_VIEW_IP4_LEN ||
-        !capy_quote_is_error(v, icmp[0]) || p[0] >> 4 != v->version)
+    if (left < CAPY_VIEW_IP4_LEN || !capy_quote_is_error(v, icmp[0]) || p[0] >> 4 != v->version)
         return false;
     if (v->version == 4) {
         head = (uint32_t)(p[0] & 0x0f) * 4u;
@@ -55,6 +58,7 @@ static inline bool capy_quote_parse(const uint8_t *data, const uint8_t *end,
         __builtin_memcpy(q->dst.b, p + 24, sizeof q->dst.b);
     }
     const uint8_t *l4 = p + head;
+    CAPY_PIN(l4);
     if (left < head + CAPY_QUOTE_L4_LEN || l4 + CAPY_QUOTE_L4_LEN > end)
         return false;
     q->ip_at = (uint16_t)(v->l4_at + CAPY_QUOTE_ICMP_LEN);
@@ -68,36 +72,43 @@ static inline bool capy_quote_parse(const uint8_t *data, const uint8_t *end,
 static inline void capy_quote_write(uint8_t *check, uint8_t *at, const uint8_t *bytes, uint32_t len)
 {
     capy_rewrite_check(check, at, bytes, len);
-    for (uint32_t i = 0; i < len && i < 16; i++)
-        at[i] = bytes[i];
+    for (uint32_t i = 0; i < len && i < 16; i += 2)
+        capy_copy(at + i, bytes + i, 2);
 }
 
 /* Makes the error one that the holder at ip and port is told: the frame goes to it, and the quoted
  * segment is as it sent it, but for TCP's own checksum, which nobody looks at there. ip is of the
- * frame's version. */
-static inline void capy_quote_rewrite(uint8_t *frame, const struct capy_view *v,
+ * frame's version. False, frame untouched: the quote passes the end, which it does not once parsed. */
+static inline bool capy_quote_rewrite(uint8_t *frame, const uint8_t *end, const struct capy_view *v,
                                       const struct capy_quote *q, const struct capy_mac *mac,
                                       const struct capy_ip *ip, uint16_t port)
 {
-    uint8_t *check = frame + v->l4_at + CAPY_QUOTE_CHECK_AT, *quoted = frame + q->ip_at;
-    uint8_t port_bytes[2];
+    uint8_t *icmp = capy_view_at(frame, end, v->l4_at, CAPY_QUOTE_ICMP_LEN + CAPY_VIEW_IP4_LEN);
+    uint8_t *tcp = capy_view_at(frame, end, q->l4_at, 2), port_bytes[2];
+    if (!icmp || !tcp || frame + CAPY_REWRITE_IP_END > end)
+        return false;
+    uint8_t *check = icmp + CAPY_QUOTE_CHECK_AT, *quoted = icmp + CAPY_QUOTE_ICMP_LEN;
     capy_store16(port_bytes, port);
     if (v->version == 4) {
         const uint8_t *bytes = ip->b + 12;
-        uint8_t header_check[2] = {quoted[10], quoted[11]}, *to = frame + CAPY_VIEW_IP4_DST_AT;
+        uint8_t header_check[2], *to = frame + CAPY_VIEW_IP4_DST_AT;
+        capy_copy(header_check, quoted + 10, 2);
         capy_rewrite_check(frame + CAPY_VIEW_IP4_CHECK_AT, to, bytes, 4);
-        __builtin_memcpy(to, bytes, 4);
+        capy_copy(to, bytes, 4);
         capy_rewrite_check(header_check, quoted + 12, bytes, 4);
         capy_quote_write(check, quoted + 10, header_check, 2);
         capy_quote_write(check, quoted + 12, bytes, 4);
     } else {
         uint8_t *to = frame + CAPY_VIEW_IP6_DST_AT;
+        if (to + 16 > end || quoted + CAPY_VIEW_IP6_LEN > end)
+            return false;
         capy_rewrite_check(check, to, ip->b, 16); /* of the pseudo-header (RFC 4443 §2.3) */
-        __builtin_memcpy(to, ip->b, 16);
+        capy_copy(to, ip->b, 16);
         capy_quote_write(check, quoted + 8, ip->b, 16);
     }
-    capy_quote_write(check, frame + q->l4_at, port_bytes, 2);
+    capy_quote_write(check, tcp, port_bytes, 2);
     capy_rewrite_mac(frame, mac);
+    return true;
 }
 
 #endif

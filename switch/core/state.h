@@ -1,82 +1,46 @@
-/* Inside switch/core only: the switch's whole state, its counters by name, and the functions its
- * files lend each other. The memory is one caller-owned allocation (plane.h). */
+/* Inside switch/core and switch/xdp: what a plane's state consists of, one frame's way through it, and
+ * the questions about servers that every decision asks. Header only: user space, BPF and the
+ * simulator compile the same source. The memory is the plane's, and so are four things that differ
+ * (each plane defines them before it includes flows.h, arbiter.h and own.h; one.h has those of a
+ * plane that runs alone in one thread):
+ *
+ *   capy_plane_server_of, _server_of_mac          a search, which BPF's verifier wants apart
+ *   capy_plane_is_empty                           no entry at all: nothing to look for
+ *   capy_plane_lock_of, _lock_for, _lock_of_servers, _lock, _unlock
+ *                                                 exclusion between CPUs; _lock_for: NULL when the
+ *                                                 client surely has no entry
+ *   capy_plane_send, _send_both, _cut             where a frame goes, and its length
+ *   capy_plane_payload_hash, _answer_heartbeat    a long read, a new frame */
 #ifndef CAPY_SWITCH_STATE_H
 #define CAPY_SWITCH_STATE_H
 
+#include "switch/core/counters.h"
 #include "switch/core/directory.h"
 #include "switch/core/l2.h"
 #include "switch/core/plane.h"
 #include "switch/core/servers.h"
 #include "switch/core/view.h"
+#include "wire/addr6.h"
 
-/* Every drop and every verdict has a counter; names are what `capy ctl switch` prints. */
-#define CAPY_SWITCH_COUNTERS(X)                                                                    \
-    X(frames_in)                                                                                   \
-    X(forwarded) /* by MAC address */                                                              \
-    X(flooded)                                                                                     \
-    X(routed)               /* sent to the switch's MAC for a server's address */                  \
-    X(rewritten_to_owner)   /* client -> owner */                                                  \
-    X(rewritten_from_owner) /* owner -> client */                                                  \
-    X(errors_to_owner)      /* ICMP about a segment that the owner sent */                         \
-    X(to_home_of_tombstone)                                                                        \
-    X(entries_installed)                                                                           \
-    X(entries_settled)                                                                             \
-    X(entries_given_back)                                                                          \
-    X(entries_announced)                                                                           \
-    X(entries_burned) /* made by CANCEL or NACK only to refuse an epoch */                         \
-    X(entries_removed)                                                                             \
-    X(entries_aged)                                                                                \
-    X(directory_full)                                                                              \
-    X(arp_answered)                                                                                \
-    X(arp_proxied)                                                                                 \
-    X(nd_answered) /* neighbour solicitations, as ARP requests */                                  \
-    X(nd_proxied)                                                                                  \
-    X(echo_answered)                                                                               \
-    X(heartbeats)                                                                                  \
-    X(server_restarts)                                                                             \
-    X(mig_passed)                                                                                  \
-    X(mig_bounced)                                                                                 \
-    X(verdict_ok)                                                                                  \
-    X(verdict_no_target)                                                                           \
-    X(verdict_full)                                                                                \
-    X(verdict_stale)                                                                               \
-    X(verdict_settled)                                                                             \
-    X(verdict_learning)                                                                            \
-    X(drop_bad_port) /* ingress port out of range, or frame too long */                            \
-    X(drop_runt)                                                                                   \
-    X(drop_mixed_ip)        /* IPv4-mapped address inside IPv6 */                                  \
-    X(drop_mac_spoofed)     /* a server's or the switch's MAC as source on another port */         \
-    X(drop_ip_spoofed)      /* a server's IP address as source on another server's port */         \
-    X(drop_same_port)       /* the destination is where it came from */                            \
-    X(drop_to_switch)       /* for the switch itself, and nothing it answers */                    \
-    X(drop_fenced)          /* from a server that does not own the flow */                         \
-    X(drop_unowned)         /* from a migration port, and no entry */                              \
-    X(drop_family)          /* flow and owner of different IP versions */                          \
-    X(drop_mig_client_port) /* TCPMig from a client-facing port */                                 \
-    X(drop_mig_bypass)      /* TCPMig not addressed to the switch */                               \
-    X(drop_mig_sender)      /* not the address or the id of a server on that port */               \
-    X(drop_mig_malformed)                                                                          \
-    X(drop_mig_tag)                                                                                \
-    X(drop_mig_hash)                                                                               \
-    X(drop_mig_field)   /* a server id or a port out of range */                                   \
-    X(drop_mig_refused) /* an acknowledgement that contradicts the entry */
-
-enum capy_switch_counter {
-#define X(name) CAPY_COUNT_##name,
-    CAPY_SWITCH_COUNTERS(X)
-#undef X
-        CAPY_COUNT_END
+/* Besides entries and stations, all that changes. */
+struct capy_switch_live {
+    uint64_t learn_until;
+    uint64_t boot_id; /* of the memory: a program that takes it over goes on under this name */
+    struct capy_key hash_key;
+    uint16_t last_chosen; /* server id: equals take turns */
+    struct capy_server server[CAPY_SWITCH_SERVER_MAX];
 };
 
+void capy_switch_live_init(struct capy_switch_live *live, const struct capy_switch_cfg *cfg,
+                           uint64_t now);
+
 struct capy_switch {
-    struct capy_switch_cfg cfg;
-    uint64_t learn_until;
-    uint16_t last_chosen; /* server id: equals take turns */
-    uint32_t sweep_next;  /* next slot that capy_switch_expire looks at */
-    struct capy_server servers[CAPY_SWITCH_SERVER_MAX];
+    const struct capy_switch_cfg *cfg;
+    struct capy_switch_live *live;
+    uint64_t *count; /* CAPY_COUNT_END of them */
     struct capy_directory dir;
     struct capy_l2 l2;
-    uint64_t count[CAPY_COUNT_END];
+    uint32_t sweep_next; /* next slot that capy_switch_expire looks at */
 };
 
 /* One frame on its way through. */
@@ -85,9 +49,24 @@ struct capy_job {
     uint64_t now;
     uint16_t port; /* ingress */
     uint8_t *frame;
-    size_t len;
-    struct capy_view view;
-    struct capy_switch_out *out;
+    const uint8_t *end;
+    struct capy_view *view;
+    struct capy_switch_out *out; /* of a plane that returns frames */
+    void *ctx;                   /* of one that sends the frame in hand: its own name for it, */
+    uint16_t egress;             /* and where it goes */
+};
+
+/* A TCPMig message in it. */
+struct capy_mig_job {
+    struct capy_job *j;
+    struct capy_mig_msg *msg;
+    uint16_t sender; /* server id */
+    uint16_t peer;   /* the other server that it goes on to, or CAPY_SERVER_ANY */
+    uint16_t home;   /* the server at the flow's home address, or CAPY_SERVER_ANY */
+    /* What the message's answer says of the entry, as it stood under the lock. */
+    uint8_t phase;
+    uint16_t owner;
+    uint32_t epoch;
 };
 
 static inline void capy_switch_count(struct capy_switch *sw, enum capy_switch_counter c)
@@ -100,31 +79,84 @@ static inline void capy_job_drop(struct capy_job *j, enum capy_switch_counter wh
     capy_switch_count(j->sw, why);
 }
 
-static inline void capy_job_send(struct capy_job *j, uint16_t port, uint8_t *frame, size_t len)
+/* ---- servers ---- */
+
+static inline struct capy_server *capy_switch_server_at(const struct capy_switch *sw, uint16_t id)
 {
-    j->out->frame[j->out->cnt].port = port;
-    j->out->frame[j->out->cnt].data = frame;
-    j->out->frame[j->out->cnt].len = len;
-    j->out->cnt++;
+    return &sw->live->server[id % CAPY_SWITCH_SERVER_MAX];
 }
 
-/* The server with this address, of either version, or CAPY_SERVER_ANY. */
-uint16_t capy_switch_server_of(const struct capy_switch *sw, const struct capy_ip *ip);
-/* Its address of this one family, or NULL. */
-const struct capy_ip *capy_switch_address(const struct capy_switch *sw, uint16_t id,
-                                          uint8_t family);
-bool capy_switch_is_own(const struct capy_switch *sw, const struct capy_ip *ip); /* the switch's */
-bool capy_switch_server_alive(const struct capy_switch *sw, uint16_t id, uint64_t now);
-/* The flow's entry, brought up to date with its servers' deaths, or NULL. */
-struct capy_entry *capy_switch_find(struct capy_switch *sw, const struct capy_flow_key *key,
-                                    uint64_t now);
-void capy_switch_refresh(struct capy_switch *sw, struct capy_entry *e, uint64_t now);
+/* Where the server is: its configuration. */
+#define CAPY_SWITCH_PLACE(sw, id) (&(sw)->cfg->server[(id) % CAPY_SWITCH_SERVER_MAX])
 
-void capy_switch_forward(struct capy_job *j); /* by MAC address, as any switch does */
-void capy_switch_tcp(struct capy_job *j);     /* flows.c */
-bool capy_switch_error(struct capy_job *j);   /* flows.c: true when it was about a migrated flow */
-void capy_switch_arp(struct capy_job *j);     /* local.c */
-void capy_switch_icmp(struct capy_job *j);    /* local.c: echo, neighbour discovery */
-void capy_switch_tcpmig(struct capy_job *j);  /* tcpmig.c */
+/* The server with this address, of either version, or CAPY_SERVER_ANY. */
+static inline uint16_t capy_cfg_server_of(const struct capy_switch_cfg *cfg,
+                                          const struct capy_ip *ip)
+{
+    if (capy_ip_is_unset(ip)) /* else it would be each server's that has no ip6 */
+        return CAPY_SERVER_ANY;
+    for (uint16_t i = 0; i < cfg->server_cnt && i < CAPY_SWITCH_SERVER_MAX; i++)
+        if (capy_ip_eq(&cfg->server[i].ip, ip) || capy_ip_eq(&cfg->server[i].ip6, ip))
+            return i;
+    return CAPY_SERVER_ANY;
+}
+
+static inline uint16_t capy_cfg_server_of_mac(const struct capy_switch_cfg *cfg,
+                                              const struct capy_mac *mac)
+{
+    for (uint16_t i = 0; i < cfg->server_cnt && i < CAPY_SWITCH_SERVER_MAX; i++)
+        if (capy_mac_eq(&cfg->server[i].mac, mac))
+            return i;
+    return CAPY_SERVER_ANY;
+}
+
+/* Its address of this one family, or NULL. */
+static inline const struct capy_ip *capy_switch_address(const struct capy_switch *sw, uint16_t id,
+                                                        uint8_t family)
+{
+    if (!(capy_switch_server_at(sw, id)->families & family))
+        return NULL;
+    return capy_family_of(&CAPY_SWITCH_PLACE(sw, id)->ip) == family
+               ? &CAPY_SWITCH_PLACE(sw, id)->ip
+               : &CAPY_SWITCH_PLACE(sw, id)->ip6;
+}
+
+/* The switch's own. */
+static inline bool capy_switch_is_own(const struct capy_switch *sw, const struct capy_ip *ip)
+{
+    return !capy_ip_is_unset(ip) && (capy_ip_eq(ip, &sw->cfg->ip) || capy_ip_eq(ip, &sw->cfg->ip6));
+}
+
+static inline bool capy_switch_server_alive(const struct capy_switch *sw, uint16_t id, uint64_t now)
+{
+    return capy_server_alive(capy_switch_server_at(sw, id), now, sw->cfg->lease_ns);
+}
+
+static inline bool capy_switch_in_learning(const struct capy_switch *sw, uint64_t now)
+{
+    return now < sw->live->learn_until;
+}
+
+/* ---- entries, under the lock of their client ---- */
+
+/* Brings an entry up to date with its servers' deaths. */
+static inline void capy_switch_refresh(struct capy_switch *sw, struct capy_entry *e, uint64_t now)
+{
+    uint32_t epoch = e->epoch;
+    capy_entry_refresh(e, capy_switch_server_at(sw, e->owner.id),
+                       capy_switch_server_at(sw, e->previous.id), now, sw->cfg->lease_ns);
+    if (e->epoch != epoch)
+        capy_switch_count(sw, CAPY_COUNT_entries_given_back);
+}
+
+/* The flow's entry, brought up to date, or NULL. */
+static inline struct capy_entry *capy_switch_find(struct capy_switch *sw, uint64_t hash,
+                                                  const struct capy_flow_key *key, uint64_t now)
+{
+    struct capy_entry *e = capy_directory_find(&sw->dir, hash, key);
+    if (e)
+        capy_switch_refresh(sw, e, now);
+    return e;
+}
 
 #endif

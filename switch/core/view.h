@@ -60,11 +60,24 @@ enum {
     CAPY_VIEW_FRAGMENT6_BITS = 0xfff9, /* offset and more-fragments (RFC 8200 §4.5) */
 };
 
+/* len bytes of the frame from `at` on, or NULL: not all there. at is checked, too: that says
+ * to the verifier how far the pointer can be. */
+static inline uint8_t *capy_view_at(uint8_t *data, const uint8_t *end, uint32_t at, uint32_t len)
+{
+    CAPY_PIN(at);
+    if (at > CAPY_FRAME_MAX)
+        return NULL;
+    uint8_t *p = data + at;
+    CAPY_PIN(p);
+    return p + len > end ? NULL : p;
+}
+
 /* l4_len: bytes of the IP payload; all of them lie in the frame. */
 static inline enum capy_view_kind capy_view_l4(const uint8_t *data, const uint8_t *end,
                                                uint8_t proto, uint32_t l4_len, struct capy_view *v)
 {
     const uint8_t *p = data + v->l4_at;
+    CAPY_PIN(p);
     uint32_t head = CAPY_VIEW_UDP_LEN;
     if (proto == (v->version == 4 ? CAPY_VIEW_PROTO_ICMP : CAPY_VIEW_PROTO_ICMP6)) {
         v->data_at = v->l4_at;
@@ -126,6 +139,7 @@ static inline bool capy_view_step(const uint8_t *data, const uint8_t *end, struc
     if (w->at > CAPY_FRAME_MAX) /* never; says to the verifier how far data + at can be */
         return false;
     const uint8_t *p = data + w->at;
+    CAPY_PIN(p);
     if (w->len < CAPY_VIEW_EXTENSION_MIN || p + CAPY_VIEW_EXTENSION_MIN > end)
         return false;
     uint32_t len = CAPY_VIEW_EXTENSION_MIN;

@@ -14,10 +14,10 @@
 static void switch_boot(void)
 {
     w.sw = capy_switch_init(w.sw_mem, &w.sw_cfg, NOW);
-    w.sw->learn_until = 0;
+    w.sw->live->learn_until = 0;
     for (unsigned i = 0; i < HOSTS; i++) {
         const struct capy_mig_heartbeat b = {.free_cnt = 100, .incarnation = w.host[i].incarnation};
-        capy_server_heartbeat(&w.sw->servers[i], &b, NOW);
+        capy_server_heartbeat(&w.sw->live->server[i], &b, NOW);
     }
 }
 
@@ -25,7 +25,7 @@ static void switch_boot(void)
 static struct capy_entry *entry(void)
 {
     struct capy_flow_key key = flow();
-    return capy_switch_find(w.sw, &key, NOW);
+    return capy_switch_find(w.sw, capy_directory_hash_of(&w.sw->dir, &key), &key, NOW);
 }
 
 /* What the model chose is the least-loaded. */
@@ -35,8 +35,8 @@ static void steer_choice(void)
     for (unsigned i = 0; i < w.event_cnt; i++)
         (void)sscanf(w.event[i], "chosen %d", &chosen);
     for (int i = 0; i < HOSTS; i++) {
-        w.sw->servers[i].load = i == chosen ? 0 : 10;
-        w.sw->servers[i].free_cnt = 100;
+        w.sw->live->server[i].load = i == chosen ? 0 : 10;
+        w.sw->live->server[i].free_cnt = 100;
     }
 }
 
@@ -160,7 +160,7 @@ static void restart(struct host *h)
 static void beat(struct host *h)
 {
     const struct capy_mig_heartbeat b = {.free_cnt = 100, .incarnation = h->incarnation};
-    capy_server_heartbeat(&w.sw->servers[h->id], &b, NOW);
+    capy_server_heartbeat(&w.sw->live->server[h->id], &b, NOW);
     w.silent[h->id] = 0;
     (void)entry();
 }
@@ -197,7 +197,7 @@ static void work(struct host *h)
 static void reboot(void)
 {
     switch_boot();
-    w.sw->learn_until = CAPY_NEVER;
+    w.sw->live->learn_until = CAPY_NEVER;
     for (unsigned i = 0; i < HOSTS; i++) {
         w.host[i].announce = w.host[i].copy != ABSENT && w.host[i].epoch > 0;
         w.host[i].late_slot = w.host[i].target_on;
@@ -236,13 +236,13 @@ static void event(const char *text)
     else if (strcmp(name, "given_back") == 0) /* PENDING for too long */
         capy_entry_give_back(entry());
     else if (sscanf(text, "silent %d %d", &who, &value) == 2) {
-        struct capy_server *s = &w.sw->servers[who];
+        struct capy_server *s = &w.sw->live->server[who];
         s->heard_at = NOW - 2 * LEASE_NS;
         s->silent_from = value == 2 ? NOW - 2 * CAPY_SERVER_DEAD_LEASES * LEASE_NS : s->heard_at;
     } else if (sscanf(text, "awake %d", &who) == 1)
         w.host[who].quiet = false;
     else if (strcmp(name, "learned") == 0)
-        w.sw->learn_until = 0;
+        w.sw->live->learn_until = 0;
     else
         must(strcmp(name, "tick") == 0 || strcmp(name, "chosen") == 0 ||
                  strcmp(name, "no_room") == 0 || strcmp(name, "refuses") == 0,
@@ -265,7 +265,8 @@ static void compare_entry(const int v[8])
     struct capy_flow_key key = flow();
     if (has_event("tick")) /* in which the switch sweeps its directory */
         (void)entry();
-    const struct capy_entry *e = capy_directory_find(&w.sw->dir, &key);
+    const struct capy_entry *e =
+        capy_directory_find(&w.sw->dir, capy_directory_hash_of(&w.sw->dir, &key), &key);
     bool is = capy_entry_is(e);
     compare("phase", v[0], is ? e->phase : CAPY_PHASE_NONE);
     if (!is)

@@ -100,12 +100,12 @@ static void rewrite_both_ends(struct capy_prng *prng, bool v4, enum transport tr
     struct capy_frame_to from = random_to(prng, v4), to = random_to(prng, v4);
     const struct capy_mac mac = {{2, 1, 2, 3, 4, 5}};
     build(&p, &from, transport, word);
-    assert_true(capy_rewrite_dst(p.frame, &p.view, &mac, &to.dst, to.dst_port));
+    assert_true(capy_rewrite_dst(p.frame, p.frame + p.len, &p.view, &mac, &to.dst, to.dst_port));
     from.dst = to.dst;
     from.dst_port = to.dst_port;
     assert_same_as_built(&p, &from, transport, word);
     assert_memory_equal(p.frame, mac.b, 6);
-    assert_true(capy_rewrite_src(p.frame, &p.view, &mac, &to.src, to.src_port));
+    assert_true(capy_rewrite_src(p.frame, p.frame + p.len, &p.view, &mac, &to.src, to.src_port));
     assert_same_as_built(&p, &to, transport, word);
     assert_memory_equal(p.frame + 6, mac.b, 6);
 }
@@ -138,8 +138,8 @@ static void checksums_at_the_ends_of_their_range(void **state)
         uint16_t word = word_for(before ? &from : &to, transport, wanted);
         struct packet p;
         build(&p, &from, transport, word);
-        capy_rewrite_dst(p.frame, &p.view, &mac, &to.dst, to.dst_port);
-        capy_rewrite_src(p.frame, &p.view, &mac, &to.src, to.src_port);
+        capy_rewrite_dst(p.frame, p.frame + p.len, &p.view, &mac, &to.dst, to.dst_port);
+        capy_rewrite_src(p.frame, p.frame + p.len, &p.view, &mac, &to.src, to.src_port);
         assert_same_as_built(&p, &to, transport, word);
         uint16_t is = capy_load16(check_at(&p));
         reached += !before && is == (transport == UDP && wanted == 0 ? 0xffff : wanted);
@@ -162,9 +162,11 @@ static void udp_without_checksum_stays_without(void **state)
         const uint8_t patch[4] = {1, 2, 3, 4};
         build(&p, &from, UDP, 0);
         capy_store16(check_at(&p), 0);
-        assert_true(capy_rewrite_dst(p.frame, &p.view, &mac, &to.dst, to.dst_port));
-        assert_true(capy_rewrite_src(p.frame, &p.view, &mac, &to.src, to.src_port));
-        capy_rewrite_data(p.frame, &p.view, 2, patch, sizeof patch);
+        assert_true(
+            capy_rewrite_dst(p.frame, p.frame + p.len, &p.view, &mac, &to.dst, to.dst_port));
+        assert_true(
+            capy_rewrite_src(p.frame, p.frame + p.len, &p.view, &mac, &to.src, to.src_port));
+        capy_rewrite_data(p.frame, p.frame + p.len, &p.view, 2, patch, sizeof patch);
         assert_int_equal(capy_load16(check_at(&p)), 0);
         assert_int_equal(capy_frame_parse(p.frame, p.len, &parsed),
                          i & 1 ? CAPY_DROP_NONE : CAPY_DROP_UDP_CHECKSUM);
@@ -186,7 +188,7 @@ static void payload_is_patched_under_the_checksum(void **state)
                                         : (uint16_t)capy_prng_below(&prng, 65536));
         build(&p, &to, UDP, 7);
         uint8_t *data = p.frame + p.view.data_at;
-        capy_rewrite_data(p.frame, &p.view, 16, bytes, sizeof bytes);
+        capy_rewrite_data(p.frame, p.frame + p.len, &p.view, 16, bytes, sizeof bytes);
         assert_memory_equal(data + 16, bytes, sizeof bytes);
         memcpy(anew.frame + p.view.data_at, data, DATA_LEN);
         anew.len = capy_frame_build_udp(anew.frame, &to, DATA_LEN);
@@ -208,8 +210,8 @@ static void damage_stays_visible(void **state)
         struct capy_packet parsed;
         build(&p, &from, TCP, 9);
         p.frame[p.view.data_at + capy_prng_below(&prng, DATA_LEN)] ^= 0x10;
-        capy_rewrite_dst(p.frame, &p.view, &mac, &to.dst, to.dst_port);
-        capy_rewrite_src(p.frame, &p.view, &mac, &to.src, to.src_port);
+        capy_rewrite_dst(p.frame, p.frame + p.len, &p.view, &mac, &to.dst, to.dst_port);
+        capy_rewrite_src(p.frame, p.frame + p.len, &p.view, &mac, &to.src, to.src_port);
         assert_int_equal(capy_frame_parse(p.frame, p.len, &parsed), CAPY_DROP_TCP_CHECKSUM);
     }
 }
@@ -225,8 +227,8 @@ static void the_other_version_is_refused_and_nothing_touched(void **state)
         struct packet p, before;
         build(&p, &from, TCP, 9);
         before = p;
-        assert_false(capy_rewrite_dst(p.frame, &p.view, &mac, &to.dst, 1));
-        assert_false(capy_rewrite_src(p.frame, &p.view, &mac, &to.src, 1));
+        assert_false(capy_rewrite_dst(p.frame, p.frame + p.len, &p.view, &mac, &to.dst, 1));
+        assert_false(capy_rewrite_src(p.frame, p.frame + p.len, &p.view, &mac, &to.src, 1));
         assert_memory_equal(p.frame, before.frame, p.len);
         assert_true(capy_ip_eq(&p.view.dst, &from.dst));
     }

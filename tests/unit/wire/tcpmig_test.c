@@ -1,6 +1,6 @@
 /* wire/tcpmig: layout, round trips, and each way a message can be bad, by name. */
 #include "base/prng.h"
-#include "wire/tcpmig.h"
+#include "wire/tcpmig_header.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,0 +1,302 @@
+/* TCP through the switch (paper §3.2): client frames of a flow with an entry go to its owner, the
+ * owner's segments go to the client as if home had sent them, everybody else's are fenced off; ICMP
+ * errors about them go to the owner. Also plain forwarding by MAC address for all the rest.
+ * Header only, for every plane; what an entry says is read and changed under its client's lock, the
+ * frame is rewritten after it. Needs a plane's functions: state.h. */
+#ifndef CAPY_SWITCH_FLOWS_H
+#define CAPY_SWITCH_FLOWS_H
+
+#include "switch/core/quote.h"
+#include "switch/core/state.h"
+
+/* by MAC address */
+
+/* A frame sent to the switch's own MAC: it routes, for put-back frames, to servers only. */
+static inline void capy_flow_route(struct capy_job *j)
+{
+    struct capy_switch *sw = j->sw;
+    bool ip = j->view->kind == CAPY_VIEW_TCP || j->view->kind == CAPY_VIEW_UDP;
+    uint16_t id = ip ? capy_plane_server_of(sw, &j->view->dst) : CAPY_SERVER_ANY;
+    if (id == CAPY_SERVER_ANY || j->frame + CAPY_ETHER_LEN > j->end) {
+        capy_job_drop(j, CAPY_COUNT_drop_to_switch);
+        return;
+    }
+    capy_rewrite_mac(j->frame, &CAPY_SWITCH_PLACE(sw, id)->mac);
+    capy_switch_count(sw, CAPY_COUNT_routed);
+    capy_plane_send(j, CAPY_SWITCH_PLACE(sw, id)->port);
+}
+
+static inline void capy_flow_forward(struct capy_job *j)
+{
+    struct capy_switch *sw = j->sw;
+    struct capy_mac dst;
+    if (j->frame + CAPY_ETHER_LEN > j->end)
+        return; /* never: it has a view */
+    capy_copy(dst.b, j->frame, sizeof dst.b);
+    if (capy_mac_eq(&dst, &sw->cfg->mac)) {
+        capy_flow_route(j);
+        return;
+    }
+    uint16_t port = CAPY_L2_UNKNOWN;
+    if (!capy_mac_is_group(&dst)) {
+        uint16_t id = capy_plane_server_of_mac(sw, &dst);
+        port = id == CAPY_SERVER_ANY ? capy_l2_find(&sw->l2, &dst, j->now)
+                                     : CAPY_SWITCH_PLACE(sw, id)->port;
+    }
+    if (port == CAPY_L2_UNKNOWN) {
+        capy_switch_count(sw, CAPY_COUNT_flooded);
+        capy_plane_send(j, CAPY_PORT_FLOOD);
+    } else if (port == j->port) {
+        capy_job_drop(j, CAPY_COUNT_drop_same_port);
+    } else {
+        capy_switch_count(sw, CAPY_COUNT_forwarded);
+        capy_plane_send(j, port);
+    }
+}
+
+/* ---- what an entry says of a segment; under the lock ---- */
+
+enum capy_steer_to {
+    CAPY_STEER_MISS,  /* no entry */
+    CAPY_STEER_PLAIN, /* there is, or was, one that leaves it alone: by MAC address */
+    CAPY_STEER_OWNER, /* to a server, at a port of its own */
+    CAPY_STEER_HOME,  /* from the owner, as home's */
+    CAPY_STEER_FENCED,
+};
+
+struct capy_steer {
+    enum capy_steer_to to;
+    uint16_t id, port; /* OWNER: the server and its port. HOME: its port alone */
+    struct capy_ip home;
+};
+
+/* A client's segment. */
+static inline void capy_steer_client(struct capy_job *j, uint64_t hash,
+                                     const struct capy_flow_key *key, struct capy_steer *s)
+{
+    struct capy_switch *sw = j->sw;
+    struct capy_entry *e = capy_switch_find(sw, hash, key, j->now);
+    s->to = e ? CAPY_STEER_PLAIN : CAPY_STEER_MISS;
+    if (!e)
+        return;
+    if (capy_entry_note_client(e, j->view->tcp_flags, j->now)) {
+        capy_directory_remove(&sw->dir, e);
+        capy_switch_count(sw, CAPY_COUNT_entries_removed);
+    } else if (capy_entry_dead(e)) {
+        capy_switch_count(sw, CAPY_COUNT_to_home_of_tombstone);
+    } else {
+        s->to = CAPY_STEER_OWNER;
+        s->id = e->owner.id;
+        s->port = e->owner.port;
+    }
+}
+
+static inline bool capy_steer_is_holder(const struct capy_holder *h, uint16_t id, uint16_t port)
+{
+    return h->id == id && h->port == port;
+}
+
+static inline bool capy_steer_is_from_home(const struct capy_entry *e, const struct capy_view *v)
+{
+    return e->key.home_port == v->src_port && capy_ip_eq(&e->key.home, &v->src);
+}
+
+/* The entry that a server's segment belongs to: one it may send for, else one that fences it. Both
+ * can exist: a port that a flow left may serve another flow of the same client by now. */
+static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_t hash, uint16_t id)
+{
+    struct capy_switch *sw = j->sw;
+    const struct capy_view *v = j->view;
+    struct capy_entry *fenced = NULL;
+    for (uint32_t level = 0; level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        struct capy_entry *e = capy_directory_at(&sw->dir, hash, level);
+        if (e->phase == CAPY_PHASE_NONE || e->key.client_port != v->dst_port ||
+            !capy_ip_eq(&e->key.client, &v->dst))
+            continue;
+        capy_switch_refresh(sw, e, j->now);
+        if (!capy_entry_dead(e) && capy_entry_may_send(e, id, v->src_port))
+            return e;
+        if (capy_steer_is_holder(&e->owner, id, v->src_port) ||
+            capy_steer_is_holder(&e->previous, id, v->src_port) || capy_steer_is_from_home(e, v))
+            fenced = e;
+    }
+    return fenced;
+}
+
+/* A segment of server id, from its own port. */
+static inline void capy_steer_server(struct capy_job *j, uint64_t hash, uint16_t id,
+                                     struct capy_steer *s)
+{
+    struct capy_entry *e = capy_steer_entry_of(j, hash, id);
+    s->to = e ? CAPY_STEER_FENCED : CAPY_STEER_MISS;
+    if (!e)
+        return;
+    if (capy_entry_dead(e)) {
+        if (capy_steer_is_from_home(e, j->view))
+            s->to = CAPY_STEER_PLAIN; /* home resets what died elsewhere */
+    } else if (capy_entry_may_send(e, id, j->view->src_port)) {
+        capy_entry_note_owner(e, j->view->tcp_flags, j->view->data_len > 0, j->now);
+        s->to = CAPY_STEER_HOME;
+        s->home = e->key.home;
+        s->port = e->key.home_port;
+    }
+}
+
+/* An error about the segments of a flow: to who sends them now. */
+static inline void capy_steer_error(struct capy_job *j, uint64_t hash,
+                                    const struct capy_flow_key *key, struct capy_steer *s)
+{
+    struct capy_entry *e = capy_switch_find(j->sw, hash, key, j->now);
+    s->to = CAPY_STEER_MISS;
+    if (!e || capy_entry_dead(e))
+        return;
+    const struct capy_holder *h = e->phase == CAPY_PHASE_PENDING ? &e->previous : &e->owner;
+    s->to = CAPY_STEER_OWNER;
+    s->id = h->id;
+    s->port = h->port;
+}
+
+/* client -> owner */
+
+/* True when the frame was dealt with. Hairpins are allowed: a put-back frame may have to return to
+ * the port it came from (its TTL bounds that). */
+static inline bool capy_flow_to_owner(struct capy_job *j)
+{
+    struct capy_switch *sw = j->sw;
+    const struct capy_flow_key key = {j->view->src, j->view->dst, j->view->src_port,
+                                      j->view->dst_port};
+    struct capy_steer s = {.to = CAPY_STEER_MISS};
+    if (capy_plane_is_empty(sw))
+        return false;
+    uint64_t hash = capy_directory_hash_of(&sw->dir, &key);
+    struct capy_lock *lock = capy_plane_lock_for(sw, hash, &key.client, key.client_port);
+    if (!lock)
+        return false;
+    capy_plane_lock(lock);
+    capy_steer_client(j, hash, &key, &s);
+    capy_plane_unlock(lock);
+    if (s.to == CAPY_STEER_MISS)
+        return false;
+    if (s.to != CAPY_STEER_OWNER) {
+        capy_flow_forward(j);
+        return true;
+    }
+    const struct capy_ip *ip = capy_switch_address(sw, s.id, capy_family_of(&key.client));
+    if (!ip || !capy_rewrite_dst(j->frame, j->end, j->view, &CAPY_SWITCH_PLACE(sw, s.id)->mac, ip,
+                                 s.port)) {
+        capy_job_drop(j, CAPY_COUNT_drop_family);
+        return true;
+    }
+    capy_switch_count(sw, CAPY_COUNT_rewritten_to_owner);
+    capy_plane_send(j, CAPY_SWITCH_PLACE(sw, s.id)->port);
+    return true;
+}
+
+/* Where the frame's destination is, by now. Both ends of a connection between two servers can have
+ * moved: then it is rewritten twice. */
+static inline void capy_flow_to_its_place(struct capy_job *j)
+{
+    if (!capy_flow_to_owner(j))
+        capy_flow_forward(j);
+}
+
+/* owner -> client */
+
+/* A port under which this server runs only what came to it: without an entry nobody may hear of it,
+ * for the peer would reset what it does not know. */
+static inline bool capy_flow_is_of_arrivals(const struct capy_switch *sw, uint16_t id,
+                                            uint16_t port)
+{
+    const struct capy_switch_cfg *cfg = sw->cfg;
+    if (capy_mig_is_opened_port(cfg->mig_port_first, port))
+        return port % cfg->server_cnt != id;
+    return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
+}
+
+/* False: it goes nowhere. Otherwise it is on its way to the client, from home if an entry says so. */
+static inline bool capy_flow_from_server(struct capy_job *j, uint16_t id)
+{
+    struct capy_switch *sw = j->sw;
+    struct capy_view *v = j->view;
+    struct capy_steer s = {.to = CAPY_STEER_MISS};
+    struct capy_lock *lock = NULL;
+    uint64_t hash = 0;
+    if (!capy_plane_is_empty(sw)) {
+        hash = capy_directory_hash(&sw->dir, &v->dst, v->dst_port, v->src_port);
+        lock = capy_plane_lock_for(sw, hash, &v->dst, v->dst_port);
+    }
+    if (lock) {
+        capy_plane_lock(lock);
+        capy_steer_server(j, hash, id, &s);
+        capy_plane_unlock(lock);
+    }
+    if (s.to == CAPY_STEER_FENCED ||
+        (s.to == CAPY_STEER_MISS && capy_flow_is_of_arrivals(sw, id, v->src_port))) {
+        capy_job_drop(j,
+                      s.to == CAPY_STEER_FENCED ? CAPY_COUNT_drop_fenced : CAPY_COUNT_drop_unowned);
+        return false;
+    }
+    if (s.to != CAPY_STEER_HOME)
+        return true;
+    uint16_t home = capy_plane_server_of(sw, &s.home);
+    if (!capy_rewrite_src(j->frame, j->end, v, NULL, &s.home, s.port)) {
+        capy_job_drop(j, CAPY_COUNT_drop_family);
+        return false;
+    }
+    if (home != CAPY_SERVER_ANY && j->frame + CAPY_ETHER_LEN <= j->end)
+        capy_rewrite_mac(j->frame + 6, &CAPY_SWITCH_PLACE(sw, home)->mac);
+    capy_switch_count(sw, CAPY_COUNT_rewritten_from_owner);
+    return true;
+}
+
+/* ---- what routers say of the owner's segments ---- */
+
+/* True when it was about a migrated flow. */
+static inline bool capy_flow_error(struct capy_job *j)
+{
+    struct capy_switch *sw = j->sw;
+    struct capy_quote q;
+    struct capy_steer s = {.to = CAPY_STEER_MISS};
+    if (capy_plane_is_empty(sw) || !capy_quote_parse(j->frame, j->end, j->view, &q) ||
+        !capy_ip_eq(&q.src, &j->view->dst)) /* it comes to whom it says it was from */
+        return false;
+    const struct capy_flow_key key = {q.dst, q.src, q.dst_port, q.src_port};
+    uint64_t hash = capy_directory_hash_of(&sw->dir, &key);
+    struct capy_lock *lock = capy_plane_lock_for(sw, hash, &key.client, key.client_port);
+    if (!lock)
+        return false;
+    capy_plane_lock(lock);
+    capy_steer_error(j, hash, &key, &s);
+    capy_plane_unlock(lock);
+    if (s.to != CAPY_STEER_OWNER)
+        return false;
+    const struct capy_ip *ip = capy_switch_address(sw, s.id, capy_family_of(&q.src));
+    if (!ip || !capy_quote_rewrite(j->frame, j->end, j->view, &q, &CAPY_SWITCH_PLACE(sw, s.id)->mac,
+                                   ip, s.port))
+        return false;
+    capy_switch_count(sw, CAPY_COUNT_errors_to_owner);
+    capy_plane_send(j, CAPY_SWITCH_PLACE(sw, s.id)->port);
+    return true;
+}
+
+static inline void capy_flow_input(struct capy_job *j)
+{
+    struct capy_switch *sw = j->sw;
+    uint16_t id = CAPY_SERVER_ANY;
+    if (sw->cfg->role[j->port % CAPY_SWITCH_PORT_MAX] == CAPY_PORT_SERVER)
+        id = capy_plane_server_of(sw, &j->view->src);
+    if (id != CAPY_SERVER_ANY) {
+        if (CAPY_SWITCH_PLACE(sw, id)->port == j->port) {
+            if (!capy_flow_from_server(j, id))
+                return;
+        } else if (capy_plane_server_of(sw, &j->view->dst) == CAPY_SERVER_ANY) {
+            /* From another's port only one server's segment to another may come, relayed or put back
+             * by a third. */
+            capy_job_drop(j, CAPY_COUNT_drop_ip_spoofed);
+            return;
+        }
+    }
+    capy_flow_to_its_place(j);
+}
+
+#endif
