@@ -39,12 +39,20 @@ void capy_heartbeat_timer(struct capy_stack *s)
     capy_wheel_arm(&s->wheel, s->clocks + CAPY_CLOCK_HEARTBEAT, s->now + s->cfg.heartbeat_ns);
 }
 
+/* What runs here, and one unit for each connection that is on its way: the switch takes this for its
+ * own estimate of them, and would else send a herd here while they are under way. */
+static uint32_t load_to_come(const struct capy_stack *s)
+{
+    uint32_t arriving = s->target_pool.cnt - s->target_pool.free_cnt;
+    return (uint32_t)capy_min64((uint64_t)s->load + arriving, UINT32_MAX - 1u);
+}
+
 static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
 {
     struct capy_mig_env env = capy_mig_env(s);
     uint32_t conn_free = capy_age_spare(s);
     struct capy_mig_heartbeat beat = {
-        .load = s->load,
+        .load = load_to_come(s),
         .free_cnt = conn_free, /* slots come back within a round trip; none left is a NACK, FULL */
         .draining = s->draining || s->now < s->tor.quiet_until,
         .conn_cnt = s->cfg.conn_max - s->conn_pool.free_cnt,

@@ -295,7 +295,8 @@ static inline uint16_t capy_mig_choose(struct capy_mig_job *m)
         target = CAPY_SERVER_ANY;
     if (target != CAPY_SERVER_ANY) {
         sw->live->last_chosen = target;
-        capy_server_charge(capy_switch_server_at(sw, target));
+        capy_server_charge(capy_switch_server_at(sw, target),
+                           capy_switch_server_at(sw, m->sender));
     }
     capy_plane_unlock(lock);
     return target;

@@ -79,11 +79,11 @@ static inline uint16_t capy_server_choose(const struct capy_server *table, uint1
     return best;
 }
 
-/* A migration was sent to s: what it will add to the load is what its connections add on average,
- * at least one unit. */
-static inline void capy_server_charge(struct capy_server *s)
+/* A connection of `from` was sent to s: what it will add to the load is what the connections there add
+ * on average, at least one unit. */
+static inline void capy_server_charge(struct capy_server *s, const struct capy_server *from)
 {
-    uint32_t share = s->conn_cnt ? s->load / s->conn_cnt : 0u;
+    uint32_t share = from->conn_cnt ? from->load / from->conn_cnt : 0u;
     uint32_t add = capy_max32(share, 1u);
     s->load = s->load > UINT32_MAX - 1u - add ? UINT32_MAX - 1u : s->load + add;
     if (s->free_cnt > 0)

@@ -3,7 +3,8 @@
 #include "rig.h"
 #include <string.h>
 
-#define ASK_TURNS 24000u /* 120 ms: the ask expires after release_ns, 100 ms */
+#define HEARTBEAT_TURNS 3000u /* more than one from one HEARTBEAT to the next */
+#define ASK_TURNS 24000u      /* 120 ms: the ask expires after release_ns, 100 ms */
 
 static struct rig rig;
 
@@ -380,6 +381,34 @@ static void calls_wait_while_the_switch_is_silent(void **state)
     assert_true(fin);
 }
 
+static uint32_t load_at_switch(unsigned server)
+{
+    struct capy_switch_server_info info;
+    capy_switch_server(rig.tor, (uint16_t)server, rig.now, &info);
+    return info.load;
+}
+
+/* What the switch estimated when it sent the connection there, a HEARTBEAT does not erase. */
+static void what_is_on_its_way_counts_as_load(void **state)
+{
+    (void)state;
+    int qd;
+    rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    rig_turns(&rig, HEARTBEAT_TURNS);
+    assert_int_equal(load_at_switch(1), 0);
+    assert_int_equal(capy_migrate(rig.os[0], qd, "s2"), CAPY_OK);
+    assert_int_equal(rig_expect(&rig, 0, CAPY_OP_MIGRATE).qd, qd);
+    rig_turns(&rig, HEARTBEAT_TURNS); /* the application takes its time */
+    assert_int_equal(load_at_switch(1), 1);
+    assert_int_equal(capy_release(rig.os[0], qd, NULL, 0), CAPY_OK);
+    (void)rig_expect(&rig, 0, CAPY_OP_MIGRATED_OUT);
+    int there = expect_arrival(1);
+    assert_int_equal(capy_pop(rig.os[1], there, 0), CAPY_OK);
+    rig_turns(&rig, 2 * HEARTBEAT_TURNS);
+    assert_int_equal(load_at_switch(1), 0);
+}
+
 int main(void)
 {
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
@@ -396,6 +425,7 @@ int main(void)
         IN_RIG(what_the_application_does_while_frozen_is_settled_later),
         IN_RIG(a_close_while_frozen_leaves_it_to_the_target),
         IN_RIG(calls_wait_while_the_switch_is_silent),
+        IN_ASKING_RIG(what_is_on_its_way_counts_as_load),
         IN_ASKING_RIG(an_asking_application_sends_its_state_along),
         IN_ASKING_RIG(state_that_nobody_fetched_goes_on_with_the_connection),
         IN_ASKING_RIG(a_veto_keeps_the_connection),

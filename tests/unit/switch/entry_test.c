@@ -378,7 +378,7 @@ static void a_herd_spreads_and_capacity_is_not_oversold(void **state)
         last = capy_server_choose(s, 4, CAPY_FAMILY_V4, 0, last, 2000, CAPY_MS(30));
         assert_int_not_equal(last, CAPY_SERVER_ANY);
         got[last]++;
-        capy_server_charge(&s[last]);
+        capy_server_charge(&s[last], &s[0]);
     }
     assert_int_equal(got[0], 0);
     for (unsigned i = 1; i < 4; i++)
