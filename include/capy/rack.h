@@ -49,6 +49,8 @@ struct capy_rack {
     uint8_t switch_ip[16];
     uint8_t switch_ip6[16]; /* as a server's ip6 */
     uint8_t switch_mac[6];
+    uint8_t vip[16], vip6[16]; /* the service address, as the switch's ip and ip6; all zero: none */
+    char vip_policy[16];       /* maglev, least_loaded */
     uint32_t directory_levels, directory_slots;
     uint32_t heartbeat_us, lease_us; /* lease: default 3 heartbeats */
     uint32_t learn_us;               /* grace time after the switch's boot */

@@ -10,9 +10,10 @@
 struct subnet {
     const uint8_t *tor, *gateway;
     uint8_t prefix_len;
+    const uint8_t *vip;
     size_t server_at; /* offset in struct capy_rack_server */
-    const char *ip_key, *switch_what, *server_what, *gateway_what;
-    const char *switch_path, *gateway_path, *prefix_path;
+    const char *ip_key, *switch_what, *server_what, *gateway_what, *vip_what;
+    const char *switch_path, *gateway_path, *vip_path, *prefix_path;
 };
 
 static struct subnet primary_subnet(const struct capy_rack *rack)
@@ -20,14 +21,17 @@ static struct subnet primary_subnet(const struct capy_rack *rack)
     return (struct subnet){
         .tor = rack->switch_ip,
         .gateway = rack->gateway,
+        .vip = rack->vip,
         .prefix_len = rack->prefix_len,
         .server_at = offsetof(struct capy_rack_server, ip),
         .ip_key = "ip",
         .switch_what = "switch ip",
         .server_what = "server ip",
         .gateway_what = "gateway",
+        .vip_what = "vip",
         .switch_path = "switch.ip",
         .gateway_path = "rack.gateway",
+        .vip_path = "switch.vip",
         .prefix_path = "rack.prefix_len",
     };
 }
@@ -37,14 +41,17 @@ static struct subnet second_subnet(const struct capy_rack *rack)
     return (struct subnet){
         .tor = rack->switch_ip6,
         .gateway = rack->gateway6,
+        .vip = rack->vip6,
         .prefix_len = rack->prefix6_len,
         .server_at = offsetof(struct capy_rack_server, ip6),
         .ip_key = "ip6",
         .switch_what = "switch ip6",
         .server_what = "server ip6",
         .gateway_what = "gateway6",
+        .vip_what = "vip6",
         .switch_path = "switch.ip6",
         .gateway_path = "rack.gateway6",
+        .vip_path = "switch.vip6",
         .prefix_path = "rack.prefix6_len",
     };
 }
@@ -144,10 +151,26 @@ static const char *same_address(const struct capy_rack *rack, const struct subne
         return "the switch's";
     if (memcmp(mine, net->gateway, 16) == 0)
         return "the gateway's";
+    if (written(net->vip) && memcmp(mine, net->vip, 16) == 0)
+        return "the vip";
     for (unsigned k = 0; k < i; k++)
         if (memcmp(mine, server_address(net, &rack->server[k]), 16) == 0)
             return rack->server[k].name;
     return NULL;
+}
+
+static int check_vip(struct rack_reader *r, const struct subnet *net)
+{
+    const config_setting_t *at = config_lookup(&r->config, net->vip_path);
+    if (!written(net->vip))
+        return CAPY_OK;
+    int rc = check_ip(r, at, net, net->vip_what, net->vip);
+    if (rc != CAPY_OK)
+        return rc;
+    if (memcmp(net->vip, net->tor, 16) == 0 || memcmp(net->vip, net->gateway, 16) == 0)
+        return rack_fail(r, at, "%s is the %s's own address; write one that nobody has",
+                         net->vip_what, memcmp(net->vip, net->tor, 16) == 0 ? "switch" : "gateway");
+    return CAPY_OK;
 }
 
 static int check_subnet(struct rack_reader *r, const struct subnet *net)
@@ -161,6 +184,8 @@ static int check_subnet(struct rack_reader *r, const struct subnet *net)
     if (rc == CAPY_OK && memcmp(net->gateway, net->tor, 16) == 0)
         rc = rack_fail(r, gateway_at, "%s is the switch's own address; write the router's",
                        net->gateway_what);
+    if (rc == CAPY_OK)
+        rc = check_vip(r, net);
     for (unsigned i = 0; i < rack->server_cnt && rc == CAPY_OK; i++) {
         const uint8_t *address = server_address(net, &rack->server[i]);
         const config_setting_t *at = rack_at(r, "servers", i, net->ip_key);
@@ -210,6 +235,8 @@ static int check_all_second(struct rack_reader *r)
     if (rc == CAPY_OK)
         rc =
             check_second(r, config_lookup(&r->config, "rack.gateway6"), "gateway6", rack->gateway6);
+    if (rc == CAPY_OK)
+        rc = check_second(r, config_lookup(&r->config, "switch.vip6"), "vip6", rack->vip6);
     for (unsigned i = 0; i < rack->server_cnt && rc == CAPY_OK; i++)
         rc = check_second(r, rack_at(r, "servers", i, "ip6"), "server ip6", rack->server[i].ip6);
     return rc;

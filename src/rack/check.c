@@ -117,13 +117,39 @@ static int check_switch_ports(struct rack_reader *r)
     return CAPY_OK;
 }
 
+static bool has_vip(const struct capy_rack *rack)
+{
+    static const uint8_t none[16];
+    return memcmp(rack->vip, none, sizeof none) != 0;
+}
+
+static int check_vip(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    static const uint8_t none[16];
+    if (strcmp(rack->vip_policy, "maglev") != 0 && strcmp(rack->vip_policy, "least_loaded") != 0)
+        return rack_fail(r, config_lookup(&r->config, "switch.vip_policy"),
+                         "vip_policy = \"%s\" is not known; write \"maglev\" or \"least_loaded\"",
+                         rack->vip_policy);
+    if (memcmp(rack->vip6, none, sizeof none) != 0 && !has_vip(rack))
+        return rack_fail(r, config_lookup(&r->config, "switch.vip6"),
+                         "vip6 stands beside no vip; write switch.vip, too");
+    if (has_vip(rack) && rack->service_cnt == 0)
+        return rack_fail(
+            r, config_lookup(&r->config, "switch.vip"),
+            "vip has no services; write services = ( { name = \"http\"; port = 80; } );");
+    return CAPY_OK;
+}
+
 static int check_tcp_ports(struct rack_reader *r)
 {
     const struct capy_rack *rack = r->rack;
     const config_setting_t *group = config_lookup(&r->config, "rack");
     const config_setting_t *at = config_setting_get_member(group, "mig_port_first");
     unsigned first = rack->mig_port_first, last = first + rack->mig_port_cnt - 1u;
-    unsigned opened = first > CAPY_OPENED_PORT_CNT ? first - CAPY_OPENED_PORT_CNT : first;
+    bool vip = has_vip(rack);
+    unsigned below = CAPY_OPENED_PORT_CNT + (vip ? CAPY_VIP_PORT_CNT : 0u);
+    unsigned opened = first > below ? first - below : first;
     if (!at)
         at = group;
     if (last > 65535)
@@ -136,6 +162,11 @@ static int check_tcp_ports(struct rack_reader *r)
                          "ports %u to %u for migrated connections include tcpmig_port %u; "
                          "write another mig_port_first or tcpmig_port",
                          first, last, rack->tcpmig_port);
+    if (vip && first <= below + 1024u)
+        return rack_fail(r, at,
+                         "mig_port_first = %u leaves no ports below it for the vip's connections; "
+                         "write at least %u",
+                         first, below + 1025u);
     for (unsigned i = 0; i < rack->service_cnt; i++) {
         const struct capy_rack_service *s = &rack->service[i];
         if (s->port >= opened && s->port <= last)
@@ -217,9 +248,9 @@ static int check_buffers(struct rack_reader *r)
 int rack_check(struct rack_reader *r)
 {
     static int (*const checks[])(struct rack_reader *) = {
-        check_words,          check_server_names, check_service_names,
-        rack_check_addresses, check_macs,         check_switch_ports,
-        check_tcp_ports,      check_times,        check_buffers,
+        check_words, check_server_names, check_service_names, rack_check_addresses,
+        check_macs,  check_switch_ports, check_vip,           check_tcp_ports,
+        check_times, check_buffers,
     };
     int rc = CAPY_OK;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && rc == CAPY_OK; i++)

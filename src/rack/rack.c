@@ -16,6 +16,7 @@ void capy_rack_default(struct capy_rack *rack)
         .prefix_len = 24,
         .prefix6_len = 64, /* RFC 4291 §2.5.1 */
         .mtu = 1500,
+        .vip_policy = "maglev",
         .directory_levels = 2, /* paper §3.2: a two-level hash of 2^16 slots each */
         .directory_slots = 65536,
         /* A lease must outlast the stalls of a shared machine (tens of ms were seen), for a server

@@ -42,6 +42,11 @@ static const struct rack_field switch_fields[] = {
      "write the switch's second address, IPv6, or leave the key out"},
     {"mac", RACK_MAC, AT(switch_mac), 0, 0, false,
      "write six hex bytes as \"02:ca:0a:63:00:01\", or leave the key out"},
+    {"vip", RACK_IP, AT(vip), 0, 0, false,
+     "write the address in the subnet that all services have together, or leave the key out"},
+    {"vip6", RACK_IP, AT(vip6), 0, 0, false,
+     "write the services' second address, IPv6, or leave the key out"},
+    {"vip_policy", RACK_TEXT, AT(vip_policy), 1, 15, false, "write \"maglev\" or \"least_loaded\""},
     {"client_ports", RACK_INNER, 0, 0, 0, true, "write ( \"DEVICE\", ... )"},
     {"directory", RACK_INNER, 0, 0, 0, false, "write { levels = 2; ... }"},
 };

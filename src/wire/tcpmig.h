@@ -35,6 +35,15 @@
  * port are all the same, over its directory. */
 #define CAPY_OPENED_PORT_CNT 4096u
 
+/* Below those: the local ports at which connections to the service address begin, one for each of its
+ * services, the same on every server (switch/core/vip.h). */
+#define CAPY_VIP_PORT_CNT 16u
+
+static inline uint16_t capy_mig_vip_port(uint16_t mig_port_first, uint32_t service)
+{
+    return (uint16_t)(mig_port_first - CAPY_OPENED_PORT_CNT - CAPY_VIP_PORT_CNT + service);
+}
+
 static inline bool capy_mig_is_opened_port(uint16_t mig_port_first, uint16_t port)
 {
     return mig_port_first > CAPY_OPENED_PORT_CNT && port < mig_port_first &&

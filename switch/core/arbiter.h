@@ -9,6 +9,7 @@
 
 #include "switch/core/rewrite.h"
 #include "switch/core/state.h"
+#include "switch/core/vip.h"
 #include "wire/tcpmig_header.h"
 
 /* ---- sending on and answering ---- */
@@ -261,7 +262,7 @@ static inline struct capy_rule capy_mig_decide(struct capy_mig_job *m, uint64_t 
         return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_LEARNING);
     }
     if (!e)
-        e = capy_directory_room(&sw->dir, hash);
+        e = capy_switch_room(sw, hash);
     capy_mig_claim(m, e, &c);
     uint8_t was_phase = e ? e->phase : CAPY_PHASE_NONE;
     uint32_t was_epoch = e ? e->epoch : 0;
@@ -295,8 +296,7 @@ static inline uint16_t capy_mig_choose(struct capy_mig_job *m)
         target = CAPY_SERVER_ANY;
     if (target != CAPY_SERVER_ANY) {
         sw->live->last_chosen = target;
-        capy_server_charge(capy_switch_server_at(sw, target),
-                           capy_switch_server_at(sw, m->sender));
+        capy_server_charge(capy_switch_server_at(sw, target), capy_switch_server_at(sw, m->sender));
     }
     capy_plane_unlock(lock);
     return target;
@@ -424,6 +424,10 @@ static inline bool capy_mig_port_ok(const struct capy_mig_job *m, uint16_t id, u
     if (capy_mig_is_opened_port(cfg->mig_port_first, m->msg->key.home_port) ||
         capy_mig_is_home(m, id))
         return port == m->msg->key.home_port;
+    if (capy_vip_is_birth_port(cfg, port)) /* of this service of the VIP alone */
+        return capy_vip_is(cfg, &m->msg->key.home) &&
+               port == capy_mig_vip_port(cfg->mig_port_first,
+                                         capy_vip_service(cfg, m->msg->key.home_port));
     return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
 }
 

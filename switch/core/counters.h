@@ -19,6 +19,9 @@
     X(entries_removed)                                                                             \
     X(entries_aged)                                                                                \
     X(directory_full)                                                                              \
+    X(vip_assigned)     /* new connections to the service address */                               \
+    X(vip_to_reset)     /* of no connection: sent to a server that will reset it */                \
+    X(vip_half_evicted) /* a connection that was not complete gave way */                          \
     X(arp_answered)                                                                                \
     X(arp_proxied)                                                                                 \
     X(nd_answered) /* neighbour solicitations, as ARP requests */                                  \
@@ -44,6 +47,9 @@
     X(drop_fenced)          /* from a server that does not own the flow */                         \
     X(drop_unowned)         /* from a migration port, and no entry */                              \
     X(drop_family)          /* flow and owner of different IP versions */                          \
+    X(drop_vip_unknown)     /* to the service address, of no connection known yet */               \
+    X(drop_vip_no_server)   /* a new connection that no server can take */                         \
+    X(drop_vip_full)        /* a new connection that the directory has no slot for */              \
     X(drop_mig_client_port) /* TCPMig from a client-facing port */                                 \
     X(drop_mig_bypass)      /* TCPMig not addressed to the switch */                               \
     X(drop_mig_sender)      /* not the address or the id of a server on that port */               \

@@ -22,6 +22,8 @@
  * the servers by tens of milliseconds. Giving back is always safe while PENDING, so what is left
  * after this long (both ends died) is given back. */
 #define CAPY_ENTRY_PENDING_MAX_NS CAPY_SEC(2)
+/* So long a server repeats its SYN-ACK. */
+#define CAPY_ENTRY_HALF_NS CAPY_SEC(60)
 
 enum {
     CAPY_ENTRY_SERVED = 1, /* a segment of the owner was forwarded: its import succeeded */
@@ -29,6 +31,10 @@ enum {
     CAPY_ENTRY_FIN_CLIENT = 4,
     CAPY_ENTRY_FIN_OWNER = 8,
     CAPY_ENTRY_RST = 16, /* the owner sent RST */
+    CAPY_ENTRY_HALF =
+        32, /* made by a SYN to the service address, not known to be a connection yet */
+    CAPY_ENTRY_ACKED =
+        64, /* HALF, and the client answered the SYN-ACK: right, or the owner resets it */
     CAPY_ENTRY_FINS = CAPY_ENTRY_FIN_CLIENT | CAPY_ENTRY_FIN_OWNER,
 };
 
@@ -97,6 +103,13 @@ static inline bool capy_entry_closing(const struct capy_entry *e)
     return e->flags & CAPY_ENTRY_RST || (e->flags & CAPY_ENTRY_FINS) == CAPY_ENTRY_FINS;
 }
 
+/* May be no connection at all: it gives way to any flow that needs its slot. */
+static inline bool capy_entry_gives_way(const struct capy_entry *e)
+{
+    return (e->flags & CAPY_ENTRY_HALF) &&
+           (!(e->flags & CAPY_ENTRY_ACKED) || (e->flags & CAPY_ENTRY_RST));
+}
+
 /* The flow is `to`'s, settled, at this epoch. Who runs it by our word needs no proof: served. */
 static inline void capy_entry_give(struct capy_entry *e, struct capy_holder to, uint32_t epoch)
 {
@@ -105,7 +118,7 @@ static inline void capy_entry_give(struct capy_entry *e, struct capy_holder to, 
     e->epoch = epoch;
     e->phase = CAPY_PHASE_SETTLED;
     e->mig_id = 0;
-    e->flags = (uint8_t)((e->flags & ~CAPY_ENTRY_DEAD) | CAPY_ENTRY_SERVED);
+    e->flags = (uint8_t)((e->flags & ~(CAPY_ENTRY_DEAD | CAPY_ENTRY_HALF)) | CAPY_ENTRY_SERVED);
 }
 
 /* The present epoch is burned and the flow is the previous owner's again. */
@@ -183,7 +196,7 @@ static inline struct capy_rule capy_entry_prepare_ack(struct capy_entry *e,
     e->mig_id = c->mig_id;
     e->phase = CAPY_PHASE_PENDING;
     e->pending_at = c->now;
-    e->flags = (uint8_t)(e->flags & ~CAPY_ENTRY_SERVED);
+    e->flags = (uint8_t)(e->flags & ~(CAPY_ENTRY_SERVED | CAPY_ENTRY_HALF));
     return capy_rule(CAPY_RULE_PASS, CAPY_VERDICT_OK);
 }
 
@@ -308,7 +321,7 @@ static inline struct capy_rule capy_entry_announce(struct capy_entry *e,
     /* A restarted owner cannot run what it ran before: such an ANNOUNCE is late. */
     if (e->epoch == c->epoch && e->phase == CAPY_PHASE_SETTLED && e->owner.id == c->sender.id &&
         e->owner.gen == c->sender.gen) {
-        e->flags &= (uint8_t) ~(CAPY_ENTRY_DEAD | CAPY_ENTRY_RST);
+        e->flags &= (uint8_t) ~(CAPY_ENTRY_DEAD | CAPY_ENTRY_RST | CAPY_ENTRY_HALF);
         e->flags |= CAPY_ENTRY_SERVED;
         return ok;
     }
@@ -321,6 +334,9 @@ static inline struct capy_rule capy_entry_closed(const struct capy_entry *e,
 {
     const unsigned done = CAPY_RULE_BOUNCE | (c->peer.id != CAPY_SERVER_ANY ? CAPY_RULE_PASS : 0u);
     if (!capy_entry_is(e))
+        return capy_rule(done, CAPY_VERDICT_OK);
+    /* May be the next connection of the same name: it stays, and goes by itself if it is none. */
+    if (e->flags & CAPY_ENTRY_HALF)
         return capy_rule(done, CAPY_VERDICT_OK);
     /* An entry below e of somebody else's may be the next connection of the same name: it stays. */
     if (e->phase == CAPY_PHASE_SETTLED && e->owner.id == c->sender.id)
@@ -376,6 +392,8 @@ static inline void capy_entry_note_owner(struct capy_entry *e, uint8_t tcp_flags
     e->touched_at = now;
     if (e->phase == CAPY_PHASE_SETTLED)
         e->flags |= CAPY_ENTRY_SERVED;
+    if (!(tcp_flags & (CAPY_SEG_SYN | CAPY_SEG_RST))) /* the handshake was completed */
+        e->flags &= (uint8_t)~CAPY_ENTRY_HALF;
     if (tcp_flags & CAPY_SEG_RST)
         capy_entry_mark(e, CAPY_ENTRY_RST, now);
     else if (data) /* it lives after all */
@@ -392,6 +410,9 @@ static inline bool capy_entry_note_client(struct capy_entry *e, uint8_t tcp_flag
     if ((tcp_flags & (CAPY_SEG_SYN | CAPY_SEG_ACK | CAPY_SEG_RST)) == CAPY_SEG_SYN &&
         (capy_entry_closing(e) || capy_entry_dead(e)))
         return true;
+    if ((e->flags & CAPY_ENTRY_SERVED) &&
+        (tcp_flags & (CAPY_SEG_SYN | CAPY_SEG_ACK | CAPY_SEG_RST)) == CAPY_SEG_ACK)
+        e->flags |= CAPY_ENTRY_ACKED;
     if (!capy_entry_dead(e)) /* a tombstone ages however long the client knocks */
         e->touched_at = now;
     if (tcp_flags & CAPY_SEG_FIN)
@@ -399,12 +420,13 @@ static inline bool capy_entry_note_client(struct capy_entry *e, uint8_t tcp_flag
     return false;
 }
 
-/* Time is up: closed for linger_ns, or untouched for age_ns. */
+/* Time is up: closed for linger_ns, untouched for age_ns, or never more than a SYN. */
 static inline bool capy_entry_over(const struct capy_entry *e, uint64_t now, uint64_t linger_ns,
                                    uint64_t age_ns)
 {
     return (capy_entry_closing(e) && now >= e->closing_at + linger_ns) ||
-           now >= e->touched_at + age_ns;
+           now >= e->touched_at + age_ns ||
+           (capy_entry_gives_way(e) && now >= e->touched_at + CAPY_ENTRY_HALF_NS);
 }
 
 #endif

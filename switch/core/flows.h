@@ -8,6 +8,7 @@
 
 #include "switch/core/quote.h"
 #include "switch/core/state.h"
+#include "switch/core/vip.h"
 
 /* by MAC address */
 
@@ -96,14 +97,16 @@ static inline bool capy_steer_is_holder(const struct capy_holder *h, uint16_t id
     return h->id == id && h->port == port;
 }
 
-static inline bool capy_steer_is_from_home(const struct capy_entry *e, const struct capy_view *v)
+/* s->home, s->port: what the sender would be as a home, itself or the service address. */
+static inline bool capy_steer_is_from_home(const struct capy_entry *e, const struct capy_steer *s)
 {
-    return e->key.home_port == v->src_port && capy_ip_eq(&e->key.home, &v->src);
+    return e->key.home_port == s->port && capy_ip_eq(&e->key.home, &s->home);
 }
 
 /* The entry that a server's segment belongs to: one it may send for, else one that fences it. Both
  * can exist: a port that a flow left may serve another flow of the same client by now. */
-static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_t hash, uint16_t id)
+static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_t hash, uint16_t id,
+                                                     const struct capy_steer *s)
 {
     struct capy_switch *sw = j->sw;
     const struct capy_view *v = j->view;
@@ -117,7 +120,7 @@ static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_
         if (!capy_entry_dead(e) && capy_entry_may_send(e, id, v->src_port))
             return e;
         if (capy_steer_is_holder(&e->owner, id, v->src_port) ||
-            capy_steer_is_holder(&e->previous, id, v->src_port) || capy_steer_is_from_home(e, v))
+            capy_steer_is_holder(&e->previous, id, v->src_port) || capy_steer_is_from_home(e, s))
             fenced = e;
     }
     return fenced;
@@ -127,12 +130,12 @@ static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_
 static inline void capy_steer_server(struct capy_job *j, uint64_t hash, uint16_t id,
                                      struct capy_steer *s)
 {
-    struct capy_entry *e = capy_steer_entry_of(j, hash, id);
+    struct capy_entry *e = capy_steer_entry_of(j, hash, id, s);
     s->to = e ? CAPY_STEER_FENCED : CAPY_STEER_MISS;
     if (!e)
         return;
     if (capy_entry_dead(e)) {
-        if (capy_steer_is_from_home(e, j->view))
+        if (capy_steer_is_from_home(e, s))
             s->to = CAPY_STEER_PLAIN; /* home resets what died elsewhere */
     } else if (capy_entry_may_send(e, id, j->view->src_port)) {
         capy_entry_note_owner(e, j->view->tcp_flags, j->view->data_len > 0, j->now);
@@ -158,45 +161,62 @@ static inline void capy_steer_error(struct capy_job *j, uint64_t hash,
 
 /* client -> owner */
 
-/* True when the frame was dealt with. Hairpins are allowed: a put-back frame may have to return to
- * the port it came from (its TTL bounds that). */
-static inline bool capy_flow_to_owner(struct capy_job *j)
+/* What the directory says of a client's segment. */
+static inline void capy_flow_look_up(struct capy_job *j, uint64_t hash,
+                                     const struct capy_flow_key *key, struct capy_steer *s)
+{
+    struct capy_lock *lock = NULL;
+    s->to = CAPY_STEER_MISS;
+    if (!capy_plane_is_empty(j->sw))
+        lock = capy_plane_lock_for(j->sw, hash, &key->client, key->client_port);
+    if (!lock)
+        return;
+    capy_plane_lock(lock);
+    capy_steer_client(j, hash, key, s);
+    capy_plane_unlock(lock);
+}
+
+/* Hairpins are allowed: a put-back frame may have to return to the port it came from (its TTL bounds
+ * that). */
+static inline void capy_flow_to_server(struct capy_job *j, uint16_t id, uint16_t port)
 {
     struct capy_switch *sw = j->sw;
-    const struct capy_flow_key key = {j->view->src, j->view->dst, j->view->src_port,
-                                      j->view->dst_port};
-    struct capy_steer s = {.to = CAPY_STEER_MISS};
-    if (capy_plane_is_empty(sw))
-        return false;
-    uint64_t hash = capy_directory_hash_of(&sw->dir, &key);
-    struct capy_lock *lock = capy_plane_lock_for(sw, hash, &key.client, key.client_port);
-    if (!lock)
-        return false;
-    capy_plane_lock(lock);
-    capy_steer_client(j, hash, &key, &s);
-    capy_plane_unlock(lock);
-    if (s.to == CAPY_STEER_MISS)
-        return false;
-    if (s.to != CAPY_STEER_OWNER) {
-        capy_flow_forward(j);
-        return true;
-    }
-    const struct capy_ip *ip = capy_switch_address(sw, s.id, capy_family_of(&key.client));
-    if (!ip || !capy_rewrite_dst(j->frame, j->end, j->view, &CAPY_SWITCH_PLACE(sw, s.id)->mac, ip,
-                                 s.port)) {
+    const struct capy_ip *ip = capy_switch_address(sw, id, capy_family_of(&j->view->src));
+    if (!ip ||
+        !capy_rewrite_dst(j->frame, j->end, j->view, &CAPY_SWITCH_PLACE(sw, id)->mac, ip, port)) {
         capy_job_drop(j, CAPY_COUNT_drop_family);
-        return true;
+        return;
     }
     capy_switch_count(sw, CAPY_COUNT_rewritten_to_owner);
-    capy_plane_send(j, CAPY_SWITCH_PLACE(sw, s.id)->port);
-    return true;
+    capy_plane_send(j, CAPY_SWITCH_PLACE(sw, id)->port);
 }
 
 /* Where the frame's destination is, by now. Both ends of a connection between two servers can have
  * moved: then it is rewritten twice. */
 static inline void capy_flow_to_its_place(struct capy_job *j)
 {
-    if (!capy_flow_to_owner(j))
+    struct capy_switch *sw = j->sw;
+    const struct capy_flow_key key = {j->view->src, j->view->dst, j->view->src_port,
+                                      j->view->dst_port};
+    const bool vip = capy_vip_is(sw->cfg, &key.home);
+    struct capy_steer s = {.to = CAPY_STEER_MISS};
+    if (capy_plane_is_empty(sw) && !vip) {
+        capy_flow_forward(j);
+        return;
+    }
+    uint64_t hash = capy_directory_hash_of(&sw->dir, &key);
+    capy_flow_look_up(j, hash, &key, &s);
+    if (s.to != CAPY_STEER_OWNER && vip) {
+        struct capy_holder owner;
+        if (!capy_vip_assign(j, hash, &key, &owner))
+            return;
+        s.to = CAPY_STEER_OWNER;
+        s.id = owner.id;
+        s.port = owner.port;
+    }
+    if (s.to == CAPY_STEER_OWNER)
+        capy_flow_to_server(j, s.id, s.port);
+    else
         capy_flow_forward(j);
 }
 
@@ -210,7 +230,51 @@ static inline bool capy_flow_is_of_arrivals(const struct capy_switch *sw, uint16
     const struct capy_switch_cfg *cfg = sw->cfg;
     if (capy_mig_is_opened_port(cfg->mig_port_first, port))
         return port % cfg->server_cnt != id;
+    if (capy_vip_is_birth_port(cfg, port))
+        return true;
     return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
+}
+
+/* What the directory says of a segment of server id. */
+static inline void capy_flow_look_up_server(struct capy_job *j, uint16_t id, struct capy_steer *s)
+{
+    struct capy_switch *sw = j->sw;
+    struct capy_view *v = j->view;
+    const bool birth = capy_vip_is_birth_port(sw->cfg, v->src_port);
+    struct capy_lock *lock = NULL;
+    uint64_t hash = 0;
+    s->to = CAPY_STEER_MISS;
+    s->home = v->src;
+    s->port = v->src_port;
+    if (birth)
+        capy_vip_name(sw->cfg, v, &s->home, &s->port);
+    if (!capy_plane_is_empty(sw)) {
+        hash = capy_directory_hash(&sw->dir, &v->dst, v->dst_port, v->src_port);
+        lock = capy_plane_lock_for(sw, hash, &v->dst, v->dst_port);
+    }
+    if (lock) {
+        capy_plane_lock(lock);
+        capy_steer_server(j, hash, id, s);
+        capy_plane_unlock(lock);
+    }
+    /* A connection of the service address that is over is reset by whoever was asked about it. */
+    if (birth && (s->to == CAPY_STEER_MISS || s->to == CAPY_STEER_PLAIN))
+        s->to = (v->tcp_flags & CAPY_SEG_RST) && !capy_switch_in_learning(sw, j->now)
+                    ? CAPY_STEER_HOME
+                    : CAPY_STEER_MISS;
+}
+
+/* The MAC of who is home: a server's, or ours for the service address; as it is when it is nobody's. */
+static inline void capy_flow_mac_of_home(struct capy_job *j, const struct capy_ip *home)
+{
+    const struct capy_switch *sw = j->sw;
+    uint16_t id = capy_plane_server_of(sw, home);
+    if (j->frame + CAPY_ETHER_LEN > j->end)
+        return; /* never */
+    if (capy_vip_is(sw->cfg, home))
+        capy_rewrite_mac(j->frame + 6, &sw->cfg->mac);
+    else if (id != CAPY_SERVER_ANY)
+        capy_rewrite_mac(j->frame + 6, &CAPY_SWITCH_PLACE(sw, id)->mac);
 }
 
 /* False: it goes nowhere. Otherwise it is on its way to the client, from home if an entry says so. */
@@ -218,18 +282,8 @@ static inline bool capy_flow_from_server(struct capy_job *j, uint16_t id)
 {
     struct capy_switch *sw = j->sw;
     struct capy_view *v = j->view;
-    struct capy_steer s = {.to = CAPY_STEER_MISS};
-    struct capy_lock *lock = NULL;
-    uint64_t hash = 0;
-    if (!capy_plane_is_empty(sw)) {
-        hash = capy_directory_hash(&sw->dir, &v->dst, v->dst_port, v->src_port);
-        lock = capy_plane_lock_for(sw, hash, &v->dst, v->dst_port);
-    }
-    if (lock) {
-        capy_plane_lock(lock);
-        capy_steer_server(j, hash, id, &s);
-        capy_plane_unlock(lock);
-    }
+    struct capy_steer s;
+    capy_flow_look_up_server(j, id, &s);
     if (s.to == CAPY_STEER_FENCED ||
         (s.to == CAPY_STEER_MISS && capy_flow_is_of_arrivals(sw, id, v->src_port))) {
         capy_job_drop(j,
@@ -238,13 +292,11 @@ static inline bool capy_flow_from_server(struct capy_job *j, uint16_t id)
     }
     if (s.to != CAPY_STEER_HOME)
         return true;
-    uint16_t home = capy_plane_server_of(sw, &s.home);
     if (!capy_rewrite_src(j->frame, j->end, v, NULL, &s.home, s.port)) {
         capy_job_drop(j, CAPY_COUNT_drop_family);
         return false;
     }
-    if (home != CAPY_SERVER_ANY && j->frame + CAPY_ETHER_LEN <= j->end)
-        capy_rewrite_mac(j->frame + 6, &CAPY_SWITCH_PLACE(sw, home)->mac);
+    capy_flow_mac_of_home(j, &s.home);
     capy_switch_count(sw, CAPY_COUNT_rewritten_from_owner);
     return true;
 }
@@ -283,6 +335,10 @@ static inline void capy_flow_input(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
     uint16_t id = CAPY_SERVER_ANY;
+    if (capy_vip_is(sw->cfg, &j->view->src)) { /* nobody but we speaks for it */
+        capy_job_drop(j, CAPY_COUNT_drop_ip_spoofed);
+        return;
+    }
     if (sw->cfg->role[j->port % CAPY_SWITCH_PORT_MAX] == CAPY_PORT_SERVER)
         id = capy_plane_server_of(sw, &j->view->src);
     if (id != CAPY_SERVER_ANY) {

@@ -69,8 +69,12 @@ void capy_switch_icmp(struct capy_job *j)
 {
     if (j->view->kind == CAPY_VIEW_ICMP6 && answer_solicit(j))
         return;
-    if (capy_switch_is_own(j->sw, &j->view->dst))
+    const bool vip = capy_vip_is(j->sw->cfg, &j->view->dst);
+    bool own = capy_switch_is_own(j->sw, &j->view->dst);
+    if (!own && capy_flow_error(j)) /* about the service address's connections, too */
+        return;
+    if (own || vip)
         echo(j);
-    else if (!capy_flow_error(j))
+    else
         capy_flow_forward(j);
 }

@@ -17,7 +17,7 @@ struct capy_own {
 static inline struct capy_own capy_own_of(const struct capy_job *j, const struct capy_ip *ip)
 {
     const struct capy_switch *sw = j->sw;
-    if (capy_switch_is_own(sw, ip))
+    if (capy_switch_is_own(sw, ip) || capy_vip_is(sw->cfg, ip))
         return (struct capy_own){&sw->cfg->mac, false};
     uint16_t id = capy_plane_server_of(sw, ip);
     /* Never to the server itself, who may be probing for its own address as it starts. */

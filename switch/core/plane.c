@@ -31,6 +31,14 @@ static bool addresses_ok(const struct capy_ip *ip, const struct capy_ip *ip6)
     return capy_ip_is_unset(ip6) || (capy_ip_is_v4(ip) && !capy_ip_is_v4(ip6));
 }
 
+static bool vip_ok(const struct capy_switch_cfg *c)
+{
+    return c->vip.port_cnt == 0 ||
+           (c->vip.port_cnt <= CAPY_VIP_PORT_CNT && addresses_ok(&c->vip.ip, &c->vip.ip6) &&
+            !capy_ip_is_unset(&c->vip.ip) &&
+            c->mig_port_first > CAPY_OPENED_PORT_CNT + CAPY_VIP_PORT_CNT);
+}
+
 static bool cfg_ok(const struct capy_switch_cfg *c)
 {
     if (c->levels < 1 || c->levels > CAPY_DIRECTORY_LEVELS_MAX || c->slots < 1 ||
@@ -46,7 +54,7 @@ static bool cfg_ok(const struct capy_switch_cfg *c)
             capy_family_of(&c->server[i].ip) != capy_family_of(&c->ip) ||
             !addresses_ok(&c->server[i].ip, &c->server[i].ip6))
             return false;
-    return addresses_ok(&c->ip, &c->ip6);
+    return addresses_ok(&c->ip, &c->ip6) && vip_ok(c);
 }
 
 /* All memory of a switch. */
@@ -94,6 +102,29 @@ void capy_switch_live_init(struct capy_switch_live *live, const struct capy_swit
         if (!capy_ip_is_unset(&cfg->server[i].ip6))
             live->server[i].families |= CAPY_FAMILY_V6;
     }
+}
+
+/* A server's number for Maglev's table: of its address, so that it is the same in every rack file. */
+static uint64_t name_of(const struct capy_ip *ip)
+{
+    static const struct capy_key key = {0x6d61676c6576, 0};
+    return capy_siphash13(key, ip->b, sizeof ip->b);
+}
+
+void capy_switch_refill(struct capy_switch_live *live, const struct capy_switch_cfg *cfg,
+                        uint64_t now)
+{
+    uint64_t members = 0, name[CAPY_SWITCH_SERVER_MAX] = {0};
+    if (cfg->vip.port_cnt == 0)
+        return;
+    for (uint16_t i = 0; i < cfg->server_cnt; i++) {
+        const struct capy_server *s = &live->server[i];
+        if (!s->draining && capy_server_alive(s, now, cfg->lease_ns))
+            members |= 1ull << i;
+        name[i] = name_of(&cfg->server[i].ip);
+    }
+    if (members != live->maglev.members)
+        capy_maglev_build(&live->maglev, members, name);
 }
 
 struct capy_switch *capy_switch_init(void *mem, const struct capy_switch_cfg *cfg, uint64_t now)
@@ -197,6 +228,7 @@ uint64_t capy_switch_expire(struct capy_switch *sw, uint64_t now)
             continue;
         capy_input_age(sw, e, now);
     }
+    capy_switch_refill(sw->live, sw->cfg, now);
     return now + CAPY_DIRECTORY_SWEEP_EVERY_NS;
 }
 

@@ -21,6 +21,9 @@
 #define CAPY_SWITCH_OUT_MAX 2u  /* frames that one input may turn into, flooding apart */
 #define CAPY_PORT_FLOOD 0xffffu /* out on every port but the ingress */
 
+/* How a new connection to the service address gets its server. */
+enum capy_vip_policy { CAPY_VIP_MAGLEV, CAPY_VIP_LEAST_LOADED };
+
 enum capy_port_role { CAPY_PORT_CLIENT, CAPY_PORT_SERVER };
 
 struct capy_switch_cfg {
@@ -36,6 +39,12 @@ struct capy_switch_cfg {
     uint64_t boot_id; /* random, not 0 */
     uint16_t port_cnt;
     enum capy_port_role role[CAPY_SWITCH_PORT_MAX];
+    struct {
+        struct capy_ip ip, ip6; /* as the switch's; of one family: in ip */
+        uint16_t port[CAPY_VIP_PORT_CNT];
+        uint16_t port_cnt; /* 0: there is no service address */
+        uint8_t policy;    /* capy_vip_policy */
+    } vip;
     uint16_t server_cnt;
     struct {
         struct capy_ip ip, ip6; /* as the switch's */

@@ -17,6 +17,7 @@
 #include "switch/core/counters.h"
 #include "switch/core/directory.h"
 #include "switch/core/l2.h"
+#include "switch/core/maglev.h"
 #include "switch/core/plane.h"
 #include "switch/core/servers.h"
 #include "switch/core/view.h"
@@ -29,10 +30,15 @@ struct capy_switch_live {
     struct capy_key hash_key;
     uint16_t last_chosen; /* server id: equals take turns */
     struct capy_server server[CAPY_SWITCH_SERVER_MAX];
+    struct capy_maglev maglev; /* of the service address */
 };
 
 void capy_switch_live_init(struct capy_switch_live *live, const struct capy_switch_cfg *cfg,
                            uint64_t now);
+/* Fills the table of the service address anew when its servers are no longer those it was filled with:
+ * alive, and not draining. To be called every few milliseconds. */
+void capy_switch_refill(struct capy_switch_live *live, const struct capy_switch_cfg *cfg,
+                        uint64_t now);
 
 struct capy_switch {
     const struct capy_switch_cfg *cfg;

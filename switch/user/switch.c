@@ -4,6 +4,7 @@
 #include "switch/user/switch.h"
 
 #include "switch/user/program.h"
+#include "wire/addr6.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -74,6 +75,17 @@ static int add_ports(struct program *p, const struct capy_switch_run *run, char 
     return rc;
 }
 
+/* All services of the rack together have the service address. */
+static void fill_vip(const struct capy_rack *rack, struct capy_switch_cfg *cfg)
+{
+    memcpy(cfg->vip.ip.b, rack->vip, sizeof cfg->vip.ip.b);
+    memcpy(cfg->vip.ip6.b, rack->vip6, sizeof cfg->vip.ip6.b);
+    cfg->vip.policy =
+        strcmp(rack->vip_policy, "maglev") == 0 ? CAPY_VIP_MAGLEV : CAPY_VIP_LEAST_LOADED;
+    for (unsigned i = 0; i < rack->service_cnt && !capy_ip_is_unset(&cfg->vip.ip); i++)
+        cfg->vip.port[cfg->vip.port_cnt++] = rack->service[i].port;
+}
+
 static int fill_cfg(struct program *p, char *err, size_t err_len)
 {
     const struct capy_rack *rack = &p->rack;
@@ -82,6 +94,7 @@ static int fill_cfg(struct program *p, char *err, size_t err_len)
     memcpy(cfg->mac.b, rack->switch_mac, sizeof cfg->mac.b);
     memcpy(cfg->ip.b, rack->switch_ip, sizeof cfg->ip.b);
     memcpy(cfg->ip6.b, rack->switch_ip6, sizeof cfg->ip6.b);
+    fill_vip(rack, cfg);
     cfg->tcpmig_port = rack->tcpmig_port;
     cfg->mig_port_first = rack->mig_port_first;
     cfg->mig_port_cnt = rack->mig_port_cnt;

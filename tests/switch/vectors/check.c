@@ -202,9 +202,7 @@ static void check_count(struct world *w, struct words *words)
             i++;
         if (!name)
             words_bad(words, "\"%s\" is no counter; switch/core/state.h lists them", wanted);
-        const char *next = words_peek(words);
-        bool number = next && next[0] >= '0' && next[0] <= '9';
-        said[i] = number ? words_number(words, UINT64_MAX) : 1;
+        said[i] = words_is_number(words) ? words_number(words, UINT64_MAX) : 1;
     }
     bool right = true;
     for (unsigned i = 0; (name = w->plane->counter(w->sw, i, &value)) != NULL; i++)

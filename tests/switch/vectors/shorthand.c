@@ -6,6 +6,9 @@
  *   pending FLOW OWNER:PORT [epoch N] [id N] [origin S]    PREPARE_MIG_ACK
  *   settled ...                             the same, and CONN_STATE
  *   herd N ORIGIN > S COUNT [S COUNT] ...   N PREPARE_MIG to any; where they must go
+ *   fans N > VIP:PORT S COUNT ... within D [moved N within D]
+ *                                           N SYNs of as many clients: to whom they go, and how many
+ *                                           to another than at the last "fans" of this vector
  */
 #include "world.h"
 #include <string.h>
@@ -120,6 +123,65 @@ static void herd(struct world *w, struct words *words)
                    none);
 }
 
+static void near(struct world *w, struct words *words, const char *what, unsigned got,
+                 unsigned wanted, unsigned within)
+{
+    if (got + within < wanted || got > wanted + within)
+        world_fail(w, words, "  %s: %u, and not %u within %u\n", what, got, wanted, within);
+}
+
+/* The port a fan's SYN leaves from; his entry is forgotten at once, so that the next fan has room. */
+static uint16_t one_fan(struct world *w, uint16_t port, const struct place *vip)
+{
+    struct spec syn = {.kind = SPEC_TCP,
+                       .src = {.n = 200, .port = port},
+                       .dst = *vip,
+                       .mac_src_set = true,
+                       .mac_src = 200,
+                       .mac_dst_set = true,
+                       .mac_dst = PLACE_SW,
+                       .flags = FLAG_SYN};
+    feed(w, SERVERS, &syn);
+    uint16_t to = w->out.cnt == 1 ? w->out.frame[0].port : PORT_BAD;
+    if (to >= SERVERS)
+        return PORT_BAD;
+    const struct spec_mig fields = {
+        .origin = to, .target = 0xffff, .epoch = 1, .client = syn.src, .home = syn.dst};
+    struct spec announce = spec_mig_make(9, &fields);
+    const struct spec closed = spec_mig_make(10, &fields);
+    announce.mig.target_port = capy_mig_vip_port(w->cfg.mig_port_first, 0);
+    feed(w, to, &announce); /* a connection, and its end */
+    feed(w, to, &closed);
+    return to;
+}
+
+static void fans(struct world *w, struct words *words)
+{
+    unsigned got[SERVERS] = {0}, wanted[SERVERS] = {0}, moved = 0;
+    unsigned cnt = (unsigned)words_number(words, WORLD_FANS_MAX);
+    words_expect(words, ">");
+    struct place vip = place_read(words);
+    for (unsigned i = 0; i < cnt; i++) {
+        uint16_t to = one_fan(w, (uint16_t)(10000 + i), &vip);
+        if (to < SERVERS)
+            got[to]++;
+        moved += w->fan_of[i] != to;
+        w->fan_of[i] = (uint8_t)to;
+    }
+    while (!words_take(words, "within")) {
+        uint16_t id = place_server(words, words_next(words));
+        wanted[id % SERVERS] = (unsigned)words_number(words, WORLD_FANS_MAX);
+    }
+    unsigned within = (unsigned)words_number(words, WORLD_FANS_MAX);
+    for (unsigned i = 0; i < SERVERS; i++)
+        near(w, words, place_port_name((uint16_t)i), got[i], wanted[i], wanted[i] ? within : 0);
+    if (words_take(words, "moved")) {
+        unsigned some = (unsigned)words_number(words, WORLD_FANS_MAX);
+        words_expect(words, "within");
+        near(w, words, "moved", moved, some, (unsigned)words_number(words, WORLD_FANS_MAX));
+    }
+}
+
 bool shorthand_step(struct world *w, struct words *words)
 {
     if (words_take(words, "beats"))
@@ -132,6 +194,8 @@ bool shorthand_step(struct world *w, struct words *words)
         move(w, words, false);
     else if (words_take(words, "settled"))
         move(w, words, true);
+    else if (words_take(words, "fans"))
+        fans(w, words);
     else if (words_take(words, "herd"))
         herd(w, words);
     else

@@ -94,6 +94,11 @@ void words_done(const struct words *w)
         words_bad(w, "\"%s\" is not understood here", w->word[w->at]);
 }
 
+bool words_is_number(const struct words *w)
+{
+    return !words_end(w) && isdigit((unsigned char)w->word[w->at][0]);
+}
+
 uint64_t words_number(struct words *w, uint64_t max)
 {
     const char *word = words_next(w);

@@ -34,6 +34,7 @@ bool words_take(struct words *w, const char *word);
 void words_expect(struct words *w, const char *word);
 void words_done(const struct words *w); /* bad() unless at the end */
 
+bool words_is_number(const struct words *w); /* the next one */
 uint64_t words_number(struct words *w, uint64_t max);
 uint64_t words_ns(struct words *w); /* 5us 30ms 2s */
 

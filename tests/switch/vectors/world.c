@@ -63,6 +63,19 @@ void world_begin(struct world *w, const struct plane *plane, enum rack_kind rack
     }
 }
 
+/* "vip maglev 80 443": the service address, its policy and its ports. */
+static void configure_vip(struct world *w, struct words *words)
+{
+    struct capy_switch_cfg *c = &w->cfg;
+    static const char *const policies[] = {"maglev", "least_loaded", NULL};
+    c->vip.ip = ip_of(w->rack, PLACE_VIP, w->rack == RACK_V6 ? '6' : '4');
+    if (w->rack == RACK_BOTH)
+        c->vip.ip6 = ip_of(w->rack, PLACE_VIP, '6');
+    c->vip.policy = spec_index(words, policies, "policy");
+    while (words_is_number(words) && c->vip.port_cnt < CAPY_VIP_PORT_CNT)
+        c->vip.port[c->vip.port_cnt++] = (uint16_t)words_number(words, 65535);
+}
+
 static void configure(struct world *w, struct words *words)
 {
     struct capy_switch_cfg *c = &w->cfg;
@@ -84,6 +97,8 @@ static void configure(struct world *w, struct words *words)
         else if (words_take(words, "noip6"))
             memset(&c->server[place_server(words, words_next(words))].ip6, 0,
                    sizeof(struct capy_ip));
+        else if (words_take(words, "vip")) /* POLICY PORT... */
+            configure_vip(w, words);
         else if (words_take(words, "cold"))
             w->cold = true;
         else
@@ -109,6 +124,7 @@ static void warm_up(struct world *w, struct words *words)
     w->now = w->booted_at + w->cfg.learn_ns;
     for (uint16_t i = 0; i < SERVERS; i++)
         shorthand_beat(w, i, &none);
+    w->plane->expire(w->sw, w->now);
 }
 
 void world_boot(struct world *w, struct words *words)

@@ -8,6 +8,7 @@
 
 #define WORLD_ENTRIES_MAX 64u
 #define WORLD_COUNTERS_MAX 160u
+#define WORLD_FANS_MAX 20000u
 
 /* What must be said in whole, and in one group of lines: as long as the group goes on, what was
  * said is crossed off; at its end nothing may be left. */
@@ -31,6 +32,7 @@ struct world {
     unsigned entry_cnt;
     uint64_t count[WORLD_COUNTERS_MAX]; /* at the last "count" */
     uint64_t boots;
+    uint8_t fan_of[WORLD_FANS_MAX]; /* the server of the i-th */
     unsigned failures;
 };
 

@@ -111,9 +111,68 @@ static void second_addresses_out_of_place(void **state)
         {16, S2_IP6("fd99::12"),
          ":16: server ip6 fd99::12 is in a rack whose switch has no ip6; write switch.ip6"},
         {10, SWITCH6("mac = \"02:ca:0a:63:00:01\"; ip7 = 1;"),
-         ":10: unknown key ip7 in switch; known are ip, ip6, mac, client_ports, directory"},
+         ":10: unknown key ip7 in switch; known are ip, ip6, mac, vip, vip6, vip_policy, "
+         "client_ports, directory"},
     };
     EXPECT_FAULTS(faults);
+}
+
+#define VIP(rest) "ip = \"10.99.0.1\"; vip = \"10.99.0.100\"; " rest
+
+static void a_service_address_out_of_place(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {10, "ip = \"10.99.0.1\"; vip = \"10.98.0.100\";",
+         ":10: vip 10.98.0.100 is outside the switch's subnet 10.99.0.1/24; "
+         "write an address inside, or another prefix_len"},
+        {10, "ip = \"10.99.0.1\"; vip = \"10.99.0.1\";",
+         ":10: vip is the switch's own address; write one that nobody has"},
+        {10, "ip = \"10.99.0.1\"; vip = \"10.99.0.12\";",
+         ":16: server ip 10.99.0.12 is used twice, also as the vip; write another address"},
+        {10, "ip = \"10.99.0.1\"; vip = \"fd99::100\";",
+         ":10: vip fd99::100 is not of the IP version of the switch, 10.99.0.1; "
+         "write one version for the whole rack"},
+        {10, VIP("vip6 = \"fd99::100\";"),
+         ":10: vip6 fd99::100 is in a rack whose switch has no ip6; write switch.ip6"},
+        {10, "ip = \"10.99.0.1\"; ip6 = \"fd99::1\"; vip6 = \"fd99::100\";",
+         ":10: vip6 stands beside no vip; write switch.vip, too"},
+        {10, VIP("vip_policy = \"random\";"),
+         ":10: vip_policy = \"random\" is not known; write \"maglev\" or \"least_loaded\""},
+    };
+    EXPECT_FAULTS(faults);
+}
+
+/* Two lines that fit each other only without a service address. */
+static void ports_beside_a_service_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rack, *services, *error;
+    } faults[] = {
+        {"", "", ":2: vip has no services; write services = ( { name = \"http\"; port = 80; } );"},
+        {"", "services = ( { name = \"x\"; port = 57328; } );",
+         ":4: port 57328 of service \"x\" is among the ports 57328 to 65535 for migrated "
+         "connections; write another port or mig_port_first"},
+        {"mig_port_first = 5136; mig_port_cnt = 100;",
+         "services = ( { name = \"x\"; port = 80; } );",
+         ":1: mig_port_first = 5136 leaves no ports below it for the vip's connections; "
+         "write at least 5137"},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct capy_rack rack;
+        char text[1024], err[512] = "";
+        (void)snprintf(
+            text, sizeof text,
+            "rack: { key = \"000102030405060708090a0b0c0d0e0f\"; %s };\n"
+            "switch: { " VIP("client_ports = ( \"c1\" );") " };\n"
+                                                           "servers = ( " S2(
+                                                               "s1", "10.99.0.11",
+                                                               "port = \"s1\";") " );\n%s\n",
+            faults[i].rack, faults[i].services);
+        assert_int_equal(read_text(text, &rack, err, sizeof err), CAPY_E_CONFIG);
+        assert_string_equal(err, faults[i].error);
+    }
 }
 
 #define KEY "key = \"000102030405060708090a0b0c0d0e0f\"; "
@@ -306,6 +365,8 @@ int main(void)
         cmocka_unit_test(words_outside_their_set),
         cmocka_unit_test(names_that_clash),
         cmocka_unit_test(addresses_that_clash),
+        cmocka_unit_test(a_service_address_out_of_place),
+        cmocka_unit_test(ports_beside_a_service_address),
         cmocka_unit_test(second_addresses_out_of_place),
         cmocka_unit_test(second_addresses_that_clash),
         cmocka_unit_test(second_addresses_beside_ipv6),

@@ -44,6 +44,8 @@ static void the_page_shows_the_defaults(void **state)
     memcpy(base.key, shown.key, sizeof base.key);
     memcpy(base.gateway, shown.gateway, sizeof base.gateway);
     memcpy(base.gateway6, shown.gateway6, sizeof base.gateway6);
+    memcpy(base.vip, shown.vip, sizeof base.vip);
+    memcpy(base.vip6, shown.vip6, sizeof base.vip6);
     memcpy(base.switch_ip6, shown.switch_ip6, sizeof base.switch_ip6);
     memcpy(base.switch_ip, shown.switch_ip, sizeof base.switch_ip);
     memcpy(base.switch_mac, shown.switch_mac, sizeof base.switch_mac);

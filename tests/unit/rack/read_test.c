@@ -85,7 +85,8 @@ static void unknown_keys_are_named_with_the_known_ones(void **state)
          "prefix6_len, "
          "mtu, heartbeat_us, lease_us"},
         {12, "dir = { };",
-         ":12: unknown key dir in switch; known are ip, ip6, mac, client_ports, directory"},
+         ":12: unknown key dir in switch; known are ip, ip6, mac, vip, vip6, vip_policy, "
+         "client_ports, directory"},
         {12, "directory = { level = 2; };",
          ":12: unknown key level in switch.directory; known are levels, slots, learn_us, age_s, "
          "announce_s, linger_ms"},

@@ -87,6 +87,21 @@ static void every_key_round_trips_away_from_its_default(void **state)
     assert_round_trip(&rack);
 }
 
+static void a_service_address_round_trips(void **state)
+{
+    (void)state;
+    char err[512];
+    assert_int_equal(read_spoiled(10,
+                                  "ip = \"10.99.0.1\"; ip6 = \"fd99::1\"; vip = \"10.99.0.100\"; "
+                                  "vip6 = \"fd99::100\"; vip_policy = \"least_loaded\";",
+                                  &rack, err, sizeof err),
+                     CAPY_OK);
+    assert_int_equal(rack.vip[15], 100);
+    assert_int_equal(rack.vip6[14], 1);
+    assert_string_equal(rack.vip_policy, "least_loaded");
+    assert_round_trip(&rack);
+}
+
 static void an_ipv6_rack_round_trips(void **state)
 {
     (void)state;
@@ -115,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_rack_round_trips),
         cmocka_unit_test(every_key_round_trips_away_from_its_default),
+        cmocka_unit_test(a_service_address_round_trips),
         cmocka_unit_test(an_ipv6_rack_round_trips),
         cmocka_unit_test(a_path_that_cannot_be_written_is_an_error),
     };
