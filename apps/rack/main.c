@@ -33,6 +33,7 @@ static const char usage[] =
     "         --driver NAME    auto, af_xdp or tap\n"
     "         --threshold N    over this load a server moves connections away by itself (0: "
     "never)\n"
+    "         --vip POLICY     a service address, 10.99.0.100; maglev or least_loaded\n"
     "         --capture DIR    every frame at the switch, into DIR/PORT.pcapng\n"
     "         --ipv6-only      IPv6 addresses alone (IPv4, and IPv6 beside it)\n"
     "         --encrypt        encrypt the state of connections on their way\n"
@@ -62,20 +63,29 @@ static int parse_cnt(const char *text, unsigned *out)
 /* Options up to the first word that is none; its index, or -1 after a message. */
 static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
 {
-    static const struct option known[] = {
-        {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
-        {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
-        {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
-        {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
-        {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
-        {"ipv6-only", no_argument, NULL, '6'},       {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"servers", required_argument, NULL, 's'},
+                                          {"clients", required_argument, NULL, 'c'},
+                                          {"dir", required_argument, NULL, 'd'},
+                                          {"root", required_argument, NULL, 'r'},
+                                          {"driver", required_argument, NULL, 'D'},
+                                          {"httpd-args", required_argument, NULL, 'a'},
+                                          {"threshold", required_argument, NULL, 't'},
+                                          {"capture", required_argument, NULL, 'C'},
+                                          {"encrypt", no_argument, NULL, 'e'},
+                                          {"offload", no_argument, NULL, 'o'},
+                                          {"ipv6-only", no_argument, NULL, '6'},
+                                          {"vip", required_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
     opterr = 0;
     optind = 1;
     for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
         switch (c) {
         case 's':
         case 'c':
-            if (parse_cnt(optarg, c == 's' ? &opt->server_cnt : &opt->client_cnt) < 0) {
+        case 't':
+            if (parse_cnt(optarg, c == 's'   ? &opt->server_cnt
+                                  : c == 'c' ? &opt->client_cnt
+                                             : &opt->threshold) < 0) {
                 wrong("not a count", optarg);
                 return -1;
             }
@@ -92,11 +102,8 @@ static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
         case 'a':
             opt->httpd_args = optarg;
             break;
-        case 't':
-            if (parse_cnt(optarg, &opt->threshold) < 0) {
-                wrong("not a load", optarg);
-                return -1;
-            }
+        case 'v':
+            opt->vip_policy = optarg;
             break;
         case 'C':
             opt->capture = optarg;

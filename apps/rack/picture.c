@@ -29,4 +29,9 @@ void capy_rack_local_picture(const struct capy_rack *rack, unsigned client_cnt, 
         }
         fputc('\n', out);
     }
+    if (rack->vip[10] | rack->vip[15]) {
+        char text[CAPY_ADDRESS_TEXT_MAX];
+        fprintf(out, "  all servers together: %s (%s)\n", capy_address_text(rack->vip, text),
+                rack->vip_policy);
+    }
 }

@@ -14,7 +14,9 @@
 #define SERVER_HOST 11u
 #define CLIENT_HOST 101u
 #define SWITCH_HOST 254u
+#define VIP_HOST 100u
 #define HTTP_PORT 80u
+#define VIP_LEVELS 4u /* every connection of the service address is in the directory */
 
 /* A socket's path has 108 bytes: "/<server name>.sock" must fit behind the directory. */
 #define RUN_DIR_MAX (108 - 39)
@@ -80,6 +82,25 @@ static void add_switch(struct rack_plan *plan)
     strcpy(node->name, "switch");
     address(plan, node, SWITCH_HOST, plan->rack.switch_ip, plan->rack.switch_ip6);
     memcpy(plan->rack.switch_mac, node->mac, sizeof node->mac);
+}
+
+/* The address that all servers have together. */
+static int add_vip(struct rack_plan *plan, char *err, size_t err_len)
+{
+    struct rack_node nobody;
+    struct capy_rack *rack = &plan->rack;
+    const char *policy = plan->opt->vip_policy;
+    if (!policy) {
+        return 0;
+    }
+    if (strcmp(policy, "maglev") != 0 && strcmp(policy, "least_loaded") != 0) {
+        snprintf(err, err_len, "--vip %s: write maglev or least_loaded", policy);
+        return -1;
+    }
+    snprintf(rack->vip_policy, sizeof rack->vip_policy, "%s", policy);
+    address(plan, &nobody, VIP_HOST, rack->vip, rack->vip6);
+    rack->directory_levels = VIP_LEVELS;
+    return 0;
 }
 
 static void add_server(struct rack_plan *plan, unsigned i)
@@ -205,6 +226,9 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
     rack->service[0].port = HTTP_PORT;
     rack->service_cnt = 1;
     add_switch(plan);
+    if (add_vip(plan, err, err_len) < 0) {
+        return -1;
+    }
     for (unsigned i = 0; i < opt->server_cnt; i++) {
         add_server(plan, i);
     }

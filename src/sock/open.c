@@ -2,6 +2,7 @@
  * told in one line with its remedy, and nothing stays half done. */
 #include "sock/control.h"
 #include "sock/os.h"
+#include "wire/addr6.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,10 @@ static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_
     cfg->tor = (struct capy_stack_peer){.ip = ip_of(rack->switch_ip),
                                         .ip6 = ip_of(rack->switch_ip6),
                                         .mac = mac_of(rack->switch_mac)};
+    cfg->vip.ip = ip_of(rack->vip);
+    cfg->vip.ip6 = ip_of(rack->vip6);
+    for (unsigned i = 0; i < rack->service_cnt && !capy_ip_is_unset(&cfg->vip.ip); i++)
+        cfg->vip.port[cfg->vip.port_cnt++] = rack->service[i].port;
     cfg->tcpmig_port = rack->tcpmig_port;
     cfg->rack_key = (struct capy_key){rack->key[0], rack->key[1]};
     cfg->seal = rack->encrypt;

@@ -133,7 +133,8 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
         s->tor.announce_left--;
     arm(s);
     const struct capy_conn *c = &s->conns[idx];
-    if (is_closing(c)) {
+    /* What a client has not completed is said once, to a switch that forgot it. */
+    if (is_closing(c) || (c->half_open && c->announced)) {
         settled(s, idx);
         return 0;
     }

@@ -66,7 +66,7 @@ static bool left_input(struct capy_stack *s, struct capy_mig_record *r, const st
     }
     bool knows = capy_tor_alive(s) && !s->tor.learning;
     if (knows && s->now - r->touched_at <= LATE_NS) {
-        capy_put_back(s, frame, len, &p->src, s->cfg.self, p->dst_port);
+        capy_put_back(s, frame, len, &p->src, capy_peer_of(s, &r->key.home), r->key.home_port);
         return true;
     }
     if (is_over(s, r)) {
@@ -102,7 +102,7 @@ bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const ui
         ask_about(s, p);
         return true;
     }
-    struct capy_flow_key key = {p->src, p->dst, p->src_port, p->dst_port};
+    struct capy_flow_key key = capy_vip_key_of(s, p);
     struct capy_mig_record *r = capy_mig_memory_find(&s->memory, &key);
     return r && r->left_epoch > 0 && left_input(s, r, p, frame, len);
 }

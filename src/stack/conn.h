@@ -48,7 +48,8 @@ struct capy_conn {
     struct capy_tcp tcb;
     struct capy_ip remote;
     uint16_t remote_port, local_port;
-    uint16_t home, home_port; /* home: server id; key.home = that server's address */
+    uint16_t home, home_port; /* home: server id; key.home = that server's address.
+                                   CAPY_HOME_VIP: the service address */
     uint64_t user, user_flags;
     struct capy_stream app;      /* the application's bytes that move or moved with it */
     struct capy_link out;        /* ready to send, or waiting for a neighbour */
@@ -56,7 +57,7 @@ struct capy_conn {
     struct capy_link epoch_link; /* all with epoch > 0: announced, or still to be */
     uint32_t chain[CAPY_INDEX_CNT];
     uint32_t slot;  /* of the migration under way (origin's, or target's while ARRIVING) */
-    uint32_t epoch; /* 0: never migrated */
+    uint32_t epoch; /* 0: never migrated, and no connection of the service address */
     uint32_t app_len;
     uint16_t events;
     uint16_t gen;

@@ -74,8 +74,8 @@ int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t 
 {
     capy_now_is(s, now);
     /* RFC 9293 MUST-46: no OPEN to an address that cannot be one host's. */
-    if (port == 0 || capy_in_mig_range(s, local_port) || !capy_net_of(s, ip)->on ||
-        capy_is_martian(s, ip))
+    if (port == 0 || capy_in_mig_range(s, local_port) || capy_vip_service_of(s, local_port) != 0 ||
+        !capy_net_of(s, ip)->on || capy_is_martian(s, ip))
         return CAPY_E_INVAL;
     if (local_port == 0)
         local_port = choose_port(s, ip, port);

@@ -130,7 +130,7 @@ uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip)
     for (uint16_t i = 0; i < s->cfg.peer_cnt; i++)
         if (is_address_of(&s->cfg.peers[i], ip))
             return i;
-    return CAPY_SERVER_ANY;
+    return capy_vip_is(s, ip) ? CAPY_HOME_VIP : CAPY_SERVER_ANY;
 }
 
 const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id,
@@ -138,6 +138,8 @@ const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id,
 {
     if (id == s->cfg.self)
         return &capy_net_of(s, like)->ip;
+    if (id == CAPY_HOME_VIP)
+        return capy_vip_ip(s, like);
     const struct capy_stack_peer *peer = &s->cfg.peers[id];
     return capy_version_of(&peer->ip) == capy_version_of(like) ? &peer->ip : &peer->ip6;
 }

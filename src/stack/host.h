@@ -314,11 +314,25 @@ uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remot
                          uint16_t remote_port, uint16_t local_port);
 /* By the flow's name; CAPY_NONE. */
 uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_key *key);
-/* Server id of an address of the rack; without a rack we are server 0. CAPY_SERVER_ANY: nobody. */
+/* Server id of an address of the rack; without a rack we are server 0. CAPY_HOME_VIP: the service
+ * address. CAPY_SERVER_ANY: nobody. */
 uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip);
 /* Its address of the version of `like`; all zero when it has none. */
 const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id,
                                    const struct capy_ip *like);
+
+/* ---- vip.c ---- */
+/* As a server id in capy_conn.home, and what capy_peer_of says of it: the service address. */
+#define CAPY_HOME_VIP 0xfffeu
+
+bool capy_vip_is_sound(const struct capy_stack_cfg *c);
+bool capy_vip_is(const struct capy_stack *s, const struct capy_ip *ip);
+/* Of the version of `like`. */
+const struct capy_ip *capy_vip_ip(const struct capy_stack *s, const struct capy_ip *like);
+/* The service whose connections are born at this local port of ours; 0: none's. */
+uint16_t capy_vip_service_of(const struct capy_stack *s, uint16_t local_port);
+/* The name of the flow that a segment is of, if it is of one that began here. */
+struct capy_flow_key capy_vip_key_of(const struct capy_stack *s, const struct capy_packet *p);
 
 /* ---- receive.c, listen.c ---- */
 /* An IP packet that parsed. frame: the whole of it, borrowed. */

@@ -15,7 +15,8 @@ struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port)
 
 int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user)
 {
-    if (port == 0 || capy_in_mig_range(s, port) || capy_is_opened_port(s, port))
+    if (port == 0 || capy_in_mig_range(s, port) || capy_is_opened_port(s, port) ||
+        capy_vip_service_of(s, port) != 0)
         return CAPY_E_INVAL;
     if (capy_listener_of(s, port))
         return CAPY_E_INUSE;
@@ -111,6 +112,11 @@ static void begin(struct capy_stack *s, uint32_t idx, struct capy_listener *l,
     c->remote = p->src;
     c->remote_port = p->src_port;
     c->local_port = c->home_port = p->dst_port;
+    if (capy_vip_service_of(s, p->dst_port) != 0) { /* the switch made its entry */
+        c->home = CAPY_HOME_VIP;
+        c->home_port = capy_vip_service_of(s, p->dst_port);
+        capy_conn_set_epoch(s, idx, 1);
+    }
     capy_learn_next_hop(s, c, p);
     c->half_open = true;
     c->listener = (uint16_t)(l - s->listeners);
@@ -190,7 +196,8 @@ static bool cookie_input(struct capy_stack *s, struct capy_listener *l, const st
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p)
 {
     const uint8_t flags = p->tcp.flags;
-    struct capy_listener *l = capy_listener_of(s, p->dst_port);
+    const uint16_t service = capy_vip_service_of(s, p->dst_port);
+    struct capy_listener *l = capy_listener_of(s, service ? service : p->dst_port);
     if (!l)
         s->count.no_listener++;
     if (!l || flags & CAPY_TCP_RST)

@@ -163,7 +163,7 @@ static void take(struct capy_stack *s, const struct capy_packet *p)
 
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p)
 {
-    bool member = capy_ip_eq(&p->src, &s->tor_ip) || capy_peer_of(s, &p->src) != CAPY_SERVER_ANY;
+    bool member = capy_ip_eq(&p->src, &s->tor_ip) || capy_peer_of(s, &p->src) < s->cfg.peer_cnt;
     if (!member || p->src_port != s->cfg.tcpmig_port) {
         s->count.mig_from_stranger++;
         return;

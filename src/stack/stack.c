@@ -56,7 +56,7 @@ static bool cfg_is_sound(const struct capy_stack_cfg *c)
                  c->migrate_max <= UINT16_MAX && c->memory_max >= 1 && c->mig_port_first > 0 &&
                  c->mig_port_cnt > 0 && c->mig_port_first + c->mig_port_cnt <= UINT16_MAX + 1 &&
                  c->heartbeat_ns > 0 && c->announce_ns > 0 && c->tcpmig_port > 0);
-    return counts && rack && capy_net_is_sound(c) && tor_is_sound(c);
+    return counts && rack && capy_net_is_sound(c) && tor_is_sound(c) && capy_vip_is_sound(c);
 }
 
 /* Everything the stack owns, in one order, for measuring and for carving alike. */

@@ -58,6 +58,11 @@ struct capy_stack_cfg {
     uint16_t peer_cnt;
     struct capy_stack_peer peers[CAPY_STACK_PEER_MAX];
     struct capy_stack_peer tor; /* the switch (top of rack) */
+    struct {                    /* the rack's service address */
+        struct capy_ip ip, ip6; /* of one version: in ip */
+        uint16_t port[CAPY_VIP_PORT_CNT];
+        uint16_t port_cnt; /* 0: there is none */
+    } vip;
     uint16_t tcpmig_port;
     struct capy_key rack_key;
     bool seal;             /* encrypt CONN_STATE */

@@ -110,6 +110,11 @@ static void open_switch(struct rig *rig)
         memcpy(cfg.server[i].mac.b, rack->server[i].mac, 6);
         cfg.server[i].port = i;
     }
+    cfg.vip.ip = ip_of(rack->vip);
+    cfg.vip.ip6 = ip_of(rack->vip6);
+    cfg.vip.policy = CAPY_VIP_LEAST_LOADED;
+    for (unsigned i = 0; i < rack->service_cnt && rig->has_vip; i++)
+        cfg.vip.port[cfg.vip.port_cnt++] = rack->service[i].port;
     size_t size = capy_switch_size(&cfg);
     assert_true(size > 0);
     void *mem = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
@@ -157,6 +162,7 @@ void rig_open(struct rig *rig, void (*tune)(struct capy_rack *rack))
     make_rack(rig);
     if (tune)
         tune(&rig->rack);
+    rig->has_vip = rig->rack.vip[15] != 0;
     open_switch(rig);
     open_client(rig);
     for (unsigned i = 0; i < RIG_SERVERS; i++)

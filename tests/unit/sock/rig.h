@@ -32,6 +32,7 @@ struct rig {
     int lqd[RIG_SERVERS];
     struct capy_drv *wire[RIG_SERVERS]; /* the switch's ends */
     struct capy_switch *tor;
+    bool has_vip;    /* tune gave the rack a service address, and services */
     bool tor_silent; /* every frame to the switch is lost */
     struct capy_stack *client;
     /* Completions not yet looked at by rig_expect, per server, oldest first. */
