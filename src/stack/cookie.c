@@ -128,6 +128,7 @@ void capy_cookie_answer(struct capy_stack *s, struct capy_listener *l, const str
                                .dst = p->src,
                                .src_port = p->dst_port,
                                .dst_port = p->src_port,
+                               .ecn = reply.ecn,
                                .flow_label = capy_flow_label(s, &p->src, iss)};
     l->cookies_until = s->now + AGES_GOOD * AGE_NS;
     s->count.syn_cookies_sent++;

@@ -177,6 +177,55 @@ static void every_option_comes_back(void **state)
     assert_int_equal(count()->syn_cookies_ok, count()->syn_cookies_sent);
 }
 
+/* RFC 3168 §6.1.1: agreed on when the timestamp can keep it, else left; and DCTCP's SYN-ACK is markable
+ * (RFC 8257 §3.6). */
+static void ecn_is_agreed_on_or_left(void **state)
+{
+    (void)state;
+    enum { SETUP = CAPY_TCP_SYN | CAPY_TCP_ECE | CAPY_TCP_CWR, ECT_0 = 2, CE = 3 };
+    static const struct {
+        bool ts;
+        uint64_t ecn, congestion;
+        bool agreed;
+        uint8_t syn_ack_ecn;
+    } cases[] = {
+        {true, CAPY_TCP_ECN_ACCEPT, CAPY_TCP_CUBIC, true, 0},
+        {false, CAPY_TCP_ECN_ACCEPT, CAPY_TCP_CUBIC, false, 0},
+        {true, CAPY_TCP_ECN_OFF, CAPY_TCP_CUBIC, false, 0},
+        {true, CAPY_TCP_ECN_ACCEPT, CAPY_TCP_DCTCP, true, ECT_0},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct capy_packet p;
+        capy_handle conn;
+        uint64_t value;
+        assert_int_equal(
+            capy_stack_listener_set(f.s, FULL, CAPY_OPTION_CONGESTION, cases[i].congestion),
+            CAPY_OK);
+        assert_int_equal(capy_stack_listener_set(f.s, FULL, CAPY_OPTION_ECN, cases[i].ecn),
+                         CAPY_OK);
+        struct forged c = forge_client(CLIENT, (uint16_t)(3500 + i), FULL);
+        c.ts = cases[i].ts;
+        struct capy_tcp_segment syn = forge_syn(&c);
+        syn.flags = SETUP;
+        forge_inject(&f, &c, &syn);
+        c.snd_nxt = capy_seq_add(c.snd_nxt, 1);
+        assert_true(forge_answer(&f, &c, &p));
+        assert_int_equal(p.tcp.flags,
+                         CAPY_TCP_SYN | CAPY_TCP_ACK | (cases[i].agreed ? CAPY_TCP_ECE : 0));
+        assert_int_equal(p.ecn, cases[i].syn_ack_ecn);
+        forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
+        (void)accepted(FULL, &conn);
+        assert_int_equal(capy_stack_get(f.s, conn, CAPY_OPTION_ECN, &value), CAPY_OK);
+        assert_int_equal(value, cases[i].agreed);
+        assert_int_equal(capy_stack_write(f.s, conn, (const uint8_t *)"x", 1, f.now), 1);
+        assert_true(forge_answer(&f, &c, &p));
+        assert_int_equal(p.ecn, cases[i].agreed ? ECT_0 : 0);
+        capy_stack_abort(f.s, conn, f.now);
+        forge_drain(&f);
+    }
+    assert_int_equal(count()->syn_cookies_ok, sizeof cases / sizeof *cases);
+}
+
 /* A segment size between two rows becomes the lower row: never more than the peer can take. */
 static void an_odd_segment_size_is_rounded_down(void **state)
 {
@@ -567,6 +616,7 @@ int main(void)
         TEST(a_full_queue_keeps_nothing),
         TEST(without_cookies_the_syn_is_dropped),
         TEST(every_option_comes_back),
+        TEST(ecn_is_agreed_on_or_left),
         TEST(an_odd_segment_size_is_rounded_down),
         TEST(the_timestamp_is_never_ahead),
         TEST(data_may_come_with_the_cookie_or_without_the_first_ack),
