@@ -2,6 +2,9 @@
  * only, and frames that come late. */
 #include "world.h"
 
+#include "base/bits.h"
+#include "base/checksum.h"
+
 static void there_and_back(bool ipv6_only, bool ipv6)
 {
     world_init(1);
@@ -69,6 +72,81 @@ static void late_frames_are_put_back(void **state)
     }
 }
 
+/* The network marks what may be marked (RFC 3168 §5): IPv4's header has a checksum, IPv6's has none. True
+ * when the frame was markable. */
+static bool mark(uint8_t *frame)
+{
+    enum { ECT_0 = 2, CE = 3, IP_AT = 14, CHECK_AT = IP_AT + 10 };
+    uint8_t *ip = frame + IP_AT, *bits = ip + 1;
+    bool v4 = ip[0] >> 4 == 4;
+    unsigned shift = v4 ? 0 : 4, now = *bits >> shift & 3u;
+    if ((v4 ? ip[9] : ip[6]) != 6 || now != ECT_0) /* TCP */
+        return false;
+    uint16_t before = (uint16_t)(ip[0] << 8 | ip[1]);
+    *bits = (uint8_t)(*bits | CE << shift);
+    if (v4)
+        capy_store16(frame + CHECK_AT, capy_checksum_update16(capy_load16(frame + CHECK_AT), before,
+                                                              (uint16_t)(ip[0] << 8 | ip[1])));
+    return true;
+}
+
+/* Lets time pass, and marks one in four of the markable frames on their first link. */
+static uint64_t run_marking(uint64_t ns)
+{
+    uint64_t until = w.r.now + ns, marked = 0;
+    static uint64_t seen;
+    while (w.r.now < until) {
+        run_for(w.r.delay_ns / 2);
+        for (uint32_t i = 0; i < w.r.heap_cnt; i++) {
+            struct sim_frame *f = &w.r.frames[w.r.heap[i]];
+            if (f->to_switch && f->order >= seen && f->order % 4 == 0)
+                marked += mark(f->data);
+        }
+        seen = w.r.order;
+    }
+    return marked;
+}
+
+/* A mark is heard once, by the connection, where it then is: the switch rewrites marked frames in both
+ * directions, hold buffers keep them, and origins put them back. */
+static void marks_arrive_wherever_the_connection_is(void **state)
+{
+    (void)state;
+    for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+        uint64_t marked = 0, heard = 0, held = 0, cuts = 0;
+        world_init(9);
+        w.st.ipv6_from = ipv6 ? 0 : 1000;
+        for (unsigned h = 0; h < SIM_HOSTS; h++)
+            w.r.cfg[h].tcp.ecn = CAPY_TCP_ECN_OFFER;
+        world_start();
+        open_streams(3, 3u << 20, 3u << 20);
+        for (uint16_t n = 0; n < 60; n++) {
+            for (uint32_t i = 0; i < 3; i++)
+                stream_grant(&w.st, i, 50000);
+            marked += run_marking(CAPY_US(150));
+            stream_migrate(&w.st, n % 3u, (uint16_t)((n + n / 3) % SIM_SERVERS));
+            marked += run_marking(CAPY_MS(2));
+        }
+        finish();
+        for (unsigned h = 0; h < SIM_HOSTS; h++) {
+            const struct capy_stack_counters *count = capy_stack_counters(w.r.host[h]);
+            heard += count->tcp.ce_segs_in;
+            cuts += count->tcp.ecn_cuts;
+            held += count->held_frames;
+        }
+        print_message("IPv%u: %u moved, %llu frames held; %llu marked, %llu heard, %llu cuts\n",
+                      ipv6 ? 6u : 4u, w.st.moved, (unsigned long long)held,
+                      (unsigned long long)marked, (unsigned long long)heard,
+                      (unsigned long long)cuts);
+        assert_true(marked > 100 && w.st.moved > 20 && held > 0);
+        assert_int_equal(heard, marked);
+        assert_true(cuts > 0);
+        assert_int_equal(client_retransmissions(), 0);
+        no_leak();
+        sim_free(&w.r);
+    }
+}
+
 /* A server without an address of a flow's version is no target for it (docs/protocol.md): the switch
  * knows, or else the server says so. */
 static void one_version_only(bool switch_knows)
@@ -116,6 +194,7 @@ int main(void)
         cmocka_unit_test(one_move_there_and_back),
         cmocka_unit_test(a_server_of_one_version_takes_only_that),
         cmocka_unit_test(late_frames_are_put_back),
+        cmocka_unit_test(marks_arrive_wherever_the_connection_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

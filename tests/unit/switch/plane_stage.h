@@ -31,6 +31,7 @@ struct stage {
     struct capy_switch *sw;
     void *mem;
     uint64_t now;
+    uint8_t ecn; /* of what tcp() sends */
     uint8_t frame[CAPY_FRAME_MAX];
     struct capy_switch_out out;
     struct capy_packet packet; /* out.frame[0], parsed: so its checksums are right */
@@ -242,7 +243,8 @@ static inline void tcp(struct stage *s, uint16_t in, unsigned src_mac, unsigned 
                                      .dst = ip(dst),
                                      .src_port = src_port,
                                      .dst_port = dst_port,
-                                     .ttl = 61};
+                                     .ttl = 61,
+                                     .ecn = s->ecn};
     const struct capy_tcp_segment seg = {.seq = {0xfffffff0u},
                                          .ack = {77},
                                          .window = 500,

@@ -26,6 +26,33 @@ static void both_directions_are_rewritten_with_right_checksums(void **st)
     shut(&s);
 }
 
+/* RFC 3168 §5, §6.1: the network's bits and both ends' flags go through, to the home and to the owner,
+ * and back. */
+static void ecn_passes_both_ways(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    const uint8_t flags = CAPY_TCP_ACK | CAPY_TCP_ECE | CAPY_TCP_CWR;
+    for (unsigned moved = 0; moved < 2; moved++) {
+        unsigned owner = moved ? 1 : 0;
+        uint16_t port = moved ? MIG_PORT : 80;
+        if (moved)
+            settle(&s, 5000);
+        for (s.ecn = 0; s.ecn < 4; s.ecn++) {
+            client_sends(&s, 5000, flags);
+            assert_true(out_is(&s, (uint16_t)owner, 200, 5000, owner + 1, port));
+            assert_int_equal(s.packet.ecn, s.ecn);
+            assert_int_equal(s.packet.tcp.flags, flags);
+            server_sends(&s, owner, port, 5000, flags);
+            assert_true(out_is(&s, CLIENT_PORT, 1, 80, 200, 5000));
+            assert_int_equal(s.packet.ecn, s.ecn);
+            assert_int_equal(s.packet.tcp.flags, flags);
+        }
+    }
+    shut(&s);
+}
+
 static void checksums_are_exact_for_many_addresses_and_ports(void **st)
 {
     (void)st;
@@ -462,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_directions_are_rewritten_with_right_checksums),
+        cmocka_unit_test(ecn_passes_both_ways),
         cmocka_unit_test(checksums_are_exact_for_many_addresses_and_ports),
         cmocka_unit_test(only_the_present_sender_passes),
         cmocka_unit_test(a_port_that_a_flow_left_serves_another_of_the_same_client),

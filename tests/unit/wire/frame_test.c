@@ -299,6 +299,34 @@ static void readdressed_frames_have_right_checksums(void **state)
     }
 }
 
+/* RFC 3168 §5.3, RFC 2474: what the network wrote into the frame goes on with it, of both versions. */
+static void readdressing_keeps_the_traffic_class(void **state)
+{
+    (void)state;
+    const struct capy_ip v4 = capy_ip_from_v4(0x0a000007u), v6 = {{0x20, 0x01, [15] = 7}};
+    for (unsigned n = 0; n < 512; n++) {
+        bool ipv6 = n >= 256;
+        struct capy_packet p;
+        uint8_t frame[CAPY_FRAME_MAX];
+        const struct capy_ip *dst = ipv6 ? &v6 : &v4;
+        struct capy_frame_to to = {.src = *dst, .dst = *dst, .flow_label = ipv6 ? 0x12345 : 0};
+        to.src.b[15] = 9;
+        const struct capy_tcp_segment seg = {.flags = CAPY_TCP_ACK | CAPY_TCP_CWR};
+        size_t len = capy_frame_build_tcp(frame, &to, &seg);
+        uint32_t word = capy_load32(frame + IP_AT) | (n & 255u) << (ipv6 ? 20 : 16);
+        if (!ipv6)
+            capy_store16(frame + IP_AT + 10, capy_checksum_update16(capy_load16(frame + IP_AT + 10),
+                                                                    capy_load16(frame + IP_AT),
+                                                                    (uint16_t)(word >> 16)));
+        capy_store32(frame + IP_AT, word);
+        assert_true(capy_frame_readdress(frame, len, &mac_c, &mac_b, dst, 61440));
+        assert_int_equal(capy_load32(frame + IP_AT), word);
+        assert_int_equal(capy_frame_parse(frame, len, &p), CAPY_DROP_NONE);
+        assert_int_equal(p.ecn, n & 3u);
+        assert_int_equal(p.tcp.flags, CAPY_TCP_ACK | CAPY_TCP_CWR);
+    }
+}
+
 static void readdressing_is_refused_with_the_frame_untouched(void **state)
 {
     (void)state;
@@ -516,6 +544,7 @@ int main(void)
         cmocka_unit_test(arp_passes_through),
         cmocka_unit_test(echo_request_becomes_its_reply),
         cmocka_unit_test(readdressed_frames_have_right_checksums),
+        cmocka_unit_test(readdressing_keeps_the_traffic_class),
         cmocka_unit_test(readdressing_is_refused_with_the_frame_untouched),
         cmocka_unit_test(every_reason_is_reached),
         cmocka_unit_test(truncation_at_every_length_is_short),
