@@ -73,7 +73,8 @@ def must_be_counted(before, after):
 def garbage(version):
     path = os.path.join(OUT, "load.json")
     args = ("--httpd-args", f"--capture {OUT}/{{}}.pcapng")
-    with Rack(args=args, version=version) as rack:
+    # Much of what is on the wire is broken on purpose, from servers' ports, too: nothing for experts.
+    with Rack(args=args, version=version, judged=False) as rack:
         load = rack.client(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "16",
                            "--rate", "500", "--seconds", "0", "--live-ms", "1000", "--json", path,
                            stdout=subprocess.DEVNULL)

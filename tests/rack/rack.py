@@ -117,9 +117,10 @@ class Control:
 
 
 class Rack:
-    """A rack that runs while the with block does. version: of the clients' connections."""
+    """A rack that runs while the with block does. version: of the clients' connections. judged: with
+    CAPY_EXPERT set, every frame on it is one that our side should answer for."""
 
-    def __init__(self, servers=3, clients=1, args=(), version=IPV4):
+    def __init__(self, servers=3, clients=1, args=(), version=IPV4, judged=True):
         self.version = version
         self.ip = {f"s{i + 1}": address(version, 11 + i) for i in range(servers)}
         self.ip |= {f"c{i + 1}": address(version, 101 + i) for i in range(clients)}
@@ -132,7 +133,7 @@ class Rack:
                         "--dir", self.dir, *args]
         self.clients_cnt = clients
         self.captures = None
-        if os.environ.get("CAPY_EXPERT") and "--capture" not in args:
+        if os.environ.get("CAPY_EXPERT") and judged and "--capture" not in args:
             self.captures = os.path.join(OUT, "captures")
             shutil.rmtree(self.captures, ignore_errors=True)
             self.command += ["--capture", self.captures]
