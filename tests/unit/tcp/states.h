@@ -18,6 +18,31 @@ static void full_queues(struct end *e)
         in(e, data_in(1 + i * 500, 500, 1));
 }
 
+/* The SYN-ACK was lost and no round trip is known yet. */
+static void after_a_lost_syn(struct end *e)
+{
+    end_init(e, 256);
+    const struct capy_tcp_segment syn = {.seq = {PEER_ISS},
+                                         .window = 60000,
+                                         .flags = S,
+                                         .opts = CAPY_TCP_OPT_MSS | CAPY_TCP_OPT_SACK_OK |
+                                                 CAPY_TCP_OPT_WSCALE,
+                                         .wscale = 3,
+                                         .mss = MSS};
+    capy_tcp_open_passive(&e->tcb, &e->env, &syn, (struct capy_seq){OUR_ISS}, 0);
+    drain(e);
+    pass(e, CAPY_SEC(2));
+    drain(e);
+    in(e, (struct in){.flags = A, .seq = 1, .ack = 1, .win = 60000});
+    put(e, 3000);
+    drain(e);
+}
+
+static bool began_slowly(const struct end *e)
+{
+    return e->tcb.syn_again && e->tcb.snd.wscale == 3 && e->tcb.rtt.srtt_ns == 0;
+}
+
 static bool are_full(const struct end *e)
 {
     return capy_tcp_unacked(&e->tcb) == 40000 && capy_tcp_readable(&e->tcb) == 10000 &&
@@ -120,7 +145,10 @@ static void growing_window(struct end *e)
     establish(e, FULL, 60000);
     for (uint32_t i = 0; i < 6; i++)
         in(e, data_in(1 + i * 900, 900, 1));
-    end_consume(e, 3000);
+    end_consume(e, 5000);
+    pass(e, CAPY_MS(20));
+    in(e, data_in(5401, 900, 1));
+    end_consume(e, 1000); /* a round has begun behind what was read */
 }
 
 static bool grows(const struct end *e)
@@ -377,6 +405,7 @@ static const struct state {
     bool (*is)(const struct end *e);
 } states[] = {
     {"ESTABLISHED, full queues", full_queues, are_full},
+    {"ESTABLISHED behind a lost SYN-ACK", after_a_lost_syn, began_slowly},
     {"data out of order", holes, has_holes},
     {"a FIN beyond a hole", fin_beyond_a_hole, has_fin_beyond},
     {"a duplicate to report", duplicate_to_report, has_duplicate},
@@ -388,6 +417,7 @@ static const struct state {
     {"retransmission timer backed off", backed_off, has_backed_off},
     {"F-RTO", frto, is_frto},
     {"undo still possible after recovery", undo_late, may_be_undone},
+    {"one of two retransmissions reported needless", half_told, is_half_told},
     {"reordering window widened by DSACK", widened, has_widened},
     {"a round trip being timed", timed, is_timed},
     {"zero window of the peer, persist backed off", their_window_closed, persists},

@@ -164,6 +164,30 @@ static bool has_widened(const struct end *e)
     return e->tcb.reo_mult > 0 && e->tcb.reo_persist > 0;
 }
 
+/* Two went again; one of them came twice. */
+static void half_told(struct end *e)
+{
+    fly(e, WITH_SACK, 8, 0);
+    pass(e, RTT);
+    struct in s = sack_of(AT(0), AT(1), AT(2));
+    s.sack[1].left = AT(3);
+    s.sack[1].right = AT(6);
+    in(e, s);
+    segment(e, 0);
+    e->tcb.cc.cwnd = 20 * len_(e);
+    segment(e, 2);
+    pass(e, RTT / 2);
+    s = sack_of(AT(2), AT(0), AT(1));
+    s.sack[1].left = AT(3);
+    s.sack[1].right = AT(6);
+    in(e, s);
+}
+
+static bool is_half_told(const struct end *e)
+{
+    return marks(e)->episode.told_left != 0 && marks(e)->episode.doubt == CAPY_TCP_DOUBT_DSACK;
+}
+
 static void timed(struct end *e)
 {
     start(e, FULL);
