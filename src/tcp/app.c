@@ -3,6 +3,7 @@
 #include "tcp/position.h"
 #include "tcp/reserve.h"
 #include "tcp/rightsize.h"
+#include "tcp/rtt.h"
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
@@ -134,6 +135,11 @@ bool capy_tcp_abort(struct capy_tcp *tcb, const struct capy_tcp_env *env,
             .ack = capy_tcp_seq_at(tcb->rcv.irs, tcb->rcv.nxt),
             .flags = CAPY_TCP_RST | CAPY_TCP_ACK,
         };
+        if (tcb->ts_ok) { /* RFC 7323 §3.2 */
+            rst->opts = CAPY_TCP_OPT_TS;
+            rst->ts_val = capy_tcp_ts_now(tcb, env);
+            rst->ts_ecr = tcb->rcv.ts_recent;
+        }
         capy_tcp_ecn_put_control(tcb, rst);
         env->count->resets_out++;
         env->count->segs_out++;

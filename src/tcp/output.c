@@ -270,6 +270,8 @@ static void emit_reset(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     seg->seq = capy_tcp_seq_at(tcb->snd.iss, tcb->snd.nxt);
     seg->flags = CAPY_TCP_RST;
     put_ack(tcb, seg);
+    if (tcb->ts_ok)
+        put_timestamps(tcb, env, seg);
     capy_tcp_ecn_put_control(tcb, seg);
     env->count->resets_out++;
     capy_tcp_set_state(tcb, CAPY_TCP_CLOSED);

@@ -13,6 +13,34 @@ static void start(struct end *e)
     establish(e, 0, 60000);
 }
 
+/* RFC 7323 §3.2: SHOULD be in a RST, too. */
+static void test_resets_carry_timestamps(void **state)
+{
+    (void)state;
+    for (uint32_t aborted = 0; aborted < 2; aborted++) {
+        struct end e;
+        struct capy_tcp_segment rst;
+        end_init(&e, 64);
+        establish(&e, WITH_TS, 60000);
+        pass(&e, CAPY_MS(7));
+        if (aborted) {
+            assert_true(capy_tcp_abort(&e.tcb, &e.env, &rst));
+        } else { /* data that nobody will read */
+            capy_tcp_close(&e.tcb, &e.env);
+            while (next_segment(&e))
+                ;
+            in(&e, (struct in){.flags = A, .seq = 1, .ack = 1, .win = 60000, .len = 10});
+            assert_true(next_segment(&e));
+            rst = e.last;
+        }
+        assert_int_equal(rst.flags, R | A);
+        assert_int_equal(rst.opts, CAPY_TCP_OPT_TS);
+        assert_int_equal(rst.ts_val, e.env.now / CAPY_MS(1));
+        assert_int_equal(rst.ts_ecr, PEER_TS);
+        end_done(&e);
+    }
+}
+
 static void test_half_close_goes_on_receiving(void **state)
 {
     (void)state;
@@ -223,6 +251,7 @@ static void test_finished_waits_for_the_last_byte_to_be_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resets_carry_timestamps),
         cmocka_unit_test(test_half_close_goes_on_receiving),
         cmocka_unit_test(test_the_peer_closes_first),
         cmocka_unit_test(test_both_close_at_once),
