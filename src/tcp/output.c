@@ -172,9 +172,9 @@ static struct plan plan_data(const struct capy_tcp *tcb, const struct capy_tcp_e
         p = plan_tail_probe(tcb);
     if (p.kind == PLAN_NOTHING)
         p = plan_lost(tcb, env);
-    if (p.kind == PLAN_NOTHING && !capy_tcp_pacing_holds(tcb, env)) {
+    if (p.kind == PLAN_NOTHING) {
         uint32_t n = capy_tcp_may_send_new(tcb, env);
-        if (n > 0)
+        if (n > 0 && !capy_tcp_pacing_holds(tcb, env))
             p = (struct plan){PLAN_NEW, tcb->snd.nxt, tcb->snd.nxt + with_burst(tcb, env, n)};
     }
     return p;

@@ -14,22 +14,10 @@
 
 #include "tcp/tcp.h"
 
-/* When the next quantum may leave. May lie before this host's clock began: compare by difference. */
-static inline uint64_t capy_tcp_pacing_release(const struct capy_tcp *tcb)
-{
-    return tcb->sent_at + (uint64_t)(int64_t)tcb->pace_ns;
-}
-
-/* True while what is not urgent must wait. */
+/* True while what is not urgent must wait: until the release, when capy_tcp_next_at wakes. */
 static inline bool capy_tcp_pacing_holds(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     return tcb->paced_out && (int64_t)(capy_tcp_pacing_release(tcb) - env->now) > 0;
-}
-
-/* When that ends; CAPY_NEVER when nothing waits. */
-static inline uint64_t capy_tcp_pacing_next_at(const struct capy_tcp *tcb)
-{
-    return tcb->paced_out ? capy_tcp_pacing_release(tcb) : CAPY_NEVER;
 }
 
 /* What a timer that counts from a sending waits beside (as Linux's tcp_reset_xmit_timer has it). */

@@ -125,8 +125,19 @@ bool capy_tcp_output(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 /* True when capy_tcp_output would say true: the same predicate. */
 bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
+/* When the next quantum may leave (tcp/pacing.h). May lie before this host's clock began: compare by
+ * difference. */
+static inline uint64_t capy_tcp_pacing_release(const struct capy_tcp *tcb)
+{
+    return tcb->sent_at + (uint64_t)(int64_t)tcb->pace_ns;
+}
+
 /* When capy_tcp_expire must be called next; CAPY_NEVER when no timer runs. */
-uint64_t capy_tcp_next_at(const struct capy_tcp *tcb);
+static inline uint64_t capy_tcp_next_at(const struct capy_tcp *tcb)
+{
+    uint64_t at = capy_min64(tcb->timer_at, capy_min64(tcb->delack_at, tcb->give_up_at));
+    return tcb->paced_out ? capy_min64(at, capy_tcp_pacing_release(tcb)) : at;
+}
 /* Runs the timers that are due at env->now. Returns event bits. */
 uint32_t capy_tcp_expire(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 

@@ -145,12 +145,6 @@ void capy_tcp_timers_heard(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     start(tcb, env, CAPY_TCP_TIMER_KEEPALIVE);
 }
 
-uint64_t capy_tcp_next_at(const struct capy_tcp *tcb)
-{
-    uint64_t at = capy_min64(tcb->timer_at, capy_min64(tcb->delack_at, tcb->give_up_at));
-    return capy_min64(at, capy_tcp_pacing_next_at(tcb));
-}
-
 uint32_t capy_tcp_finish(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     if (capy_tcp_readable(tcb) == 0 || tcb->app_gone) {
