@@ -3,6 +3,11 @@
 #include "tcp/reserve.h"
 
 #define KIB_SHIFT 10u
+/* Windows per amount read in a round trip. What we say now bounds what the sender has in flight a
+ * round trip from now; in slow start that is twice what is on its way to us, which is twice what was
+ * read. Two would hold it to a growth of a third per round trip (measured), since a round takes
+ * longer than the shortest one. */
+#define AHEAD 4u
 
 static uint32_t clock_us(const struct capy_tcp_env *env)
 {
@@ -30,7 +35,6 @@ static bool pool_has_half(const struct capy_blocks *blocks)
     return capy_tcp_blocks_above(blocks, blocks->pool.cnt / 2) > 0;
 }
 
-/* kib is at most twice the window: no more than that was read in a round trip. */
 static void grow(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t kib)
 {
     if (kib <= tcb->rcv.buf_kib || !pool_has_half(env->blocks))
@@ -48,7 +52,7 @@ void capy_tcp_rightsize_read(struct capy_tcp *tcb, const struct capy_tcp_env *en
         return;
     uint16_t got_kib = (uint16_t)(read_kib(tcb) - rcv->round_kib);
     /* The round is over some time after a round trip: what of it fell into one. */
-    grow(tcb, env, 2 * (got_kib * capy_max64(rtt_us, 1) / elapsed_us));
+    grow(tcb, env, AHEAD * (uint64_t)got_kib * capy_max64(rtt_us, 1) / elapsed_us);
     rcv->round_kib = read_kib(tcb);
     rcv->round_us = clock_us(env);
 }

@@ -1,7 +1,7 @@
 /* How much window an application deserves (dynamic right-sizing): what it reads in a round trip says
- * how fast it could receive, and twice that lets the sender find out. A connection begins with a
- * small window and grows, to its bound, while it reads fast and the pool has blocks to spare; the
- * right edge never moves left. */
+ * how fast it could receive, and four times that lets the sender find out as fast as slow start does.
+ * A connection begins with a small window and grows, to its bound, while it reads fast and the pool
+ * has blocks to spare; the right edge never moves left. */
 #ifndef CAPY_TCP_RIGHTSIZE_H
 #define CAPY_TCP_RIGHTSIZE_H
 

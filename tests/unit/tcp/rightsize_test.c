@@ -65,7 +65,7 @@ static void test_a_fast_reader_grows_to_the_bound(void **state)
     while (capy_tcp_rcv_buf(&e.tcb) < BOUND) {
         uint32_t before = capy_tcp_rcv_buf(&e.tcb);
         round_trip(&e, UINT32_MAX);
-        assert_true(capy_tcp_rcv_buf(&e.tcb) <= 2 * before);
+        assert_true(capy_tcp_rcv_buf(&e.tcb) <= 4 * before);
         assert_true(++rounds < 8);
     }
     assert_int_equal(e.tcb.rcv.buf_kib, 0);
@@ -73,15 +73,32 @@ static void test_a_fast_reader_grows_to_the_bound(void **state)
     end_done(&e);
 }
 
-static void test_a_slow_sender_gets_no_more_than_twice_what_it_sends(void **state)
+/* The peer sends twice as much in each round trip, when it has heard of the window that there was a
+ * round trip before; but for a fifth, which whole KiB and rounds that take longer may cost. */
+static void test_slow_start_is_not_held_back(void **state)
+{
+    (void)state;
+    struct end e;
+    start(&e, 256);
+    round_trip(&e, MSS); /* the first one has the handshake in it */
+    uint32_t heard = START;
+    for (uint32_t segments = 8; segments <= 64; segments *= 2) {
+        assert_true(segments * MSS / 10 * 8 <= heard);
+        heard = capy_tcp_rcv_buf(&e.tcb);
+        assert_int_equal(round_trip(&e, segments * MSS), segments * MSS);
+    }
+    end_done(&e);
+}
+
+static void test_a_slow_sender_gets_no_more_than_four_times_what_it_sends(void **state)
 {
     (void)state;
     struct end e;
     start(&e, 256);
     for (uint32_t i = 0; i < 50; i++)
-        round_trip(&e, 12 * MSS);
+        round_trip(&e, 7 * MSS);
     assert_true(capy_tcp_rcv_buf(&e.tcb) >= START);
-    assert_true(capy_tcp_rcv_buf(&e.tcb) <= 2 * 12 * MSS);
+    assert_true(capy_tcp_rcv_buf(&e.tcb) <= 4 * 7 * MSS);
     end_done(&e);
 }
 
@@ -152,7 +169,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_fast_reader_grows_to_the_bound),
-        cmocka_unit_test(test_a_slow_sender_gets_no_more_than_twice_what_it_sends),
+        cmocka_unit_test(test_slow_start_is_not_held_back),
+        cmocka_unit_test(test_a_slow_sender_gets_no_more_than_four_times_what_it_sends),
         cmocka_unit_test(test_a_reader_that_lags_gets_no_more),
         cmocka_unit_test(test_the_pool_bounds_growth),
         cmocka_unit_test(test_who_sets_a_size_gets_it),
