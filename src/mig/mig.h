@@ -88,7 +88,7 @@ enum capy_mig_origin_phase {
     CAPY_ORIGIN_CANCELLING,
 };
 
-#define CAPY_MIG_FRAGMENT_MAX 1024u /* fragments per CONN_STATE: 1.3 MiB of state */
+#define CAPY_MIG_FRAGMENT_MAX 2048u /* fragments per CONN_STATE: 2.6 MiB of state */
 
 /* Which fragments are under way (src/mig/window.h). */
 struct capy_mig_window {

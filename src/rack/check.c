@@ -228,9 +228,9 @@ static int check_words(struct rack_reader *r)
     return CAPY_OK;
 }
 
-/* A connection whose queues are full must fit CONN_STATE (1024 fragments of 1352 bytes), beside its
+/* A connection whose queues are full must fit CONN_STATE (2048 fragments of 1352 bytes), beside its
  * head and 64 KiB of the application's own. */
-#define QUEUES_MAX (1280u * 1024u)
+#define QUEUES_MAX (2560u * 1024u)
 
 static int check_buffers(struct rack_reader *r)
 {

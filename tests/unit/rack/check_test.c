@@ -352,9 +352,9 @@ static void buffers_that_a_migration_cannot_carry(void **state)
 {
     (void)state;
     static const struct fault faults[] = {
-        {22, "limits: { snd_buf = 1048576; rcv_buf = 1048576; };",
-         ":22: snd_buf + rcv_buf = 2097152 is more than a migration can carry; "
-         "write at most 1310720 in all"},
+        {22, "limits: { snd_buf = 2097152; rcv_buf = 2097152; };",
+         ":22: snd_buf + rcv_buf = 4194304 is more than a migration can carry; "
+         "write at most 2621440 in all"},
     };
     EXPECT_FAULTS(faults);
 }

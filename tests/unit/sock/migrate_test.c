@@ -113,7 +113,7 @@ static uint64_t client_reads(capy_handle c)
 static void the_rest_of_an_answer_is_waited_for(void **state)
 {
     (void)state;
-    static const uint8_t much[700 * 1024];
+    static const uint8_t much[1100 * 1024];
     int qd;
     uint64_t got = 0;
     capy_handle c = rig_connect(&rig, 0, &qd);
@@ -150,7 +150,7 @@ static void the_rest_of_an_answer_is_waited_for(void **state)
 static void an_answer_begun_meanwhile_ends_the_move(void **state)
 {
     (void)state;
-    static const uint8_t much[700 * 1024];
+    static const uint8_t much[1100 * 1024];
     int qd;
     (void)rig_connect(&rig, 0, &qd);
     assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
