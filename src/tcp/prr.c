@@ -59,3 +59,9 @@ void capy_tcp_prr_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env, uin
     if (prr)
         prr->out += n;
 }
+
+void capy_tcp_prr_end(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (tcb->marks != CAPY_NONE)
+        capy_tcp_marks_need(tcb, env)->episode.prr = (struct capy_tcp_prr){0};
+}

@@ -15,5 +15,7 @@ void capy_tcp_prr_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env, ui
                         bool safe);
 /* n bytes left, new or again. */
 void capy_tcp_prr_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t n);
+/* A timeout ends recovery, though the episode may go on. */
+void capy_tcp_prr_end(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
 #endif

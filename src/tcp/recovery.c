@@ -250,6 +250,7 @@ void capy_tcp_recovery_timed_out(struct capy_tcp *tcb, const struct capy_tcp_env
 {
     settle_window(tcb);
     capy_tcp_episode_begin(tcb, env);
+    capy_tcp_prr_end(tcb, env); /* an episode may outlast the recovery that it began with */
     capy_tcp_cc_timed_out(tcb, tcb->backoff > 0);
     all_lost(tcb, env);
     tcb->snd.min_rtt_ns = 0; /* the path may be another one */

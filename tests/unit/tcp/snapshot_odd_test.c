@@ -1,0 +1,43 @@
+/* Moments at which connections could not move: each was found by tests/fuzz/twins_test.c, where what
+ * one host encodes another decodes. */
+#include "flight.h"
+
+/* It is decoded, and behaves alike from then on. */
+static void moves(struct end *e)
+{
+    struct end twin;
+    struct capy_prng prng;
+    capy_prng_seed(&prng, 1);
+    end_twin(e, &twin, 1, &prng);
+    pass(e, RTT);
+    while (next_segment(e))
+        ;
+    end_untwin(e);
+}
+
+/* The hole's retransmission is lost, too: the timeout is part of the episode, but ends recovery, and
+ * proportional rate reduction with it. */
+static void test_a_timeout_amid_recovery(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 8, 0);
+    lose_first(&e);
+    assert_true(capy_tcp_marks(&e.tcb, &e.env)->episode.prr.flight > 0);
+    while (next_segment(&e))
+        ;
+    while (e.tcb.phase == CAPY_TCP_RECOVERY)
+        pass(&e, CAPY_SEC(1));
+    assert_int_equal(e.tcb.phase, CAPY_TCP_LOSS);
+    assert_int_equal(capy_tcp_marks(&e.tcb, &e.env)->episode.doubt, CAPY_TCP_DOUBT_ACK);
+    moves(&e);
+    end_done(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_timeout_amid_recovery),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
