@@ -146,12 +146,12 @@ static bool path_ok(const struct capy_tcp *tcb)
            capy_snap_cc_ok(&tcb->cc, tcb->congestion, tcb->snd.una, tcb->snd.nxt);
 }
 
-/* Disjoint, not touching, within (low, high]. */
+/* Disjoint, not touching, within [low, high]. */
 static bool ranges_ok(const struct capy_tcp_ranges *l, uint64_t low, uint64_t high, bool ascending)
 {
     for (uint32_t i = 0; i < l->cnt; i++) {
         const struct capy_tcp_range *r = &l->r[i];
-        if (r->left <= low || r->left >= r->right || r->right > high)
+        if (r->left < low || r->left >= r->right || r->right > high)
             return false;
         for (uint32_t k = 0; k < i; k++) {
             bool before = l->r[k].right < r->left, after = r->right < l->r[k].left;
@@ -211,8 +211,9 @@ bool capy_snap_head_ok(const struct capy_tcp *tcb, const struct capy_tcp_env *en
     const struct capy_tcp_rcv *rcv = &tcb->rcv;
     return state_ok(tcb) && snd_ok(tcb, env) && rcv_ok(tcb, env) && path_ok(tcb) && ecn_ok(tcb) &&
            timers_ok(tcb, env->now) &&
-           ranges_ok(&marks->ooo, rcv->nxt,
+           ranges_ok(&marks->ooo, rcv->nxt + 1,
                      capy_min64(capy_tcp_rcv_edge(tcb), capy_tcp_fin_pos(tcb)), false) &&
+           /* A peer that acknowledges half of what it SACKed leaves a range at una. */
            ranges_ok(&marks->sacked, tcb->snd.una, tcb->snd.nxt, true) && sent_ok(tcb, marks) &&
            capy_tcp_tuning_ok(&tcb->tune) && episode_ok(tcb, &marks->episode) &&
            dup_ok(tcb, &marks->dup) && meta->app_len <= CAPY_APP_STATE_MAX;

@@ -116,7 +116,7 @@ static void test_ranges(void **state)
     REFUSED(ooo[0].right = capy_tcp_rcv_edge(&s.tcb) + 1); /* beyond the window */
     REFUSED((s.marks.ooo.cnt = 2, ooo[1] = ooo[0]));
     REFUSED((s.marks.ooo.cnt = 2, ooo[1].left = ooo[0].right, ooo[1].right = ooo[0].right + 1));
-    REFUSED(sacked[0].left = s.tcb.snd.una);
+    REFUSED(sacked[0].left = s.tcb.snd.una - 1);
     REFUSED(sacked[0].right = s.tcb.snd.nxt + 1);
     REFUSED((s.marks.sacked.cnt = 2, sacked[1] = sacked[0]));
     REFUSED((s.marks.sacked.cnt = 2, sacked[1].left = s.tcb.snd.una + 1,

@@ -34,10 +34,26 @@ static void test_a_timeout_amid_recovery(void **state)
     end_done(&e);
 }
 
+/* A peer may acknowledge half of what it reported before, and not mean it (RFC 2018 §8). */
+static void test_an_acknowledgment_within_a_sacked_range(void **state)
+{
+    (void)state;
+    struct end e;
+    fly(&e, WITH_SACK, 8, 0);
+    lose_first(&e);
+    in(&e, ack_of(1 + 3 * len_(&e)));
+    const struct capy_tcp_ranges *sacked = &capy_tcp_marks(&e.tcb, &e.env)->sacked;
+    assert_int_equal(sacked->cnt, 1);
+    assert_true(sacked->r[0].left == e.tcb.snd.una);
+    moves(&e);
+    end_done(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_timeout_amid_recovery),
+        cmocka_unit_test(test_an_acknowledgment_within_a_sacked_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
