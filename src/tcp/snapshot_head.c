@@ -254,6 +254,8 @@ static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
     uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1));
     uint32_t unused_ms = capy_min32(now_ms - tcb->validated_ms, CAPY_TCP_NON_VALIDATED_MS);
     capy_codec_u32(c, &unused_ms);
+    if (unused_ms > CAPY_TCP_NON_VALIDATED_MS)
+        c->bad = true;
     tcb->validated_ms = now_ms - unused_ms;
 }
 
