@@ -20,6 +20,9 @@ int rack_fail(struct rack_reader *r, const config_setting_t *at, const char *for
         va_start(args, format);
         (void)vsnprintf(r->err + n, r->err_len - (size_t)n, format, args);
         va_end(args);
+        for (char *p = r->err + n; *p; p++) /* a value may have anything between its quotes */
+            if ((unsigned char)*p < ' ' || *p == 0x7f)
+                *p = '?';
     }
     return CAPY_E_CONFIG;
 }

@@ -251,6 +251,17 @@ static void too_long_a_path_is_refused(void **state)
     assert_non_null(strstr(err, "path too long; use at most 255 characters"));
 }
 
+/* Whatever is between the quotes. */
+static void an_error_is_one_line(void **state)
+{
+    (void)state;
+    struct capy_rack rack;
+    char err[512];
+    assert_int_equal(read_spoiled(10, "    ip = \"10.99\n.\x1b[2J0.1\";", &rack, err, sizeof err),
+                     CAPY_E_CONFIG);
+    assert_non_null(strstr(err, "\"10.99?.?[2J0.1\""));
+}
+
 static void a_short_error_buffer_is_never_overrun(void **state)
 {
     (void)state;
@@ -277,6 +288,7 @@ int main(void)
         cmocka_unit_test(too_many_servers_are_refused),
         cmocka_unit_test(absent_file_is_named),
         cmocka_unit_test(too_long_a_path_is_refused),
+        cmocka_unit_test(an_error_is_one_line),
         cmocka_unit_test(a_short_error_buffer_is_never_overrun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
