@@ -112,14 +112,25 @@ unsigned capy_httpd_overlong(const uint8_t *data, size_t len)
                                             : HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE;
 }
 
-/* An unknown method is a token followed by a space (RFC 9110 §9.1: 501); all else is malformed. */
-static bool starts_with_token(const uint8_t *head, size_t len)
+static size_t token_len(const uint8_t *head, size_t len)
 {
     size_t n = 0;
     while (n < len &&
            ((head[n] >= 'A' && head[n] <= 'Z') || (head[n] >= 'a' && head[n] <= 'z') ||
             (head[n] >= '0' && head[n] <= '9') || (head[n] && strchr("!#$%&'*+-.^_`|~", head[n]))))
         n++;
+    return n;
+}
+
+bool capy_httpd_is_token(const uint8_t *data, size_t len)
+{
+    return token_len(data, len) == len;
+}
+
+/* An unknown method is a token followed by a space (RFC 9110 §9.1: 501); all else is malformed. */
+static bool starts_with_token(const uint8_t *head, size_t len)
+{
+    size_t n = token_len(head, len);
     return n > 0 && n < len && head[n] == ' ';
 }
 

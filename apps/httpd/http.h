@@ -28,6 +28,8 @@ size_t capy_httpd_head_len(const uint8_t *data, size_t len, size_t from);
 /* Reads a whole head of exactly len bytes. Fills *req; refusals are in req->error. */
 void capy_httpd_parse(struct capy_httpd_request *req, const uint8_t *head, size_t len,
                       uint64_t max_body);
+/* All of it may be (the beginning of) a method's name (RFC 9110 §9.1). */
+bool capy_httpd_is_token(const uint8_t *data, size_t len);
 /* The status for a head of more than the allowed length: 414 or 431. */
 unsigned capy_httpd_overlong(const uint8_t *data, size_t len);
 

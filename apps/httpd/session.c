@@ -35,7 +35,7 @@ static enum capy_httpd_next unfinished_head(struct capy_httpd_site *site,
         req.error = capy_httpd_overlong(site->in, len);
     else if (s->seen == 0) {
         capy_httpd_parse(&req, site->in, len, site->max_body);
-        if (HTTP_PARSER_ERRNO(&req.parser) == HPE_OK)
+        if (HTTP_PARSER_ERRNO(&req.parser) == HPE_OK || capy_httpd_is_token(site->in, len))
             req.error = 0; /* what is missing may still come */
     }
     if (req.error)

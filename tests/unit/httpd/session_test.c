@@ -179,6 +179,15 @@ static void refuses_garbage_at_first_sight(void **state)
     expect_status(ask(fix, "\x16\x03\x01\x02", CAPY_HTTPD_NEXT_TIME), 400);
 }
 
+/* The beginning of a method's name is no garbage, even if it is nobody's we know. */
+static void waits_for_the_rest_of_a_method(void **state)
+{
+    struct fixture *fix = *state;
+    (void)ask(fix, "BRE", CAPY_HTTPD_NEXT_INPUT);
+    assert_int_equal(fix->f.out_len, 0);
+    expect_status(ask(fix, "W /" HOST "\r\n", CAPY_HTTPD_NEXT_TIME), 501);
+}
+
 static void refuses_heads_that_never_end(void **state)
 {
     struct fixture *fix = *state;
@@ -386,6 +395,7 @@ int main(void)
         TEST(names_every_refusal),
         TEST(lingers_after_a_broken_request),
         TEST(refuses_garbage_at_first_sight),
+        TEST(waits_for_the_rest_of_a_method),
         TEST(refuses_heads_that_never_end),
         TEST(uploads_are_hashed),
         TEST(a_body_ends_where_the_next_request_starts),
