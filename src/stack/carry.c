@@ -155,6 +155,14 @@ static int read_value(struct capy_stack *s, struct capy_conn *conn, struct capy_
     return rc;
 }
 
+/* It was decoded, and is none that we wrote. */
+static void give_back(struct capy_stack *s, struct capy_conn *conn)
+{
+    struct capy_tcp_env env = capy_env(s);
+    capy_tcp_free(&conn->tcb, &env);
+    capy_stream_clear(&conn->app, &s->blocks);
+}
+
 /* The connection runs here from now on. */
 static void settle_in(struct capy_stack *s, uint32_t idx, struct capy_listener *l)
 {
@@ -184,7 +192,12 @@ int capy_stack_carry_in(struct capy_stack *s, const uint8_t *in, uint32_t len, c
     walk_place(&c, conn, &listener_port);
     struct capy_listener *l = conn->half_open ? capy_listener_of(s, listener_port) : NULL;
     bool sound = !c.bad && conn->tcb.state < CAPY_TCP_STATE_CNT && (l || !conn->half_open);
+    uint8_t state = conn->tcb.state;
     int rc = sound ? read_value(s, conn, &meta, in + c.at, len - c.at) : CAPY_E_FORMAT;
+    if (rc == CAPY_OK && conn->tcb.state != state) {
+        give_back(s, conn);
+        rc = CAPY_E_FORMAT;
+    }
     if (rc != CAPY_OK) {
         conn->mode = CAPY_CONN_FREE;
         capy_pool_give(&s->conn_pool, idx);
