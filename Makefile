@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test bench bench-live tidy model install clean help
+.PHONY: release debug asan clang demo test bench bench-live tidy model fuzz install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
 	@ninja --quiet -C build
@@ -44,11 +44,15 @@ tidy: release                   ## the rules of the house, as a check
 model:                          ## the model of TCPMig, at bounds that take minutes and gigabytes
 	@tests/model/check --long
 
+fuzz:                           ## each fuzzer for FUZZ_SECONDS (60); FUZZ="NAME..." for some of them
+	@tools/bootstrap test
+	@tests/fuzz/run-fuzzers $(FUZZ)
+
 install: release                ## installs capy under /usr/local (DESTDIR works)
 	@meson install -C build --quiet
 
 clean:                          ## removes every build
-	rm -rf build build-debug build-asan build-clang out
+	rm -rf build build-debug build-asan build-clang build-fuzz out
 
 help:                           ## this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -67,3 +71,7 @@ build-asan/build.ninja:
 
 build-clang/build.ninja:
 	$(call setup,clang)
+
+# Only the fuzz targets of this one are ever built: ninja -C build-fuzz fuzzers.
+build-fuzz/build.ninja:
+	$(call setup,clang,-Dfuzz=true --buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link)
