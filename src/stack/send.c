@@ -106,10 +106,11 @@ size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
     if (len == 0 && s->cfg.peer_cnt > 0)
         len = capy_rack_output(s, frame);
     if (len == 0) {
-        s->conn_turn = !s->conn_turn;
         len = s->conn_turn ? send_ready(s, frame) : send_migrations(s, frame);
         if (len == 0)
             len = s->conn_turn ? send_migrations(s, frame) : send_ready(s, frame);
+        /* Only a frame passes the turn on: to ask for one in vain, however often, changes nothing. */
+        s->conn_turn = s->conn_turn != (len > 0);
         if (len == 0 && s->neigh.owed_cnt > 0) /* a connection found just now that it must ask */
             len = capy_neigh_output(s, frame);
     }
