@@ -43,7 +43,7 @@ static int read_integer(struct rack_reader *r, const config_setting_t *at,
     if (type != CONFIG_TYPE_INT && type != CONFIG_TYPE_INT64)
         return rack_fail(r, at, "%s is not an integer; %s", f->name, f->remedy);
     int64_t v = config_setting_get_int64(at);
-    if (v < f->min || v > f->max)
+    if (r->plain ? v < 0 || v > UINT32_MAX : v < f->min || v > f->max)
         return rack_fail(r, at, "%s = %lld is out of range; %s", f->name, (long long)v, f->remedy);
     uint8_t u8 = (uint8_t)v;
     uint16_t u16 = (uint16_t)v;
@@ -91,10 +91,11 @@ static int read_string(struct rack_reader *r, const config_setting_t *at,
         uint64_t key[2] = {0, 0};
         good = parse_key(text, key);
         memcpy(out, key, sizeof key);
-        if (!good) /* do not repeat a secret */
+        good = good || r->plain; /* all zero, of a host in no rack */
+        if (!good)               /* do not repeat a secret */
             return rack_fail(r, at, "%s is not 32 hex digits, or all zero; %s", f->name, f->remedy);
     } else {
-        good = strlen(text) >= (size_t)f->min && strlen(text) <= (size_t)f->max;
+        good = (r->plain || strlen(text) >= (size_t)f->min) && strlen(text) <= (size_t)f->max;
         if (good)
             memcpy(out, text, strlen(text) + 1);
     }
@@ -156,7 +157,7 @@ static int read_group(struct rack_reader *r, const config_setting_t *at, const s
         if (rc != CAPY_OK)
             return rc;
     }
-    for (unsigned k = 0; k < g->field_cnt; k++)
+    for (unsigned k = 0; k < g->field_cnt && !r->plain; k++)
         if (g->fields[k].required && !config_setting_get_member(at, g->fields[k].name))
             return rack_fail(r, at, "%s has no %s; %s", g->path, g->fields[k].name,
                              g->fields[k].remedy);
@@ -166,7 +167,7 @@ static int read_group(struct rack_reader *r, const config_setting_t *at, const s
 static int read_list(struct rack_reader *r, const struct rack_list *l)
 {
     const config_setting_t *at = config_lookup(&r->config, l->group.path);
-    if (!at && !l->required)
+    if (!at && (!l->required || r->plain))
         return CAPY_OK;
     if (!at || !config_setting_is_list(at) || config_setting_length(at) == 0)
         return rack_fail(r, at, "%s is not a list; write ( { name = \"...\"; ... }, ... )",
@@ -190,7 +191,7 @@ static int read_client_ports(struct rack_reader *r)
 {
     const config_setting_t *at = config_lookup(&r->config, "switch.client_ports");
     int cnt = at && !config_setting_is_group(at) ? config_setting_length(at) : 0;
-    if (cnt < 1 || cnt > CAPY_RACK_CLIENT_MAX)
+    if ((cnt < 1 && !r->plain) || cnt > CAPY_RACK_CLIENT_MAX)
         return rack_fail(r, at,
                          "client_ports is not a list of 1 to %d devices; "
                          "write ( \"DEVICE\", ... )",
@@ -268,10 +269,27 @@ static int read_tree(struct rack_reader *r)
         rc = read_client_ports(r);
     for (unsigned l = 0; l < rack_list_cnt && rc == CAPY_OK; l++)
         rc = read_list(r, &rack_lists[l]);
-    if (rc != CAPY_OK)
+    if (rc != CAPY_OK || r->plain)
         return rc;
     derive(r);
     return rack_check(r);
+}
+
+int rack_read_file(struct rack_reader *r, FILE *file)
+{
+    config_init(&r->config);
+    int rc;
+    if (config_read(&r->config, file) == CONFIG_TRUE) {
+        rc = read_tree(r);
+    } else {
+        (void)snprintf(r->err, r->err_len,
+                       "%s:%d: %s; write key = value; with groups in { } and lists "
+                       "in ( ), each key once",
+                       r->rack->path, config_error_line(&r->config), config_error_text(&r->config));
+        rc = CAPY_E_CONFIG;
+    }
+    config_destroy(&r->config);
+    return rc;
 }
 
 int capy_rack_read(const char *path, struct capy_rack *rack, char *err, size_t err_len)
@@ -297,18 +315,7 @@ int capy_rack_read(const char *path, struct capy_rack *rack, char *err, size_t e
                        path, strerror(errno));
         return CAPY_E_CONFIG;
     }
-    config_init(&r.config);
-    int rc;
-    if (config_read(&r.config, file) == CONFIG_TRUE) {
-        rc = read_tree(&r);
-    } else {
-        (void)snprintf(err, err_len,
-                       "%s:%d: %s; write key = value; with groups in { } and lists "
-                       "in ( ), each key once",
-                       path, config_error_line(&r.config), config_error_text(&r.config));
-        rc = CAPY_E_CONFIG;
-    }
-    config_destroy(&r.config);
+    int rc = rack_read_file(&r, file);
     (void)fclose(file);
     return rc;
 }

@@ -5,12 +5,15 @@
 
 #include "capy/rack.h"
 #include <libconfig.h>
+#include <stdio.h>
 
 struct rack_reader {
     config_t config;
     struct capy_rack *rack;
     char *err;
     size_t err_len;
+    bool plain; /* a value that was written by us is read back, whatever it is: nothing is required,
+                   derived or compared, but types (text.h) */
 };
 
 /* Writes "FILE:LINE: ..." for the line of `at` (NULL: the file as a whole, line 1) and returns
@@ -22,6 +25,9 @@ int rack_fail(struct rack_reader *r, const config_setting_t *at, const char *for
  * nearest enclosing setting stands in for an absent key. */
 const config_setting_t *rack_at(struct rack_reader *r, const char *list, unsigned i,
                                 const char *name);
+
+/* Reads the file's tree into the value. */
+int rack_read_file(struct rack_reader *r, FILE *file);
 
 /* What no single key can tell: names, addresses, ports and times against each other. */
 int rack_check(struct rack_reader *r);

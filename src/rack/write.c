@@ -1,6 +1,7 @@
 /* Writes a rack file from a value, every key, by the tables of schema.c. The file holds the rack's
  * key, so only its owner may read it; it appears whole or not at all. */
 #include "rack/schema.h"
+#include "rack/text.h"
 #include "wire/addr.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -94,7 +95,7 @@ static void write_client_ports(FILE *out, const struct capy_rack *rack)
     (void)fputs(" );\n", out);
 }
 
-static void write_rack(FILE *out, const struct capy_rack *rack)
+void rack_print(FILE *out, const struct capy_rack *rack)
 {
     const uint8_t *base = (const uint8_t *)rack;
     for (unsigned g = 0; g < rack_group_cnt; g++) {
@@ -142,7 +143,7 @@ int capy_rack_write(const struct capy_rack *rack, const char *path)
         return CAPY_E_SYS;
     }
     (void)fputs("# A Capybara rack; docs/operating.md explains every key.\n", out);
-    write_rack(out, rack);
+    rack_print(out, rack);
     bool failed = ferror(out) != 0;
     failed |= fclose(out) != 0;
     if (failed || rename(part, path) != 0) {
