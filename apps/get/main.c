@@ -16,6 +16,7 @@
 
 #define EXIT_USAGE 2
 #define HTTP_PORT 80
+#define RECORD_MIB_MAX (1u << 30)
 
 static const char usage[] =
     "usage: capy get HOST [OPTIONS] IP[:PORT]/PATH    an HTTP client on libcapy's own TCP\n"
@@ -33,6 +34,9 @@ static const char usage[] =
     "  --no-hash         no SHA-256 of what came\n"
     "  --driver NAME     auto, af_xdp or tap\n"
     "  --capture FILE    every frame to a pcapng file\n"
+    "  --record FILE     record all that goes in, for capy replay; --record-mib N: up to this "
+    "size;\n"
+    "                    --record-frames: frames sent whole, not only their hash\n"
     "  --json FILE       the result as JSON instead of text on stdout; - for stdout\n";
 
 static int wrong(const char *what, const char *arg)
@@ -81,7 +85,19 @@ static int take_output(struct get_options *opt, const char *path)
 }
 
 enum { PUT = 1, POST, SEND, OUTPUT, CONNECTIONS, REPEAT, ARRIVALS, TIMEOUT, NO_HASH };
-enum { RACK = 32, SERVER, DEVICE, ADDRESS, GATEWAY, DRIVER, CAPTURE, JSON };
+enum {
+    RACK = 32,
+    SERVER,
+    DEVICE,
+    ADDRESS,
+    GATEWAY,
+    DRIVER,
+    CAPTURE,
+    JSON,
+    RECORD,
+    RECORD_MIB,
+    RECORD_FRAMES
+};
 
 static const struct option known[] = {{"put", required_argument, NULL, PUT},
                                       {"post", required_argument, NULL, POST},
@@ -99,6 +115,9 @@ static const struct option known[] = {{"put", required_argument, NULL, PUT},
                                       {"gateway", required_argument, NULL, GATEWAY},
                                       {"driver", required_argument, NULL, DRIVER},
                                       {"capture", required_argument, NULL, CAPTURE},
+                                      {"record", required_argument, NULL, RECORD},
+                                      {"record-mib", required_argument, NULL, RECORD_MIB},
+                                      {"record-frames", no_argument, NULL, RECORD_FRAMES},
                                       {"json", required_argument, NULL, JSON},
                                       {NULL, 0, NULL, 0}};
 
@@ -127,6 +146,8 @@ static const char **place_of(struct get_options *opt, int c)
         return &opt->os.driver;
     case CAPTURE:
         return &opt->os.capture;
+    case RECORD:
+        return &opt->os.record;
     case JSON:
         return &opt->json;
     default:
@@ -156,6 +177,11 @@ static int take_option(struct get_options *opt, int c, const char *text)
         rc = take_number(text, 1, GET_CONNECTION_MAX, &n);
         opt->connection_cnt = (uint32_t)n;
         return rc;
+    case RECORD_MIB:
+        return take_number(text, 1, RECORD_MIB_MAX, &opt->os.record_mib);
+    case RECORD_FRAMES:
+        opt->os.record_frames = true;
+        return 0;
     case REPEAT:
         return take_number(text, 1, UINT64_C(1) << 40, &opt->request.requests_left);
     case ARRIVALS:

@@ -19,6 +19,7 @@
 #define PORT_DEFAULT 80
 #define SERVICE_US_MAX 1000000u /* as /synthetic's us= */
 #define BODY_MAX (1ull << 40)
+#define RECORD_MIB_MAX (1u << 30)
 
 static const char help[] =
     "usage: capy httpd --rack FILE --server NAME [options]\n"
@@ -34,6 +35,9 @@ static const char help[] =
     "  --body BYTES      answer / and /synthetic with this many bytes of a checkable pattern\n"
     "  --max-body BYTES  refuse longer request bodies with 413 (1073741824)\n"
     "  --capture FILE    write every frame to a pcapng file\n"
+    "  --record FILE     record all that goes in, for capy replay; it holds keys and all data\n"
+    "  --record-mib N    end the recording at this size\n"
+    "  --record-frames   keep frames sent whole, and not only their hash\n"
     "  --driver NAME     auto, af_xdp or tap, instead of what the rack file says\n"
     "\n"
     "Resources beside files:\n"
@@ -72,6 +76,9 @@ static const struct option known[] = {{"rack", required_argument, NULL, 'r'},
                                       {"body", required_argument, NULL, 'b'},
                                       {"max-body", required_argument, NULL, 'm'},
                                       {"capture", required_argument, NULL, 'c'},
+                                      {"record", required_argument, NULL, 'R'},
+                                      {"record-mib", required_argument, NULL, 'M'},
+                                      {"record-frames", no_argument, NULL, 'F'},
                                       {"driver", required_argument, NULL, 'D'},
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
@@ -114,6 +121,14 @@ static int take_option(int c, struct options *o)
         return number(c, 0, UINT64_MAX, &o->max_body);
     case 'c':
         o->os.capture = optarg;
+        return 0;
+    case 'R':
+        o->os.record = optarg;
+        return 0;
+    case 'M':
+        return number(c, 1, RECORD_MIB_MAX, &o->os.record_mib);
+    case 'F':
+        o->os.record_frames = true;
         return 0;
     default:
         o->os.driver = optarg;

@@ -26,7 +26,8 @@ struct capy_rack_local_options {
     const char *driver;     /* as in a rack file; NULL: its default */
     const char *httpd_args; /* more for each server, split at blanks, {} its name; or NULL */
     const char *capture;    /* directory, made if absent, for what the switch sees; NULL: none */
-    unsigned threshold;     /* load over which servers move connections by themselves; 0: never */
+    const char *record; /* directory, made if absent, for each program's recording; NULL: none */
+    unsigned threshold; /* load over which servers move connections by themselves; 0: never */
     const char *vip_policy; /* with a service address, as in a rack file; NULL: without one */
     bool encrypt;           /* TCPMig payload */
     bool offload;           /* large segments */

@@ -35,6 +35,8 @@ static const char usage[] =
     "never)\n"
     "         --vip POLICY     a service address, 10.99.0.100; maglev or least_loaded\n"
     "         --capture DIR    every frame at the switch, into DIR/PORT.pcapng\n"
+    "         --record DIR     what goes into each program, into DIR/NAME.capyrec, for capy "
+    "replay\n"
     "         --ipv6-only      IPv6 addresses alone (IPv4, and IPv6 beside it)\n"
     "         --encrypt        encrypt the state of connections on their way\n"
     "         --offload        devices cut and join TCP segments (TAP; else in software)\n"
@@ -60,22 +62,18 @@ static int parse_cnt(const char *text, unsigned *out)
     return 0;
 }
 
+static const struct option known[] = {
+    {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
+    {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
+    {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
+    {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
+    {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
+    {"ipv6-only", no_argument, NULL, '6'},       {"record", required_argument, NULL, 'R'},
+    {"vip", required_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
+
 /* Options up to the first word that is none; its index, or -1 after a message. */
 static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
 {
-    static const struct option known[] = {{"servers", required_argument, NULL, 's'},
-                                          {"clients", required_argument, NULL, 'c'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"root", required_argument, NULL, 'r'},
-                                          {"driver", required_argument, NULL, 'D'},
-                                          {"httpd-args", required_argument, NULL, 'a'},
-                                          {"threshold", required_argument, NULL, 't'},
-                                          {"capture", required_argument, NULL, 'C'},
-                                          {"encrypt", no_argument, NULL, 'e'},
-                                          {"offload", no_argument, NULL, 'o'},
-                                          {"ipv6-only", no_argument, NULL, '6'},
-                                          {"vip", required_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
     opterr = 0;
     optind = 1;
     for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
@@ -107,6 +105,9 @@ static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
             break;
         case 'C':
             opt->capture = optarg;
+            break;
+        case 'R':
+            opt->record = optarg;
             break;
         case 'e':
             opt->encrypt = true;
@@ -221,16 +222,16 @@ int capy_rack_main(int argc, char **argv)
         fputs(usage, stdout);
         return 0;
     }
-    unsigned known = 0;
-    while (verbs[known] && strcmp(verbs[known], verb) != 0) {
-        known++;
+    unsigned at_verb = 0;
+    while (verbs[at_verb] && strcmp(verbs[at_verb], verb) != 0) {
+        at_verb++;
     }
-    if (!verbs[known]) {
+    if (!verbs[at_verb]) {
         return argc > 1 ? wrong("unknown verb", verb) : wrong("what is to be done?", NULL);
     }
     capy_rack_local_default(&opt);
     const char *inside = getenv("CAPY_RACK_DIR"); /* set for commands that a rack runs */
-    if (inside && known > 1) {
+    if (inside && at_verb > 1) {
         opt.dir = inside;
     }
     argc--;
@@ -239,7 +240,7 @@ int capy_rack_main(int argc, char **argv)
     if (at < 0) {
         return EXIT_USAGE;
     }
-    if (known > 1) {
+    if (at_verb > 1) {
         return act(verb, opt.dir, argc - at, argv + at);
     }
     bool dashes = at > 1 && strcmp(argv[at - 1], "--") == 0;

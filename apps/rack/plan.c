@@ -195,7 +195,9 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
     if (make_dir("--dir", opt->dir, RUN_DIR_MAX, rack->run_dir, err, err_len) < 0 ||
         find_root(plan, err, err_len) < 0 ||
         (opt->capture &&
-         make_dir("--capture", opt->capture, CAPTURE_DIR_MAX, plan->capture, err, err_len) < 0)) {
+         make_dir("--capture", opt->capture, CAPTURE_DIR_MAX, plan->capture, err, err_len) < 0) ||
+        (opt->record &&
+         make_dir("--record", opt->record, CAPTURE_DIR_MAX, plan->record, err, err_len) < 0)) {
         return -1;
     }
     /* Asked before there are namespaces: from another mount namespace a chroot's paths differ. */

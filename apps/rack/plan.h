@@ -29,6 +29,7 @@ struct rack_plan {
     char conf[300];                       /* the rack file's path */
     char root[300];                       /* what the servers serve, absolute; "": no files */
     char capture[256];                    /* where the switch captures to; "": nowhere */
+    char record[256];                     /* where each program records to; "": nowhere */
     const struct capy_rack_local_options *opt;
 };
 

@@ -141,6 +141,18 @@ static void add_more_args(struct rack_member *m, const char *more)
     }
 }
 
+/* The path is never freed, as other arguments. */
+static void add_record(struct rack_member *m, const struct rack_plan *plan)
+{
+    size_t room = strlen(plan->record) + strlen(m->node->name) + sizeof "/.capyrec";
+    char *path = plan->record[0] ? malloc(room) : NULL;
+    if (path) {
+        snprintf(path, room, "%s/%s.capyrec", plan->record, m->node->name);
+        add_arg(m, "--record");
+        add_arg(m, path);
+    }
+}
+
 static void add_members(struct rack_supervisor *sup)
 {
     struct rack_plan *plan = sup->plan;
@@ -154,6 +166,7 @@ static void add_members(struct rack_supervisor *sup)
         add_arg(m, node->role == RACK_SWITCH ? "switch" : "httpd");
         add_arg(m, "--rack");
         add_arg(m, plan->conf);
+        add_record(m, plan);
         if (node->role == RACK_SWITCH) {
             if (plan->capture[0]) {
                 add_arg(m, "--capture");

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RECORD_MIB_MAX (1u << 30)
 #define EXIT_USAGE 2 /* it cannot start so, whoever's fault that is */
 
 static const char help[] =
@@ -20,6 +21,9 @@ static const char help[] =
     "  --rack FILE       the rack file\n"
     "  --driver NAME     auto, af_xdp or tap, instead of what the rack file says\n"
     "  --capture DIR     write each port's frames to DIR/<device>.pcapng\n"
+    "  --record FILE     record all that goes into the switch, for capy replay; it holds keys\n"
+    "  --record-mib N    end the recording at this size\n"
+    "  --record-frames   keep frames sent whole, and not only their hash\n"
     "\n"
     "Faults, for tests; of the frames that enter, repeatable by seed:\n"
     "  --fault-port NAME only at this port (device or server); else at every port\n"
@@ -36,6 +40,9 @@ enum option_name {
     RACK = 1,
     DRIVER,
     CAPTURE,
+    RECORD,
+    RECORD_MIB,
+    RECORD_FRAMES,
     FAULT_PORT,
     LOSS,
     DUP,
@@ -49,6 +56,9 @@ enum option_name {
 static const struct option known[] = {{"rack", required_argument, NULL, RACK},
                                       {"driver", required_argument, NULL, DRIVER},
                                       {"capture", required_argument, NULL, CAPTURE},
+                                      {"record", required_argument, NULL, RECORD},
+                                      {"record-mib", required_argument, NULL, RECORD_MIB},
+                                      {"record-frames", no_argument, NULL, RECORD_FRAMES},
                                       {"fault-port", required_argument, NULL, FAULT_PORT},
                                       {"loss-ppm", required_argument, NULL, LOSS},
                                       {"dup-ppm", required_argument, NULL, DUP},
@@ -95,6 +105,14 @@ static int take_option(enum option_name name, struct capy_switch_run *run)
         return 0;
     case CAPTURE:
         run->capture_dir = optarg;
+        return 0;
+    case RECORD:
+        run->record = optarg;
+        return 0;
+    case RECORD_MIB:
+        return number("record-mib", RECORD_MIB_MAX, &run->record_mib);
+    case RECORD_FRAMES:
+        run->record_frames = true;
         return 0;
     case FAULT_PORT:
         run->fault_port = optarg;

@@ -29,7 +29,12 @@ struct capy_options {
     const char *server;    /* our name in it */
     const char *driver;    /* NULL: as the rack file says */
     const char *capture;   /* pcapng file to write every frame to, NULL for none */
-    bool no_control;       /* true: no control socket at <run_dir>/<server>.sock */
+    /* Everything that goes into the stack, to a file that `capy replay` reads; it holds the rack's key and
+     * every byte received and sent. docs/operating.md, "Recording". NULL: nothing */
+    const char *record;
+    uint64_t record_mib; /* the recording ends at this size; 0: never */
+    bool record_frames;  /* frames sent are recorded whole, and not only their hash */
+    bool no_control;     /* true: no control socket at <run_dir>/<server>.sock */
 
     /* Without a rack file: the stack alone, for clients and for programs that want a user-space TCP
      * and nothing else. All calls below work but those that move connections (CAPY_E_STATE). */

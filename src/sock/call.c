@@ -1,5 +1,6 @@
 /* The application's calls on queues (capy.h): each checks its number, acts on the stack at the time
  * of the last capy_wait, and says what is outstanding. Nothing here sends. */
+#include "sock/host.h"
 #include "sock/os.h"
 #include <string.h>
 
@@ -38,8 +39,8 @@ static int listen_on(struct capy *os, uint16_t port)
     if (idx == CAPY_NONE)
         return CAPY_E_NOMEM;
     int qd = capy_queue_number(os, idx);
-    int rc = port != 0 ? capy_stack_listen(os->stack, port, (uint64_t)qd)
-                       : capy_stack_take_opened(os->stack, (uint64_t)qd);
+    int rc = port != 0 ? capy_host_listen(os, port, (uint64_t)qd)
+                       : capy_host_take_opened(os, (uint64_t)qd);
     if (rc != CAPY_OK) {
         capy_queue_give(os, idx);
         return rc;
@@ -131,7 +132,7 @@ int capy_consume(struct capy *os, int qd, uint32_t n)
         return (int)unread;
     if (n > unread)
         return CAPY_E_INVAL;
-    return capy_stack_consume(os->stack, os->queues[idx].conn, n, os->now);
+    return capy_host_consume(os, os->queues[idx].conn, n, os->now);
 }
 
 int64_t capy_peek(struct capy *os, int qd, uint32_t skip, void *out, uint32_t len)
@@ -166,11 +167,11 @@ int capy_set_option(struct capy *os, int qd, enum capy_option option, uint64_t v
 {
     uint16_t port = listening_port(os, qd);
     if (port != 0)
-        return capy_stack_listener_set(os->stack, port, option, value);
+        return capy_host_listener_set(os, port, option, value);
     uint32_t idx;
     if (find_conn(os, qd, &idx) == CAPY_E_BADQD) /* one that is being opened may be set up */
         return CAPY_E_BADQD;
-    return capy_stack_set(os->stack, os->queues[idx].conn, option, value, os->now);
+    return capy_host_set(os, os->queues[idx].conn, option, value, os->now);
 }
 
 int capy_get_option(struct capy *os, int qd, enum capy_option option, uint64_t *value)
@@ -192,9 +193,11 @@ static int64_t push(struct capy *os, int qd, const void *data, uint32_t len, boo
         return rc;
     struct capy_queue *q = &os->queues[idx];
     int64_t taken = 0;
+    uint32_t some =
+        capy_min32(len, CAPY_RECORD_BYTES_MAX); /* more than a send queue has room for */
     if (!(q->flags & CAPY_QUEUE_FROZEN))
-        taken = more ? capy_stack_write_more(os->stack, q->conn, data, len, os->now)
-                     : capy_stack_write(os->stack, q->conn, data, len, os->now);
+        taken = more ? capy_host_write_more(os, q->conn, data, some, os->now)
+                     : capy_host_write(os, q->conn, data, some, os->now);
     if (taken == CAPY_E_STATE) /* suspended while the switch is silent: WRITABLE follows */
         taken = 0;
     if (taken < 0)
@@ -224,9 +227,9 @@ static void close_listener(struct capy *os, uint32_t idx)
 {
     struct capy_listener *l = &os->listener[os->queues[idx].listener];
     if (l->port != 0)
-        (void)capy_stack_unlisten(os->stack, l->port);
+        (void)capy_host_unlisten(os, l->port);
     else
-        capy_stack_refuse_opened(os->stack);
+        capy_host_refuse_opened(os);
     while (l->backlog.cnt > 0) {
         uint32_t child = l->backlog.head;
         (void)capy_abort(os, capy_queue_number(os, child));

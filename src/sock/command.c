@@ -85,6 +85,21 @@ static json_t *mover_status(const struct capy *os)
     return at;
 }
 
+/* JSON null when nothing is recorded. */
+static json_t *recording(const struct capy *os)
+{
+    struct capy_record_status st;
+    if (!os->record)
+        return json_null();
+    capy_record_status(os->record, &st);
+    json_t *at = json_object();
+    set_text(at, "file", st.path);
+    set_text(at, "state", st.state);
+    set_count(at, "calls", st.call_cnt);
+    set_count(at, "bytes", st.bytes);
+    return at;
+}
+
 static json_t *on_status(struct capy *os, const json_t *request)
 {
     (void)request;
@@ -117,6 +132,7 @@ static json_t *on_status(struct capy *os, const json_t *request)
     set_bool(reply, "switch_learning", st.switch_learning);
     set_bool(reply, "draining", os->mover.draining);
     (void)json_object_set_new(reply, "moves", mover_status(os));
+    (void)json_object_set_new(reply, "recording", recording(os));
     return reply;
 }
 

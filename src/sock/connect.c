@@ -1,5 +1,6 @@
 /* Connections that the application opens (RFC 9293 §3.10.1), and addresses as text. Public calls;
  * the outcome comes as an event (event.c). */
+#include "sock/host.h"
 #include "sock/os.h"
 #include <string.h>
 
@@ -11,8 +12,7 @@ int capy_connect(struct capy *os, const struct capy_address *to)
     struct capy_ip ip;
     memcpy(ip.b, to->ip, sizeof ip.b);
     int qd = capy_queue_number(os, idx);
-    int rc = capy_stack_connect(os->stack, &ip, to->port, 0, (uint64_t)qd, &os->queues[idx].conn,
-                                os->now);
+    int rc = capy_host_connect(os, &ip, to->port, 0, (uint64_t)qd, &os->queues[idx].conn, os->now);
     if (rc != CAPY_OK) {
         capy_queue_give(os, idx);
         return rc;

@@ -1,5 +1,6 @@
 /* What the stack reports of its connections -> queues that are ready. Called by the run loop after
  * each burst; calls the stack back, never the application. */
+#include "sock/host.h"
 #include "sock/os.h"
 
 void capy_check_pop(struct capy *os, uint32_t idx)
@@ -21,7 +22,7 @@ static uint32_t on_accepted(struct capy *os, const struct capy_stack_event *ev)
     uint32_t lidx = capy_queue_find(os, (int)ev->user, CAPY_QUEUE_LISTENING);
     uint32_t idx = lidx == CAPY_NONE ? CAPY_NONE : capy_queue_take(os, CAPY_QUEUE_CONN);
     if (idx == CAPY_NONE) {
-        (void)capy_stack_abort(os->stack, ev->conn, os->now);
+        (void)capy_host_abort(os, ev->conn, os->now);
         return CAPY_NONE;
     }
     struct capy_queue *q = &os->queues[idx];
@@ -34,7 +35,7 @@ static uint32_t on_accepted(struct capy *os, const struct capy_stack_event *ev)
         q->flags |= CAPY_QUEUE_CAME;
         q->cool_until = os->now + CAPY_LOAD_COOL_NS;
     }
-    (void)capy_stack_set_user(os->stack, ev->conn, (uint64_t)capy_queue_number(os, idx));
+    (void)capy_host_set_user(os, ev->conn, (uint64_t)capy_queue_number(os, idx));
     capy_list_push_tail(&l->backlog, idx);
     capy_listener_weigh(os, l);
     capy_queue_weigh(os, idx);
@@ -111,6 +112,6 @@ static void on_event(struct capy *os, const struct capy_stack_event *ev)
 void capy_take_events(struct capy *os)
 {
     struct capy_stack_event ev;
-    while (os->pool.free_cnt > 0 && capy_stack_event(os->stack, &ev))
+    while (os->pool.free_cnt > 0 && capy_host_event(os, &ev))
         on_event(os, &ev);
 }

@@ -1,5 +1,6 @@
 /* The load metric and the trigger; see load.h. */
 #include "sock/load.h"
+#include "sock/host.h"
 #include "sock/os.h"
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@ void capy_set_load(struct capy *os, uint32_t load)
 {
     os->load.by_app = true;
     os->load.value = load;
-    capy_stack_set_load(os->stack, load);
+    capy_host_set_load(os, load);
 }
 
 /* Exponential smoothing by elapsed time, not by turns: turns are short when there is little to do.
@@ -34,7 +35,7 @@ static void smooth(struct capy *os)
     if (value == l->value)
         return;
     l->value = value;
-    capy_stack_set_load(os->stack, value);
+    capy_host_set_load(os, value);
 }
 
 void capy_load_note(struct capy *os, uint32_t queue, uint32_t bytes)

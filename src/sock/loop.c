@@ -4,6 +4,7 @@
  * and window updates that the last burst owed: one frame each, not two. With nothing to do the loop
  * spins for the rack's spin_us (a server on its own core answers sooner), then sleeps in ppoll. */
 #include "sock/control.h"
+#include "sock/host.h"
 #include "sock/os.h"
 
 /* Full bursts in a row after which timers run all the same: about what a receive ring holds. */
@@ -15,8 +16,7 @@ static unsigned receive(struct capy *os)
     struct capy_frame frames[CAPY_DRV_BURST];
     unsigned cnt = os->drv->ops->receive(os->drv, frames, CAPY_DRV_BURST);
     for (unsigned i = 0; i < cnt; i++)
-        capy_stack_input_offloaded(os->stack, frames[i].data, frames[i].len, &frames[i].offload,
-                                   os->now);
+        capy_host_input_offloaded(os, frames[i].data, frames[i].len, &frames[i].offload, os->now);
     if (cnt)
         os->drv->ops->release(os->drv, frames, cnt);
     return cnt;
@@ -41,7 +41,7 @@ static unsigned send_burst(struct capy *os)
     while (left > 0) {
         struct capy_frame *f = &os->spare[left - 1];
         f->offload = os->drv->can;
-        f->len = (uint32_t)capy_stack_output_offloaded(os->stack, f->data, &f->offload, os->now);
+        f->len = (uint32_t)capy_host_output_offloaded(os, f->data, &f->offload, os->now);
         if (f->len == 0)
             break;
         left--;
@@ -76,7 +76,7 @@ static bool turn(struct capy *os)
     unsigned received = receive(os);
     bool worked = received > 0;
     if (timers_may_run(os, received) && capy_stack_next_at(os->stack) <= os->now)
-        capy_stack_expire(os->stack, os->now);
+        capy_host_expire(os, os->now);
     capy_take_events(os);
     capy_load_sample(os);
     capy_mover_step(os);
@@ -97,8 +97,10 @@ static void rest(struct capy *os, uint64_t deadline)
 {
     uint64_t at = wake_at(os, deadline);
     bool spin = os->output_waits || os->now - os->worked_at < CAPY_US(os->rack.spin_us);
-    if (!spin && at > os->now)
+    if (!spin && at > os->now) {
+        capy_record_rest(os->record, os->now, at);
         (void)capy_watch_poll(os, at == CAPY_NEVER ? CAPY_NEVER : at - os->now);
+    }
 }
 
 int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_ns)

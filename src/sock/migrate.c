@@ -9,6 +9,7 @@
  *   MOVING --switch granted--> ASKED --release--> FROZEN --> gone (MIGRATED_OUT)
  *      |                         | veto, too late    | refused, given back
  *      +-------------------------+-------------------+--> as before (KEPT) */
+#include "sock/host.h"
 #include "sock/os.h"
 
 /* After a refusal: long enough for a busy neighbour to change, short beside a drain. */
@@ -52,7 +53,7 @@ int capy_migrate_queue(struct capy *os, uint32_t idx, uint16_t target)
         return CAPY_E_STATE;
     if ((q->flags & CAPY_QUEUE_UNSENT) && !(q->flags & CAPY_QUEUE_ASKS))
         return CAPY_E_AGAIN;
-    int rc = capy_stack_migrate(os->stack, q->conn, target, os->now);
+    int rc = capy_host_migrate(os, q->conn, target, os->now);
     if (rc == CAPY_OK) {
         q->flags |= CAPY_QUEUE_MOVING;
         os->mover.in_flight++;
@@ -64,7 +65,7 @@ int capy_migrate_queue(struct capy *os, uint32_t idx, uint16_t target)
 static int release(struct capy *os, uint32_t idx, const uint8_t *state, uint32_t len)
 {
     struct capy_queue *q = &os->queues[idx];
-    int rc = capy_stack_release(os->stack, q->conn, state, len, 0, os->now);
+    int rc = capy_host_release(os, q->conn, state, len, 0, os->now);
     if (rc != CAPY_OK)
         return rc;
     q->flags = (uint32_t)((q->flags & ~CAPY_QUEUE_ASKED) | CAPY_QUEUE_FROZEN);
@@ -80,7 +81,7 @@ static void release_untouched(struct capy *os, uint32_t idx)
     int64_t len = capy_stack_app_state(os->stack, q->conn, os->carry, CAPY_APP_STATE_MAX);
     int rc = release(os, idx, os->carry, len > 0 ? (uint32_t)len : 0);
     if (rc == CAPY_E_NOMEM)
-        (void)capy_stack_veto(os->stack, q->conn, os->now);
+        (void)capy_host_veto(os, q->conn, os->now);
 }
 
 void capy_migrate_if_quiet(struct capy *os, uint32_t idx)
@@ -91,7 +92,7 @@ void capy_migrate_if_quiet(struct capy *os, uint32_t idx)
     if (is_quiet(q))
         release_untouched(os, idx);
     else if (q->flags & CAPY_QUEUE_UNSENT) /* room comes with ACKs, and those wait at the target */
-        (void)capy_stack_veto(os->stack, q->conn, os->now);
+        (void)capy_host_veto(os, q->conn, os->now);
 }
 
 void capy_migrate_asked(struct capy *os, uint32_t idx)
@@ -168,7 +169,7 @@ int capy_veto(struct capy *os, int qd)
         return CAPY_E_STATE;
     os->queues[idx].flags &= (uint32_t)~CAPY_QUEUE_ASKED;
     capy_queue_unready(os, idx, CAPY_READY_MIGRATE);
-    return capy_stack_veto(os->stack, os->queues[idx].conn, os->now);
+    return capy_host_veto(os, os->queues[idx].conn, os->now);
 }
 
 int64_t capy_migrated_state(struct capy *os, int qd, void *out, uint32_t cap)
@@ -179,7 +180,7 @@ int64_t capy_migrated_state(struct capy *os, int qd, void *out, uint32_t cap)
     capy_handle conn = os->queues[idx].conn;
     int64_t len = capy_stack_app_state(os->stack, conn, out, cap);
     if (len > 0 && (uint64_t)len <= cap)
-        capy_stack_app_state_drop(os->stack, conn);
+        capy_host_app_state_drop(os, conn);
     return len;
 }
 

@@ -1,5 +1,6 @@
 /* Drains and bulk moves; see mover.h. */
 #include "sock/mover.h"
+#include "sock/host.h"
 #include "sock/os.h"
 
 /* Moves in flight: one takes about a round trip, so this many keep a core busy, and a server goes
@@ -71,7 +72,7 @@ void capy_mover_drain(struct capy *os, bool draining)
     if (draining && !os->mover.draining)
         reset_counts(&os->mover);
     os->mover.draining = draining;
-    capy_stack_set_draining(os->stack, draining);
+    capy_host_set_draining(os, draining);
     capy_mover_step(os);
 }
 

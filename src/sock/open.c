@@ -1,8 +1,8 @@
 /* Start and end of a library OS: rack file -> driver -> stack -> control socket. Whatever fails is
  * told in one line with its remedy, and nothing stays half done. */
 #include "sock/control.h"
+#include "sock/host.h"
 #include "sock/os.h"
-#include "wire/addr6.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +11,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define SUSPECT_TIMEOUTS 2u /* more than everyday loss; a black hole then costs about a second */
-#define FIRST_WINDOW 65536u /* what a SYN can say at most; it grows from there to rcv_buf */
-#define MIB (1024u * 1024u)
 #define CLOSE_BURSTS 64u /* of resets, at the end: the driver may not take more */
 
 static uint64_t monotonic(void *ctx)
@@ -24,13 +21,6 @@ static uint64_t monotonic(void *ctx)
     return CAPY_SEC(ts.tv_sec) + (uint64_t)ts.tv_nsec;
 }
 
-static struct capy_ip ip_of(const uint8_t bytes[16])
-{
-    struct capy_ip ip;
-    memcpy(ip.b, bytes, sizeof ip.b);
-    return ip;
-}
-
 static struct capy_mac mac_of(const uint8_t bytes[6])
 {
     struct capy_mac mac;
@@ -38,71 +28,7 @@ static struct capy_mac mac_of(const uint8_t bytes[6])
     return mac;
 }
 
-/* A netmask in the form of its addresses: IPv4-mapped for IPv4. */
-static struct capy_ip netmask(const struct capy_ip *like, unsigned prefix_len)
-{
-    if (capy_ip_is_v4(like))
-        return capy_ip_from_v4(prefix_len ? UINT32_MAX << (32 - prefix_len) : 0);
-    struct capy_ip mask = {{0}};
-    for (unsigned bit = 0; bit < prefix_len; bit++)
-        mask.b[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
-    return mask;
-}
-
-/* The stack of server `self` as the rack file has it; only the random parts are missing. */
-static void stack_cfg(const struct capy_rack *rack, int self, struct capy_stack_cfg *cfg)
-{
-    const struct capy_rack_server *me = &rack->server[self];
-    capy_stack_cfg_default(cfg);
-    cfg->mac = mac_of(me->mac);
-    cfg->ip = ip_of(me->ip);
-    cfg->netmask = netmask(&cfg->ip, rack->prefix_len);
-    cfg->gateway = ip_of(rack->gateway);
-    cfg->ip6 = ip_of(me->ip6);
-    cfg->prefix6_len = rack->prefix6_len;
-    cfg->gateway6 = ip_of(rack->gateway6);
-    cfg->mtu = rack->mtu;
-    cfg->conn_max = rack->conn_max;
-    cfg->block_cnt =
-        (uint32_t)capy_min64((uint64_t)rack->buffer_mib * MIB / CAPY_BLOCK_LEN, UINT32_MAX / 2);
-    cfg->listener_max = CAPY_LISTENER_MAX;
-    cfg->syn_backlog_max = rack->syn_backlog;
-    cfg->syn_rate = rack->syn_rate;
-    cfg->sit_ns = CAPY_MS(rack->sit_ms);
-    cfg->migrate_max = rack->migrate_max;
-    cfg->memory_max = rack->memory_max;
-    cfg->mig_port_first = rack->mig_port_first;
-    cfg->mig_port_cnt = rack->mig_port_cnt;
-    cfg->tcp.suspect_timeouts = SUSPECT_TIMEOUTS;
-    cfg->tcp.rcv_buf_start = FIRST_WINDOW;
-    cfg->tcp.snd_buf_max = rack->snd_buf;
-    cfg->tcp.rcv_buf_max = rack->rcv_buf;
-    /* A connection whose queues are full must still move. */
-    cfg->mig.state_max =
-        capy_max32(cfg->mig.state_max,
-                   rack->snd_buf + rack->rcv_buf + CAPY_APP_STATE_MAX + CAPY_SNAP_HEAD_MAX);
-    cfg->self = (uint16_t)self;
-    cfg->peer_cnt = (uint16_t)rack->server_cnt;
-    for (unsigned i = 0; i < rack->server_cnt; i++)
-        cfg->peers[i] = (struct capy_stack_peer){.ip = ip_of(rack->server[i].ip),
-                                                 .ip6 = ip_of(rack->server[i].ip6),
-                                                 .mac = mac_of(rack->server[i].mac)};
-    cfg->tor = (struct capy_stack_peer){.ip = ip_of(rack->switch_ip),
-                                        .ip6 = ip_of(rack->switch_ip6),
-                                        .mac = mac_of(rack->switch_mac)};
-    cfg->vip.ip = ip_of(rack->vip);
-    cfg->vip.ip6 = ip_of(rack->vip6);
-    for (unsigned i = 0; i < rack->service_cnt && !capy_ip_is_unset(&cfg->vip.ip); i++)
-        cfg->vip.port[cfg->vip.port_cnt++] = rack->service[i].port;
-    cfg->tcpmig_port = rack->tcpmig_port;
-    cfg->rack_key = (struct capy_key){rack->key[0], rack->key[1]};
-    cfg->seal = rack->encrypt;
-    cfg->heartbeat_ns = CAPY_US(rack->heartbeat_us);
-    cfg->lease_ns = CAPY_US(rack->lease_us);
-    cfg->announce_ns = CAPY_SEC(rack->announce_s);
-}
-
-static bool add_randomness(struct capy_stack_cfg *cfg)
+static bool draw_seed(struct capy_host_seed *seed)
 {
     struct {
         struct capy_key hash_key;
@@ -110,8 +36,8 @@ static bool add_randomness(struct capy_stack_cfg *cfg)
     } random;
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
         return false;
-    cfg->hash_key = random.hash_key;
-    cfg->incarnation = random.incarnation ? random.incarnation : 1;
+    seed->hash_key = random.hash_key;
+    seed->incarnation = random.incarnation ? random.incarnation : 1;
     return true;
 }
 
@@ -119,11 +45,9 @@ static bool add_randomness(struct capy_stack_cfg *cfg)
 static const char *start_stack(struct capy *os)
 {
     struct capy_stack_cfg cfg;
-    stack_cfg(&os->rack, os->self, &cfg);
-    if (os->alone)
-        cfg.peer_cnt = 0;
-    if (!add_randomness(&cfg))
+    if (!draw_seed(&os->seed))
         return "no random numbers from the kernel; getrandom must be allowed";
+    capy_host_cfg(&os->rack, os->alone ? -1 : os->self, &os->seed, &cfg);
     os->stack_size = capy_stack_size(&cfg);
     if (os->stack_size == 0)
         return "the limits are out of range; lower conn_max or buffer_mib in the rack file";
@@ -238,6 +162,17 @@ static struct capy_drv *open_driver(const struct capy_options *opt, const struct
     return wrap_driver(drv, opt->capture, rack->offload, err, err_len);
 }
 
+/* NULL when os is, or when it cannot be recorded though that is wanted. */
+static struct capy *begin_record(struct capy *os, const struct capy_options *opt, char *err,
+                                 size_t err_len)
+{
+    if (os && opt->record && capy_host_record(os, opt, err, err_len) != CAPY_OK) {
+        capy_close_os(os);
+        return NULL;
+    }
+    return os;
+}
+
 /* A host in no rack. */
 static struct capy *open_alone(const struct capy_options *opt, struct capy_rack *rack, char *err,
                                size_t err_len)
@@ -249,7 +184,8 @@ static struct capy *open_alone(const struct capy_options *opt, struct capy_rack 
         return NULL;
     capy_alone_take_mac(rack, drv);
     drv = wrap_driver(drv, opt->capture, rack->offload, err, err_len);
-    return drv ? capy_open_with(drv, rack, NULL, NULL, NULL, err, err_len) : NULL;
+    return begin_record(drv ? capy_open_with(drv, rack, NULL, NULL, NULL, err, err_len) : NULL, opt,
+                        err, err_len);
 }
 
 /* A server of the rack in its rack file. */
@@ -265,6 +201,7 @@ static struct capy *open_server(const struct capy_options *opt, struct capy_rack
         struct capy_drv *drv = open_driver(opt, rack, self, err, err_len);
         if (drv)
             os = capy_open_with(drv, rack, opt->server, NULL, NULL, err, err_len);
+        os = begin_record(os, opt, err, err_len);
     }
     if (os && !opt->no_control && capy_control_open(os, err, err_len) != CAPY_OK) {
         capy_close_os(os);
@@ -293,7 +230,7 @@ static void reset_all(struct capy *os)
     for (uint32_t idx = 0; idx < os->pool.cnt; idx++)
         if (capy_pool_is_taken(&os->pool, idx) && (os->queues[idx].flags & CAPY_QUEUE_CONN) &&
             !(os->queues[idx].flags & CAPY_QUEUE_DEAD))
-            (void)capy_stack_abort(os->stack, os->queues[idx].conn, os->now);
+            (void)capy_host_abort(os, os->queues[idx].conn, os->now);
     unsigned bursts = 0;
     while (capy_send(os) && ++bursts < CLOSE_BURSTS)
         ;
@@ -309,6 +246,7 @@ void capy_close_os(struct capy *os)
     capy_control_close(os);
     if (os->queues && os->samples.ring)
         reset_all(os);
+    capy_record_close(os->record);
     os->drv->ops->close(os->drv);
     capy_samples_free(&os->samples);
     if (os->queues)

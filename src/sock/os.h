@@ -9,6 +9,8 @@
  *   load.c     the load metric and the trigger    watch.c    watched descriptors
  *   samples.c  marks on the steps of migrations   control.c  the control socket; command.c its
  *   ticks.c    the clock of these marks                      words
+ *   host.h     calls that change the stack        calls.h    their table; record.c records them
+ *   config.c   the stack that a rack file asks for
  *
  * Memory: the stack's is one mapping, the queue table another; both sized at start. */
 #ifndef CAPY_SOCK_OS_H
@@ -18,13 +20,14 @@
 #include "base/pool.h"
 #include "capy/capy.h"
 #include "drv/drv.h"
+#include "record/record.h"
+#include "sock/config.h"
 #include "sock/load.h"
 #include "sock/mover.h"
 #include "sock/samples.h"
 #include "sock/watch.h"
 #include "stack/stack.h"
 
-#define CAPY_LISTENER_MAX 16u
 /* Of conn_max: how many connections may wait for an accept at one listener. More would only wait
  * longer, in slots that those being served need. */
 #define CAPY_ACCEPT_SHARE 8u
@@ -98,8 +101,10 @@ struct capy {
     bool alone; /* in no rack: rack is what alone.c made up */
     const char *label;
     struct capy_drv *drv;
-    struct capy_stack *stack;
+    struct capy_stack *stack; /* host.h changes it; whoever only looks calls it */
     size_t stack_size;
+    struct capy_host_seed seed;
+    struct capy_record *record; /* NULL: none */
     capy_clock_fn *clock;
     void *clock_ctx;
     uint64_t now, opened_at;

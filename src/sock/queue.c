@@ -5,6 +5,7 @@
  *                         | over                        | over: DEAD, one last completion
  *                         v                             v
  *                       (free) <--------------------- taken, or closed by the application */
+#include "sock/host.h"
 #include "sock/os.h"
 #include <sys/mman.h>
 
@@ -74,7 +75,7 @@ void capy_listener_weigh(struct capy *os, struct capy_listener *l)
 {
     bool full = l->backlog.cnt >= capy_max32(os->rack.conn_max / CAPY_ACCEPT_SHARE, 1);
     if (full != l->paused)
-        (void)capy_stack_listen_pause(os->stack, l->port, full);
+        (void)capy_host_listen_pause(os, l->port, full);
     l->paused = full;
 }
 
@@ -149,8 +150,7 @@ void capy_queue_end(struct capy *os, uint32_t idx, unsigned ready, int status)
 int capy_queue_let_go(struct capy *os, uint32_t idx, bool reset)
 {
     capy_handle conn = os->queues[idx].conn;
-    return reset ? capy_stack_abort(os->stack, conn, os->now)
-                 : capy_stack_close(os->stack, conn, os->now);
+    return reset ? capy_host_abort(os, conn, os->now) : capy_host_close(os, conn, os->now);
 }
 
 void capy_queue_leave_kept(struct capy *os, uint32_t idx)

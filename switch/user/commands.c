@@ -28,16 +28,27 @@ static json_t *endpoint(const struct capy_ip *ip, uint16_t port)
     return json_sprintf(capy_ip_is_v4(ip) ? "%s:%u" : "[%s]:%u", text, port);
 }
 
+/* JSON null when nothing is recorded. */
+static json_t *recording(const struct program *p)
+{
+    struct capy_record_status st;
+    if (!p->record)
+        return json_null();
+    capy_record_status(p->record, &st);
+    return json_pack("{s:s, s:s, s:I, s:I}", "file", st.path, "state", st.state, "calls",
+                     (json_int_t)st.call_cnt, "bytes", (json_int_t)st.bytes);
+}
+
 static json_t *answer_status(struct program *p, const json_t *request)
 {
     (void)request;
-    return json_pack("{s:b, s:s, s:i, s:o, s:f, s:b, s:I, s:I, s:i, s:i}", "ok", 1, "rack",
+    return json_pack("{s:b, s:s, s:i, s:o, s:f, s:b, s:I, s:I, s:i, s:i, s:o}", "ok", 1, "rack",
                      p->rack.path, "pid", (int)getpid(), "boot_id", hex64(p->cfg.boot_id),
                      "uptime_s", (double)(p->now - p->started_at) / 1e9, "learning",
                      capy_switch_learning(p->plane, p->now), "entries",
                      (json_int_t)capy_switch_entry_cnt(p->plane), "capacity",
                      (json_int_t)p->cfg.levels * p->cfg.slots, "servers", (int)p->cfg.server_cnt,
-                     "ports", (int)p->port_cnt);
+                     "ports", (int)p->port_cnt, "recording", recording(p));
 }
 
 static json_t *server_json(struct program *p, uint16_t id)

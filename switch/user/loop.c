@@ -2,7 +2,7 @@
  * until a frame, a deadline, a request or a signal. The clock is read once per round. A machine
  * with fewer cores than programs is the normal case here, so an empty round yields the core. */
 #define _GNU_SOURCE /* ppoll */
-#include "switch/user/program.h"
+#include "switch/user/record.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -74,7 +74,7 @@ int program_loop(struct program *p)
         if (moved)
             busy_at = p->now;
         if (p->now >= expire_at)
-            expire_at = capy_switch_expire(p->plane, p->now);
+            expire_at = plane_expire(p, p->now);
         if (aside || (!slept && p->now >= aside_at)) {
             aside = false;
             aside_at = p->now + LOOK_ASIDE_NS;
@@ -89,6 +89,7 @@ int program_loop(struct program *p)
         if (p->now - busy_at < spin_ns || wake_at < p->now + SLEEP_MIN_NS) {
             sched_yield();
         } else {
+            capy_record_rest(p->record, p->now, wake_at);
             rc = sleep_until(p, wake_at, &aside);
             slept = true;
         }

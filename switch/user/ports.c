@@ -1,7 +1,7 @@
 /* Frames between the ports' drivers and the plane. A received frame is rewritten in the memory that
  * the ingress driver lends and copied once, into a frame of the egress driver. Egress frames gather
  * over one round of the loop, so that a burst costs one system call per port. */
-#include "switch/user/program.h"
+#include "switch/user/record.h"
 
 #include <stdlib.h>
 
@@ -67,7 +67,7 @@ static unsigned send_due(struct program *p, struct port *port)
 
 static void forward(struct program *p, uint16_t ingress, uint8_t *data, size_t len)
 {
-    capy_switch_input(p->plane, ingress, data, len, p->now, &p->out);
+    plane_input(p, ingress, data, len, p->now, &p->out);
     for (unsigned i = 0; i < p->out.cnt; i++) {
         uint16_t egress = p->out.frame[i].port;
         if (egress != CAPY_PORT_FLOOD) {

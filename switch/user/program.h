@@ -1,10 +1,12 @@
 /* The switch program's state, shared by its files: switch.c sets up and takes down, ports.c moves
- * frames, loop.c decides when, control.c speaks on the socket, commands.c answers. Private. */
+ * frames, loop.c decides when, control.c speaks on the socket, commands.c answers, record.c records.
+ * Private. */
 #ifndef CAPY_SWITCH_PROGRAM_H
 #define CAPY_SWITCH_PROGRAM_H
 
 #include "capy/rack.h"
 #include "drv/drv.h"
+#include "record/record.h"
 #include "switch/core/plane.h"
 #include "switch/user/control.h"
 #include "switch/user/switch.h"
@@ -26,7 +28,8 @@ struct port {
 struct program {
     struct capy_rack rack;
     struct capy_switch_cfg cfg;
-    struct capy_switch *plane;
+    struct capy_switch *plane;  /* record.h changes it; whoever only looks calls it */
+    struct capy_record *record; /* NULL: none */
     struct capy_switch_out out; /* of the frame in hand */
     struct port port[CAPY_SWITCH_PORT_MAX];
     unsigned port_cnt;

@@ -3,8 +3,9 @@
  */
 #include "switch/user/switch.h"
 
+#include "switch/user/config.h"
 #include "switch/user/program.h"
-#include "wire/addr6.h"
+#include "switch/user/record.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -48,7 +49,7 @@ static int add_port(struct program *p, const struct capy_switch_run *run, const 
     if (rc != CAPY_OK)
         return rc;
     port->role = role;
-    p->cfg.role[p->port_cnt++] = role;
+    p->port_cnt++;
     if (run->log) {
         fprintf(run->log, "port %s to %s: %s\n", device,
                 role == CAPY_PORT_SERVER ? "a server" : "clients", port->drv->detail);
@@ -75,58 +76,21 @@ static int add_ports(struct program *p, const struct capy_switch_run *run, char 
     return rc;
 }
 
-/* All services of the rack together have the service address. */
-static void fill_vip(const struct capy_rack *rack, struct capy_switch_cfg *cfg)
-{
-    memcpy(cfg->vip.ip.b, rack->vip, sizeof cfg->vip.ip.b);
-    memcpy(cfg->vip.ip6.b, rack->vip6, sizeof cfg->vip.ip6.b);
-    cfg->vip.policy =
-        strcmp(rack->vip_policy, "maglev") == 0 ? CAPY_VIP_MAGLEV : CAPY_VIP_LEAST_LOADED;
-    for (unsigned i = 0; i < rack->service_cnt && !capy_ip_is_unset(&cfg->vip.ip); i++)
-        cfg->vip.port[cfg->vip.port_cnt++] = rack->service[i].port;
-}
-
+/* Random numbers are secret, so that nobody outside can aim at directory slots; new with every boot. */
 static int fill_cfg(struct program *p, char *err, size_t err_len)
 {
-    const struct capy_rack *rack = &p->rack;
-    struct capy_switch_cfg *cfg = &p->cfg;
-    capy_switch_cfg_default(cfg);
-    memcpy(cfg->mac.b, rack->switch_mac, sizeof cfg->mac.b);
-    memcpy(cfg->ip.b, rack->switch_ip, sizeof cfg->ip.b);
-    memcpy(cfg->ip6.b, rack->switch_ip6, sizeof cfg->ip6.b);
-    fill_vip(rack, cfg);
-    cfg->tcpmig_port = rack->tcpmig_port;
-    cfg->mig_port_first = rack->mig_port_first;
-    cfg->mig_port_cnt = rack->mig_port_cnt;
-    cfg->key = (struct capy_key){rack->key[0], rack->key[1]};
-    cfg->levels = rack->directory_levels;
-    cfg->slots = rack->directory_slots;
-    cfg->lease_ns = CAPY_US(rack->lease_us);
-    cfg->learn_ns = CAPY_US(rack->learn_us);
-    cfg->age_ns = CAPY_SEC(rack->age_s);
-    cfg->linger_ns = CAPY_MS(rack->linger_ms);
-    cfg->server_cnt = (uint16_t)rack->server_cnt;
-    for (uint16_t i = 0; i < rack->server_cnt; i++) {
-        memcpy(cfg->server[i].ip.b, rack->server[i].ip, sizeof cfg->server[i].ip.b);
-        memcpy(cfg->server[i].ip6.b, rack->server[i].ip6, sizeof cfg->server[i].ip6.b);
-        memcpy(cfg->server[i].mac.b, rack->server[i].mac, sizeof cfg->server[i].mac.b);
-        cfg->server[i].port = i;
-    }
-
-    /* Secret, so that nobody outside can aim at directory slots; new with every boot. */
     uint64_t random[3];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
         snprintf(err, err_len, "getrandom: %s", strerror(errno));
         return CAPY_E_SYS;
     }
-    cfg->hash_key = (struct capy_key){random[0], random[1]};
-    cfg->boot_id = random[2] ? random[2] : 1;
+    capy_plane_cfg(&p->rack, (struct capy_key){random[0], random[1]}, random[2] ? random[2] : 1,
+                   &p->cfg);
     return CAPY_OK;
 }
 
 static int make_plane(struct program *p, char *err, size_t err_len)
 {
-    p->cfg.port_cnt = (uint16_t)p->port_cnt;
     size_t size = capy_switch_size(&p->cfg);
     if (size == 0) {
         snprintf(err, err_len,
@@ -173,6 +137,8 @@ static int set_up(struct program *p, const struct capy_switch_run *run, char *er
         rc = add_ports(p, run, err, err_len);
     if (rc == CAPY_OK)
         rc = make_plane(p, err, err_len);
+    if (rc == CAPY_OK && run->record)
+        rc = plane_record(p, run, err, err_len);
     if (rc == CAPY_OK && capy_fault_cfg_is_set(&run->fault))
         rc = ports_set_fault(p, run->fault_port, &run->fault, err, err_len);
     return rc;
@@ -183,6 +149,7 @@ static void take_down(struct program *p)
     for (unsigned i = 0; i < p->port_cnt; i++)
         port_close(&p->port[i]);
     control_close(&p->control); /* last: gone means that the devices are free again */
+    capy_record_close(p->record);
     free(p->plane);
     if (p->signal_fd >= 0)
         close(p->signal_fd);

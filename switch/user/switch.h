@@ -11,7 +11,11 @@ struct capy_switch_run {
     const char *rack_file;
     const char *driver;      /* NULL: as the rack file says */
     const char *capture_dir; /* NULL: none; else each port writes <capture_dir>/<device>.pcapng */
-    const char *fault_port;  /* device or server the faults apply to; NULL or "all": every port */
+    const char *record;  /* file for everything that goes into the plane; NULL: none. It holds the
+                                rack's key (docs/operating.md, "Recording") */
+    uint64_t record_mib; /* the recording ends at this size; 0: never */
+    bool record_frames;  /* frames sent are recorded whole, and not only their hash */
+    const char *fault_port; /* device or server the faults apply to; NULL or "all": every port */
     struct capy_fault_cfg fault; /* all zero: none. Each port adds its index to the seed */
     FILE *log;                   /* one line per port opened, NULL: silent */
 };

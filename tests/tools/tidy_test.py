@@ -70,6 +70,12 @@ class Tidy(unittest.TestCase):
         self.put("src/wire/arp.c", "/* ARP. */\n#include <time.h>\n")
         self.expect("src/wire/arp.c:2: system header <time.h>")
 
+    def test_call_that_is_not_recorded(self):
+        self.put("src/sock/call.c", "/* Calls. */\n/* capy_stack_close(os->stack) */\n"
+                 "int f(void)\n{\n    return capy_stack_readable(os->stack, 1);\n}\n"
+                 "int g(void)\n{\n    return capy_stack_close(os->stack, 1);\n}\n")
+        self.expect("src/sock/call.c:9: capy_stack_close is not recorded")
+
     def test_core_words(self):
         self.put("src/tcp/rtt.c", '/* No double here. */\nstatic double rtt; // "float"\n'
                  'static const char *s = "double";\nint f(void) { return time(0); }\n'
