@@ -6,6 +6,7 @@
 #include "apps/httpd/httpd.h"
 #include "apps/load/load.h"
 #include "apps/rack/rack.h"
+#include "apps/replay/command.h"
 #include "apps/switch/command.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ static const struct command {
     {"load", capy_load_main, "requests at a rate; checks every byte of every answer"},
     {"get", capy_get_main, "an HTTP client on libcapy's own TCP"},
     {"demo", capy_demo_main, "thousands of live connections moving under load, and a report"},
+    {"replay", capy_replay_main, "a recording of any of them, run again and compared bit for bit"},
 };
 
 #define COMMAND_CNT (sizeof commands / sizeof *commands)

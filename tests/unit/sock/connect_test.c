@@ -1,5 +1,6 @@
 /* Connections that servers open: outcomes, refusals, and moving them; and addresses as text. */
 #include "rig.h"
+#include "sock/host.h"
 #include <string.h>
 
 enum { FAR_PORT = 7 };
@@ -317,12 +318,12 @@ static void a_port_whose_connection_moved_is_in_use(void **state)
     assert_int_equal(capy_stack_conn_info(rig.client, far, &info), CAPY_OK);
     uint16_t port = info.key.client_port;
     move(0, qd, "s2");
-    assert_int_equal(capy_stack_connect(rig.os[0]->stack, &ip, FAR_PORT, port, 0, &other, rig.now),
+    assert_int_equal(capy_host_connect(rig.os[0], &ip, FAR_PORT, port, 0, &other, rig.now),
                      CAPY_E_INUSE);
     qd = arrive(1, arrivals);
     assert_int_equal(capy_abort(rig.os[1], qd), CAPY_OK);
     rig_turns(&rig, 100000); /* 500 ms: FLOW_CLOSED has been said, and passed on */
-    assert_int_equal(capy_stack_connect(rig.os[0]->stack, &ip, FAR_PORT, port, 0, &other, rig.now),
+    assert_int_equal(capy_host_connect(rig.os[0], &ip, FAR_PORT, port, 0, &other, rig.now),
                      CAPY_OK);
 }
 

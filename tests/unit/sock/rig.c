@@ -1,7 +1,10 @@
 /* The rack in memory; see rig.h. */
 #include "rig.h"
+#include "replay/replay.h"
+#include "sock/host.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TURN_NS CAPY_US(5)
 #define PATIENCE 4000u   /* turns: 20 ms */
@@ -141,6 +144,30 @@ static void open_client(struct rig *rig)
     rig->client = capy_stack_init(mem, &cfg, rig->now);
 }
 
+static void record(struct rig *rig, unsigned i)
+{
+    char err[256];
+    struct capy_options opt = {.record = strcpy(rig->recording[i], "/tmp/capy-rig-XXXXXX")};
+    int fd = mkstemp(rig->recording[i]);
+    assert_true(fd >= 0 && close(fd) == 0 && unlink(rig->recording[i]) == 0);
+    if (capy_host_record(rig->os[i], &opt, err, sizeof err) != CAPY_OK)
+        fail_msg("%s", err);
+}
+
+static void replay(const char *file)
+{
+    char err[256] = "", *told = NULL;
+    size_t len;
+    FILE *out = open_memstream(&told, &len);
+    assert_non_null(out);
+    const struct capy_replay_options opt = {.file = file, .out = out};
+    int rc = capy_replay(&opt, err, sizeof err);
+    fclose(out);
+    if (rc != CAPY_OK)
+        fail_msg("replay: %s%s", err, told);
+    free(told);
+}
+
 /* What a server's device is: an end of a link in memory, with the MAC of the rack file. */
 static void open_server(struct rig *rig, unsigned i)
 {
@@ -150,6 +177,7 @@ static void open_server(struct rig *rig, unsigned i)
     rig->os[i] =
         capy_open_with(mine, &rig->rack, rig->rack.server[i].name, rig_clock, rig, err, sizeof err);
     assert_non_null(rig->os[i]);
+    record(rig, i);
     rig->lqd[i] = capy_listen(rig->os[i], RIG_PORT);
     assert_true(rig->lqd[i] >= 0);
     assert_int_equal(capy_accept(rig->os[i], rig->lqd[i]), CAPY_OK);
@@ -173,9 +201,17 @@ void rig_open(struct rig *rig, void (*tune)(struct capy_rack *rack))
 
 void rig_close(struct rig *rig)
 {
+    rig_close_and_keep(rig);
+    for (unsigned i = 0; i < RIG_SERVERS; i++)
+        (void)unlink(rig->recording[i]);
+}
+
+void rig_close_and_keep(struct rig *rig)
+{
     for (unsigned i = 0; i < RIG_SERVERS; i++) {
         capy_close_os(rig->os[i]);
         rig->wire[i]->ops->close(rig->wire[i]);
+        replay(rig->recording[i]);
     }
     free(rig->client);
     free(rig->tor);

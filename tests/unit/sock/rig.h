@@ -1,5 +1,6 @@
 /* A rack in memory for tests of the library OS: two servers, the switch's own core between them,
- * and a client that is a plain stack. One thread, one clock that only rig_turn moves. */
+ * and a client that is a plain stack. One thread, one clock that only rig_turn moves. Both servers are
+ * recorded, and rig_close replays what they did: it must be the same. */
 #ifndef CAPY_TEST_SOCK_RIG_H
 #define CAPY_TEST_SOCK_RIG_H
 
@@ -31,6 +32,7 @@ struct rig {
     struct capy *os[RIG_SERVERS];
     int lqd[RIG_SERVERS];
     struct capy_drv *wire[RIG_SERVERS]; /* the switch's ends */
+    char recording[RIG_SERVERS][32];
     struct capy_switch *tor;
     bool has_vip;    /* tune gave the rack a service address, and services */
     bool tor_silent; /* every frame to the switch is lost */
@@ -45,6 +47,8 @@ struct rig {
  * both. conn_max 64; `tune` may change the rack before it is used. */
 void rig_open(struct rig *rig, void (*tune)(struct capy_rack *rack));
 void rig_close(struct rig *rig);
+/* The same, and the recordings stay: their names are rig->recording, the caller removes them. */
+void rig_close_and_keep(struct rig *rig);
 /* Time passes and everybody takes a turn. */
 void rig_turn(struct rig *rig);
 void rig_turns(struct rig *rig, unsigned cnt);

@@ -1,6 +1,7 @@
 /* The service address, from a client's connect to a connection that moved: the client knows one address,
  * the switch gives its connections to the servers, and the servers run them like arrivals. */
 #include "rig.h"
+#include "sock/host.h"
 #include <string.h>
 
 #define HOST_VIP 50u
@@ -134,7 +135,7 @@ static void a_draining_server_gets_nothing_new(void **state)
     int qd, qd2;
     capy_handle c = connect_vip(&at, &qd);
     speak(c, at, qd, "hello", "HELLO");
-    capy_stack_set_draining(rig.os[at]->stack, true);
+    capy_host_set_draining(rig.os[at], true);
     rig_turns(&rig, 500);
     for (unsigned i = 0; i < 3; i++) {
         capy_handle d = connect_vip(&other, &qd2);
