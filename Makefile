@@ -34,6 +34,7 @@ bench:                          ## every bench; writes out/bench/*.json
 	@mkdir -p out/bench
 	@build/bench/bench-migrate | tee out/bench/migrate.json
 	@bench/run-stack build | tee out/bench/stack.json
+	@build/bench/bench-record | tee out/bench/record.json
 
 bench-live: release            ## our stack against the kernel's, live (root; eight minutes)
 	@$(SUDO) bench/run-live --json out/bench/live.json
