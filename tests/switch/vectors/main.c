@@ -10,6 +10,7 @@
 #include <string.h>
 
 static const struct plane *const planes[] = {&plane_user};
+enum { SKIPPED = 77 };
 enum { PLANES = sizeof planes / sizeof planes[0] };
 
 #define VECTOR_LINES_MAX 200u
@@ -103,6 +104,18 @@ static const struct plane *find(const char *name)
     return NULL;
 }
 
+/* False, and why: a plane may need root, a kernel, or a program that is not here. */
+static bool can_run(const struct plane *plane, const char **why)
+{
+    static struct world w;
+    world_begin(&w, plane, RACK_V4, "can it run?");
+    w.cfg.boot_id = 1;
+    void *sw = plane->open(&w.cfg, w.now, why);
+    if (sw)
+        plane->close(sw);
+    return sw != NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct tally t = {.plane = argc > 2 ? find(argv[1]) : NULL};
@@ -112,6 +125,11 @@ int main(int argc, char **argv)
             fprintf(stderr, " %s", planes[i]->name);
         fputc('\n', stderr);
         return 2;
+    }
+    const char *why = "no reason given";
+    if (!can_run(t.plane, &why)) {
+        printf("plane %s: %s\n", t.plane->name, why);
+        return SKIPPED;
     }
     if (argc > 4 && strcmp(argv[argc - 2], "--only") == 0) {
         t.only = argv[argc - 1];
