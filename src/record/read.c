@@ -75,7 +75,7 @@ static uint32_t read_block(struct capy_read *r, uint32_t *len)
     }
     if (got < sizeof h || fread(r->payload, 1, payload_len, r->file) < payload_len) {
         if (r->torn)
-            end_with(r, CAPY_READ_CRASHED, "the program died in its last call");
+            end_with(r, CAPY_READ_CRASHED, "the program died, in its last call or right behind it");
         else
             end_with(r, CAPY_READ_KILLED,
                      "the program was killed, or its disk was full: there is no end mark");

@@ -11,7 +11,7 @@ enum capy_read_end {
     CAPY_READ_LIMIT,
     CAPY_READ_SLOW,
     CAPY_READ_KILLED,  /* no mark: the program was killed, or its disk was full */
-    CAPY_READ_CRASHED, /* the program died of itself, in the last call */
+    CAPY_READ_CRASHED, /* the program died of itself, in the last call or right behind it */
     CAPY_READ_DAMAGED, /* the text says what and where */
 };
 
