@@ -71,13 +71,14 @@ static int set_feature(int sock, const char *device, uint32_t command, uint32_t 
     return ioctl(sock, SIOCETHTOOL, &req);
 }
 
-/* A kernel's end of a cable whose other end is user space: its checksums must be filled in by the
- * kernel, for no NIC will; and GRO on makes veth poll by NAPI, without which a frame that XDP
- * redirects here is dropped without a word. */
+/* A kernel's end of a cable, which is up, whose other end is user space: its checksums must be filled in
+ * by the kernel, for no NIC will; and GRO, turned on while the device is up, makes veth poll by NAPI,
+ * without which a frame that XDP redirects here is dropped without a word. */
 static int tune_client(char *err, size_t err_len)
 {
     int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (sock < 0 || set_feature(sock, RACK_DEVICE, ETHTOOL_STXCSUM, 0) < 0 ||
+        set_feature(sock, RACK_DEVICE, ETHTOOL_SGRO, 0) < 0 ||
         set_feature(sock, RACK_DEVICE, ETHTOOL_SGRO, 1) < 0) {
         snprintf(err, err_len, "checksum offload of a client's device: %s", strerror(errno));
         if (sock >= 0) {
@@ -191,11 +192,13 @@ static int raise_node(const struct rack_plan *plan, const struct rack_node *node
         }
     }
     fclose(f);
-    if (node->role == RACK_CLIENT &&
-        (setns(node->netns, CLONE_NEWNET) < 0 || tune_client(err, err_len) < 0)) {
+    if (run_ip(node->netns, batch, err, err_len) < 0) {
         return -1;
     }
-    return run_ip(node->netns, batch, err, err_len);
+    if (node->role != RACK_CLIENT) {
+        return 0;
+    }
+    return setns(node->netns, CLONE_NEWNET) < 0 ? -1 : tune_client(err, err_len);
 }
 
 int rack_netns_make(struct rack_plan *plan, char *err, size_t err_len)
