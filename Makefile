@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test bench bench-live tidy model fuzz install clean help
+.PHONY: release debug asan clang demo test test-xdp bench bench-live tidy model fuzz install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
 	@ninja --quiet -C build
@@ -24,7 +24,14 @@ demo:                           ## a rack in namespaces, clients under load, mig
 
 test:                           ## every test; ends with "N passed, N failed"
 	@tools/bootstrap test
+	@test ! -e build/build.ninja -o -e build/switch/xdp/plane.o || meson setup --reconfigure --clearcache build >/dev/null # was without clang or bpftool
 	@tools/run-tests
+
+test-xdp: release               ## the live tests with the switch's plane in the kernel (root)
+	@for t in tests/rack/*_test.py; do \
+	    echo "== $$t"; $(SUDO) CAPY_PLANE=xdp $$t; rc=$$?; \
+	    [ $$rc -eq 0 -o $$rc -eq 77 ] || exit 1; \
+	done
 
 bench:                          ## every bench; writes out/bench/*.json
 	@tools/bootstrap bench

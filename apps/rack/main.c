@@ -31,6 +31,7 @@ static const char usage[] =
     "         --dir DIR        rack file, control sockets and logs (" CAPY_RACK_LOCAL_DIR ")\n"
     "         --root DIR       files to serve (none)\n"
     "         --driver NAME    auto, af_xdp or tap\n"
+    "         --plane NAME     the switch: user, a program, or xdp, in the kernel (user)\n"
     "         --threshold N    over this load a server moves connections away by itself (0: "
     "never)\n"
     "         --vip POLICY     a service address, 10.99.0.100; maglev or least_loaded\n"
@@ -62,14 +63,48 @@ static int parse_cnt(const char *text, unsigned *out)
     return 0;
 }
 
-static const struct option known[] = {
-    {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
-    {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
-    {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
-    {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
-    {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
-    {"ipv6-only", no_argument, NULL, '6'},       {"record", required_argument, NULL, 'R'},
-    {"vip", required_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
+static const struct option known[] = {{"servers", required_argument, NULL, 's'},
+                                      {"clients", required_argument, NULL, 'c'},
+                                      {"dir", required_argument, NULL, 'd'},
+                                      {"root", required_argument, NULL, 'r'},
+                                      {"driver", required_argument, NULL, 'D'},
+                                      {"httpd-args", required_argument, NULL, 'a'},
+                                      {"threshold", required_argument, NULL, 't'},
+                                      {"capture", required_argument, NULL, 'C'},
+                                      {"encrypt", no_argument, NULL, 'e'},
+                                      {"offload", no_argument, NULL, 'o'},
+                                      {"ipv6-only", no_argument, NULL, '6'},
+                                      {"record", required_argument, NULL, 'R'},
+                                      {"vip", required_argument, NULL, 'v'},
+                                      {"plane", required_argument, NULL, 'p'},
+                                      {NULL, 0, NULL, 0}};
+
+/* Where an option's text, number or flag goes; NULL: it is no such option. */
+static const char **text_of(int c, struct capy_rack_local_options *opt)
+{
+    return c == 'd'   ? &opt->dir
+           : c == 'r' ? &opt->root
+           : c == 'D' ? &opt->driver
+           : c == 'p' ? &opt->plane
+           : c == 'a' ? &opt->httpd_args
+           : c == 'C' ? &opt->capture
+           : c == 'v' ? &opt->vip_policy
+           : c == 'R' ? &opt->record
+                      : NULL;
+}
+
+static unsigned *number_of(int c, struct capy_rack_local_options *opt)
+{
+    return c == 's'   ? &opt->server_cnt
+           : c == 'c' ? &opt->client_cnt
+           : c == 't' ? &opt->threshold
+                      : NULL;
+}
+
+static bool *flag_of(int c, struct capy_rack_local_options *opt)
+{
+    return c == 'e' ? &opt->encrypt : c == 'o' ? &opt->offload : c == '6' ? &opt->ipv6_only : NULL;
+}
 
 /* Options up to the first word that is none; its index, or -1 after a message. */
 static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
@@ -77,49 +112,18 @@ static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
     opterr = 0;
     optind = 1;
     for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
-        switch (c) {
-        case 's':
-        case 'c':
-        case 't':
-            if (parse_cnt(optarg, c == 's'   ? &opt->server_cnt
-                                  : c == 'c' ? &opt->client_cnt
-                                             : &opt->threshold) < 0) {
-                wrong("not a count", optarg);
-                return -1;
-            }
-            break;
-        case 'd':
-            opt->dir = optarg;
-            break;
-        case 'r':
-            opt->root = optarg;
-            break;
-        case 'D':
-            opt->driver = optarg;
-            break;
-        case 'a':
-            opt->httpd_args = optarg;
-            break;
-        case 'v':
-            opt->vip_policy = optarg;
-            break;
-        case 'C':
-            opt->capture = optarg;
-            break;
-        case 'R':
-            opt->record = optarg;
-            break;
-        case 'e':
-            opt->encrypt = true;
-            break;
-        case 'o':
-            opt->offload = true;
-            break;
-        case '6':
-            opt->ipv6_only = true;
-            break;
-        default:
+        const char **text = text_of(c, opt);
+        unsigned *number = number_of(c, opt);
+        bool *flag = flag_of(c, opt);
+        if (text) {
+            *text = optarg;
+        } else if (flag) {
+            *flag = true;
+        } else if (!number) {
             wrong("unknown option or missing value", argv[at]);
+            return -1;
+        } else if (parse_cnt(optarg, number) < 0) {
+            wrong("not a number up to 1000", optarg);
             return -1;
         }
     }

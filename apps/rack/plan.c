@@ -179,6 +179,42 @@ static int find_root(struct rack_plan *plan, char *err, size_t err_len)
     return 0;
 }
 
+static int check_plane(const struct capy_rack_local_options *opt, char *err, size_t err_len)
+{
+    bool xdp = opt->plane && strcmp(opt->plane, "xdp") == 0;
+    if (opt->plane && !xdp && strcmp(opt->plane, "user") != 0) {
+        snprintf(err, err_len, "--plane %s: give user or xdp", opt->plane);
+        return -1;
+    }
+    if (xdp && opt->driver && strcmp(opt->driver, "tap") == 0) {
+        snprintf(err, err_len, "--plane xdp needs veths; leave --driver tap out");
+        return -1;
+    }
+    if (xdp && (opt->capture || opt->record)) {
+        snprintf(err, err_len,
+                 "--plane xdp neither captures nor records; leave --capture and "
+                 "--record out");
+        return -1;
+    }
+    return 0;
+}
+
+/* The rack file's own choices. */
+static void choose(struct rack_plan *plan)
+{
+    const struct capy_rack_local_options *opt = plan->opt;
+    struct capy_rack *rack = &plan->rack;
+    rack->encrypt = opt->encrypt;
+    rack->offload = opt->offload;
+    rack->load_threshold = opt->threshold;
+    if (opt->driver) {
+        snprintf(rack->driver, sizeof rack->driver, "%s", opt->driver);
+    }
+    strcpy(rack->service[0].name, "http");
+    rack->service[0].port = HTTP_PORT;
+    rack->service_cnt = 1;
+}
+
 int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options *opt, char *err,
                    size_t err_len)
 {
@@ -190,6 +226,9 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
         opt->client_cnt > CAPY_RACK_CLIENT_MAX) {
         snprintf(err, err_len, "a rack has 1..%u servers and 1..%u clients", CAPY_RACK_SERVER_MAX,
                  CAPY_RACK_CLIENT_MAX);
+        return -1;
+    }
+    if (check_plane(opt, err, err_len) < 0) {
         return -1;
     }
     if (make_dir("--dir", opt->dir, RUN_DIR_MAX, rack->run_dir, err, err_len) < 0 ||
@@ -218,15 +257,7 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
         rack->prefix_len = rack->prefix6_len;
     }
     snprintf(plan->conf, sizeof plan->conf, "%s/rack.conf", rack->run_dir);
-    rack->encrypt = opt->encrypt;
-    rack->offload = opt->offload;
-    rack->load_threshold = opt->threshold;
-    if (opt->driver) {
-        snprintf(rack->driver, sizeof rack->driver, "%s", opt->driver);
-    }
-    strcpy(rack->service[0].name, "http");
-    rack->service[0].port = HTTP_PORT;
-    rack->service_cnt = 1;
+    choose(plan);
     add_switch(plan);
     if (add_vip(plan, err, err_len) < 0) {
         return -1;

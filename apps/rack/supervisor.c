@@ -168,6 +168,10 @@ static void add_members(struct rack_supervisor *sup)
         add_arg(m, plan->conf);
         add_record(m, plan);
         if (node->role == RACK_SWITCH) {
+            if (plan->opt->plane) {
+                add_arg(m, "--plane");
+                add_arg(m, (char *)plan->opt->plane);
+            }
             if (plan->capture[0]) {
                 add_arg(m, "--capture");
                 add_arg(m, plan->capture);

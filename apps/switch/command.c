@@ -14,12 +14,17 @@
 static const char help[] =
     "usage: capy switch --rack FILE [options]\n"
     "\n"
-    "The switch of a rack, as a user-space program: it forwards between the ports that the rack "
-    "file\n"
-    "names, steers the packets of migrated connections, and decides who owns each of them.\n"
+    "The switch of a rack: it forwards between the ports that the rack file names, steers the "
+    "packets\n"
+    "of migrated connections, and decides who owns each of them.\n"
     "\n"
     "  --rack FILE       the rack file\n"
     "  --driver NAME     auto, af_xdp or tap, instead of what the rack file says\n"
+    "  --plane NAME      user: in this process (the default); xdp: in the kernel, where it goes "
+    "on\n"
+    "                    when this process ends, and is taken over by the next one\n"
+    "  --xdp-mode NAME   auto, native or generic XDP\n"
+    "  --remove          take a plane that was left in the kernel off its devices\n"
     "  --capture DIR     write each port's frames to DIR/<device>.pcapng\n"
     "  --record FILE     record all that goes into the switch, for capy replay; it holds keys\n"
     "  --record-mib N    end the recording at this size\n"
@@ -34,11 +39,15 @@ static const char help[] =
     "Examples:\n"
     "  capy switch --rack rack.conf\n"
     "  capy switch --rack rack.conf --loss-ppm 10000 --reorder-ppm 10000 --seed 7\n"
+    "  capy switch --rack rack.conf --plane xdp\n"
     "  capy ctl --rack rack.conf ports        what goes in and out\n";
 
 enum option_name {
     RACK = 1,
     DRIVER,
+    PLANE,
+    XDP_MODE,
+    REMOVE,
     CAPTURE,
     RECORD,
     RECORD_MIB,
@@ -55,6 +64,9 @@ enum option_name {
 
 static const struct option known[] = {{"rack", required_argument, NULL, RACK},
                                       {"driver", required_argument, NULL, DRIVER},
+                                      {"plane", required_argument, NULL, PLANE},
+                                      {"xdp-mode", required_argument, NULL, XDP_MODE},
+                                      {"remove", no_argument, NULL, REMOVE},
                                       {"capture", required_argument, NULL, CAPTURE},
                                       {"record", required_argument, NULL, RECORD},
                                       {"record-mib", required_argument, NULL, RECORD_MIB},
@@ -93,7 +105,20 @@ static int number32(const char *name, uint64_t max, uint32_t *out)
     return result;
 }
 
-static int take_option(enum option_name name, struct capy_switch_run *run)
+/* 0 when text is one of the names. */
+static int one_of(const char *option, const char *text, const char *const *names)
+{
+    for (const char *const *name = names; *name; name++)
+        if (strcmp(*name, text) == 0)
+            return 0;
+    fprintf(stderr, "capy switch: %s %s: give %s", option, text, names[0]);
+    for (const char *const *name = names + 1; *name; name++)
+        fprintf(stderr, " or %s", *name);
+    fputc('\n', stderr);
+    return EXIT_USAGE;
+}
+
+static int take_option(enum option_name name, struct capy_switch_run *run, bool *remove_it)
 {
     struct capy_fault_cfg *fault = &run->fault;
     switch (name) {
@@ -102,6 +127,16 @@ static int take_option(enum option_name name, struct capy_switch_run *run)
         return 0;
     case DRIVER:
         run->driver = optarg;
+        return 0;
+    case PLANE:
+        run->plane = optarg;
+        return one_of("--plane", optarg, (const char *const[]){"user", "xdp", NULL});
+    case XDP_MODE:
+        run->xdp_mode = optarg;
+        return one_of("--xdp-mode", optarg,
+                      (const char *const[]){"auto", "native", "generic", NULL});
+    case REMOVE:
+        *remove_it = true;
         return 0;
     case CAPTURE:
         run->capture_dir = optarg;
@@ -136,7 +171,7 @@ static int take_option(enum option_name name, struct capy_switch_run *run)
 }
 
 /* 0: go on; EXIT_USAGE: said what is wrong; -1: help was printed. */
-static int parse(int argc, char **argv, struct capy_switch_run *run)
+static int parse(int argc, char **argv, struct capy_switch_run *run, bool *remove_it)
 {
     opterr = 0;
     optind = 1;
@@ -149,7 +184,7 @@ static int parse(int argc, char **argv, struct capy_switch_run *run)
             return wrong(argv[at], " needs a value");
         if (c == '?')
             return wrong(argv[at], " is no option");
-        int result = take_option((enum option_name)c, run);
+        int result = take_option((enum option_name)c, run, remove_it);
         if (result != 0)
             return result;
     }
@@ -164,11 +199,13 @@ int capy_switch_main(int argc, char **argv)
 {
     struct capy_switch_run run = {.log = stdout};
     char err[512];
+    bool remove_it = false;
 
-    int result = parse(argc, argv, &run);
+    int result = parse(argc, argv, &run, &remove_it);
     if (result != 0)
         return result < 0 ? EXIT_SUCCESS : result;
-    int status = capy_switch_main_run(&run, err, sizeof err);
+    int status = remove_it ? capy_switch_main_remove(run.rack_file, err, sizeof err)
+                           : capy_switch_main_run(&run, err, sizeof err);
     if (status == CAPY_OK)
         return EXIT_SUCCESS;
     fprintf(stderr, "capy switch: %s\n", err);

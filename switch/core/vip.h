@@ -75,7 +75,11 @@ static inline uint16_t capy_vip_by_table(const struct capy_job *j, uint16_t clie
     capy_store16(bytes + 18, j->view->dst_port);
     uint64_t h = capy_siphash13(sw->cfg->key, bytes, sizeof bytes);
     for (uint32_t i = 0; i < CAPY_VIP_TRIES; i++) {
-        uint32_t id = sw->live->maglev.slot[(uint32_t)h % CAPY_MAGLEV_SLOTS];
+        uint32_t at = (uint32_t)h % CAPY_MAGLEV_SLOTS;
+        CAPY_PIN(at);
+        if (at >= CAPY_MAGLEV_SLOTS)
+            break; /* never; the verifier does not follow a division */
+        uint32_t id = sw->live->maglev.slot[at];
         if (capy_vip_takes(j, id, client_id))
             return (uint16_t)id;
         h >>= 16;

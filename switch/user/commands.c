@@ -42,9 +42,10 @@ static json_t *recording(const struct program *p)
 static json_t *answer_status(struct program *p, const json_t *request)
 {
     (void)request;
-    return json_pack("{s:b, s:s, s:i, s:o, s:f, s:b, s:I, s:I, s:i, s:i, s:o}", "ok", 1, "rack",
-                     p->rack.path, "pid", (int)getpid(), "boot_id", hex64(p->cfg.boot_id),
-                     "uptime_s", (double)(p->now - p->started_at) / 1e9, "learning",
+    return json_pack("{s:b, s:s, s:s, s:i, s:o, s:f, s:b, s:I, s:I, s:i, s:i, s:o}", "ok", 1,
+                     "plane", p->xdp ? "xdp" : "user", "rack", p->rack.path, "pid", (int)getpid(),
+                     "boot_id", hex64(p->cfg.boot_id), "uptime_s",
+                     (double)(p->now - p->started_at) / 1e9, "learning",
                      capy_switch_learning(p->plane, p->now), "entries",
                      (json_int_t)capy_switch_entry_cnt(p->plane), "capacity",
                      (json_int_t)p->cfg.levels * p->cfg.slots, "servers", (int)p->cfg.server_cnt,
@@ -264,6 +265,9 @@ static json_t *answer_fault(struct program *p, const json_t *request)
         json_is_true(json_object_get(request, "clear")) ? NULL : read_fault(request, &cfg);
     if (why)
         return refusal(why);
+    if (p->xdp)
+        return refusal(
+            "the plane in the kernel injects no faults; start the switch with --plane user");
     if (ports_set_fault(p, json_string_value(port), &cfg, err, sizeof err) != CAPY_OK)
         return refusal(err);
     return json_pack("{s:b}", "ok", 1);
@@ -279,6 +283,8 @@ static json_t *answer(struct program *p, const json_t *request)
         {"counters", answer_counters}, {"ports", answer_ports},     {"fault", answer_fault},
     };
     const char *cmd = json_string_value(json_object_get(request, "cmd"));
+    if (p->xdp)
+        capy_xdp_count(p->xdp);
     for (unsigned i = 0; cmd && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].cmd, cmd) == 0)
             return commands[i].answer(p, request);

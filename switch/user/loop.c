@@ -24,7 +24,7 @@ uint64_t program_clock(void)
     return CAPY_SEC(ts.tv_sec) + (uint64_t)ts.tv_nsec;
 }
 
-static bool told_to_stop(const struct program *p)
+bool program_told_to_stop(const struct program *p)
 {
     struct signalfd_siginfo info;
     return read(p->signal_fd, &info, sizeof info) == sizeof info;
@@ -78,7 +78,7 @@ int program_loop(struct program *p)
         if (aside || (!slept && p->now >= aside_at)) {
             aside = false;
             aside_at = p->now + LOOK_ASIDE_NS;
-            if (told_to_stop(p))
+            if (program_told_to_stop(p))
                 break;
             control_serve(p);
         }

@@ -1,6 +1,6 @@
 /* The switch program's state, shared by its files: switch.c sets up and takes down, ports.c moves
- * frames, loop.c decides when, control.c speaks on the socket, commands.c answers, record.c records.
- * Private. */
+ * frames, loop.c decides when, kernel.c is all of that for a plane in the kernel, control.c speaks on the
+ * socket, commands.c answers, record.c records. Private. */
 #ifndef CAPY_SWITCH_PROGRAM_H
 #define CAPY_SWITCH_PROGRAM_H
 
@@ -10,6 +10,7 @@
 #include "switch/core/plane.h"
 #include "switch/user/control.h"
 #include "switch/user/switch.h"
+#include "switch/xdp/xdp.h"
 
 #define PORT_PENDING_MAX 4096u /* frames a port's faults may hold: 40 ms at 100,000 frames/s */
 
@@ -28,7 +29,8 @@ struct port {
 struct program {
     struct capy_rack rack;
     struct capy_switch_cfg cfg;
-    struct capy_switch *plane;  /* record.h changes it; whoever only looks calls it */
+    struct capy_switch *plane; /* record.h changes it; whoever only looks calls it */
+    struct capy_xdp *xdp;      /* the plane is the kernel's, and `plane` a view of it; NULL: ours */
     struct capy_record *record; /* NULL: none */
     struct capy_switch_out out; /* of the frame in hand */
     struct port port[CAPY_SWITCH_PORT_MAX];
@@ -52,10 +54,17 @@ int ports_set_fault(struct program *p, const char *name, const struct capy_fault
                     char *err, size_t err_len);
 void port_close(struct port *port);
 
-/* loop.c: monotonic ns. */
+/* loop.c: monotonic ns; and whether SIGINT or SIGTERM has come. */
 uint64_t program_clock(void);
+bool program_told_to_stop(const struct program *p);
 /* Runs until SIGINT or SIGTERM. CAPY_OK or CAPY_E_SYS. */
 int program_loop(struct program *p);
+
+/* kernel.c: the plane in the kernel. Errors as capy_switch_main_run's. */
+int kernel_open(struct program *p, const struct capy_switch_run *run, char *err, size_t err_len);
+int kernel_loop(struct program *p); /* as program_loop */
+void kernel_close(struct program *p);
+int kernel_remove(const struct capy_rack *rack, char *err, size_t err_len);
 
 /* commands.c: the answer to one request line: a malloc'd line ending in a newline, or NULL when out
  * of memory. */

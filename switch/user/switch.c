@@ -133,6 +133,8 @@ static int set_up(struct program *p, const struct capy_switch_run *run, char *er
         rc = fill_cfg(p, err, err_len);
     if (rc == CAPY_OK)
         rc = control_open(&p->control, p->rack.run_dir, err, err_len);
+    if (rc == CAPY_OK && run->plane && strcmp(run->plane, "xdp") == 0)
+        return kernel_open(p, run, err, err_len);
     if (rc == CAPY_OK)
         rc = add_ports(p, run, err, err_len);
     if (rc == CAPY_OK)
@@ -150,7 +152,10 @@ static void take_down(struct program *p)
         port_close(&p->port[i]);
     control_close(&p->control); /* last: gone means that the devices are free again */
     capy_record_close(p->record);
-    free(p->plane);
+    if (p->xdp)
+        kernel_close(p);
+    else
+        free(p->plane);
     if (p->signal_fd >= 0)
         close(p->signal_fd);
     free(p);
@@ -170,11 +175,25 @@ int capy_switch_main_run(const struct capy_switch_run *run, char *err, size_t er
     if (rc == CAPY_OK)
         rc = set_up(p, run, err, err_len);
     if (rc == CAPY_OK) {
-        rc = program_loop(p);
+        rc = p->xdp ? kernel_loop(p) : program_loop(p);
         if (rc != CAPY_OK)
             snprintf(err, err_len, "waiting for frames: %s", strerror(errno));
     }
     take_down(p);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+int capy_switch_main_remove(const char *rack_file, char *err, size_t err_len)
+{
+    static struct capy_rack rack; /* large */
+    struct control control;
+    control_init(&control);
+    int rc = capy_rack_read(rack_file, &rack, err, err_len);
+    if (rc == CAPY_OK)
+        rc = control_open(&control, rack.run_dir, err, err_len);
+    if (rc == CAPY_OK)
+        rc = kernel_remove(&rack, err, err_len);
+    control_close(&control);
     return rc;
 }

@@ -1,5 +1,6 @@
-/* The switch as a user-space program: the plane (switch/core) between the drivers of a rack file's
- * ports, and a control socket. `capy switch` is a thin shell around this one call. */
+/* The switch as a program: a plane between a rack file's ports, and a control socket. The plane runs in
+ * this process (switch/core between drivers), or in the kernel (switch/xdp), where it goes on when this
+ * process ends. `capy switch` is a thin shell around these calls. */
 #ifndef CAPY_SWITCH_SWITCH_H
 #define CAPY_SWITCH_SWITCH_H
 
@@ -9,7 +10,9 @@
 
 struct capy_switch_run {
     const char *rack_file;
-    const char *driver;      /* NULL: as the rack file says */
+    const char *driver;   /* NULL: as the rack file says */
+    const char *plane;    /* "xdp": in the kernel; NULL or "user": in this process */
+    const char *xdp_mode; /* "native" or "generic" XDP on all devices; NULL or "auto": what works */
     const char *capture_dir; /* NULL: none; else each port writes <capture_dir>/<device>.pcapng */
     const char *record;  /* file for everything that goes into the plane; NULL: none. It holds the
                                 rack's key (docs/operating.md, "Recording") */
@@ -35,7 +38,12 @@ struct capy_switch_run {
  *   {"cmd":"fault","port":P, ...}   faults for frames that enter at P (device, server or "all"):
  *       "loss_ppm", "dup_ppm", "reorder_ppm", "delay_us", "jitter_us", "seed",
  *       "drop_type":"CONN_STATE_ACK", "drop_cnt":N. What is not given is off.
- *   {"cmd":"fault","clear":true}    no faults at all (with "port": at that one) */
+ *   {"cmd":"fault","clear":true}    no faults at all (with "port": at that one)
+ * The plane in the kernel injects no faults and captures nothing. */
 int capy_switch_main_run(const struct capy_switch_run *run, char *err, size_t err_len);
+
+/* Takes a plane that was left in the kernel off its devices, and forgets what it knew. CAPY_OK, also when
+ * there is none; CAPY_E_INUSE while a switch answers there; CAPY_E_CONFIG, CAPY_E_SYS. */
+int capy_switch_main_remove(const char *rack_file, char *err, size_t err_len);
 
 #endif

@@ -17,8 +17,10 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CAPY = os.environ.get("CAPY", os.path.join(ROOT, "build", "apps", "capy"))
+PLANE = os.environ.get("CAPY_PLANE", "user")  # of the switch: user or xdp
+BRIEF = "CAPY_BRIEF" in os.environ  # one of several IP versions is enough
 NAME = os.path.basename(sys.argv[0]).removesuffix("_test.py")
-OUT = os.path.join(ROOT, "out", "test", NAME)
+OUT = os.path.join(ROOT, "out", "test", NAME if PLANE == "user" else f"{NAME}-{PLANE}")
 SKIPPED = 77
 # What the clients' connections are, and the rack: IPv4 or IPv6 in one that has both, or IPv6 alone.
 IPV4, IPV6, IPV6_ONLY = "IPv4", "IPv6", "IPv6 alone"
@@ -73,7 +75,7 @@ def die_with_us():
 
 def each(versions, of):
     """Runs a part of a test once for each of these versions that this machine has."""
-    for version in versions:
+    for version in versions[:1] if BRIEF else versions:
         if version in VERSIONS:
             print(version, flush=True)
             of(version)
@@ -127,13 +129,18 @@ class Rack:
         self.ip["switch"] = address(version, 254)
         if version == IPV6_ONLY:
             args = (*args, "--ipv6-only")
+        if PLANE != "user":
+            if "--capture" in args:
+                skip("needs the switch's user-space plane, which captures")
+            args = (*args, "--plane", PLANE)
         self.servers = [f"s{i + 1}" for i in range(servers)]
         self.dir = os.path.join(OUT, "rack")
         self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
                         "--dir", self.dir, *args]
         self.clients_cnt = clients
         self.captures = None
-        if os.environ.get("CAPY_EXPERT") and judged and "--capture" not in args:
+        if (os.environ.get("CAPY_EXPERT") and judged and PLANE == "user" and
+                "--capture" not in args):
             self.captures = os.path.join(OUT, "captures")
             shutil.rmtree(self.captures, ignore_errors=True)
             self.command += ["--capture", self.captures]
@@ -183,6 +190,8 @@ class Rack:
 
     def ask(self, member, cmd, **more):
         """Asks s1, switch, or the rack itself ("rack")."""
+        if cmd == "fault" and PLANE != "user":
+            skip("needs the switch's user-space plane, which injects faults")
         if member not in self.control:
             self.control[member] = Control(self.path(member + ".sock"))
         return self.control[member].ask(cmd, **more)

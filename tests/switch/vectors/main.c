@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct plane *const planes[] = {&plane_user};
+static const struct plane *const planes[] = {&plane_user, &plane_xdp};
 enum { SKIPPED = 77 };
 enum { PLANES = sizeof planes / sizeof planes[0] };
 
@@ -26,7 +26,7 @@ struct vector {
 struct tally {
     const struct plane *plane;
     const char *only;
-    unsigned vectors, runs, failed;
+    unsigned vectors, runs, failed, unfed;
 };
 
 static void run_in(struct tally *t, const char *file, const struct vector *v, enum rack_kind rack)
@@ -42,6 +42,10 @@ static void run_in(struct tally *t, const char *file, const struct vector *v, en
     world_end(&w, &words);
     t->runs++;
     t->failed += w.failures != 0;
+    t->unfed += w.unfed;
+    if (w.unfed)
+        printf("left out: \"%s\" has a frame that plane %s cannot be fed\n", v->name,
+               t->plane->name);
 }
 
 static void run(struct tally *t, const char *file, const struct vector *v)
@@ -137,6 +141,7 @@ int main(int argc, char **argv)
     }
     for (int i = 2; i < argc; i++)
         run_file(&t, argv[i]);
-    printf("%u vectors on %s, %u runs: %u failed\n", t.vectors, t.plane->name, t.runs, t.failed);
+    printf("%u vectors on %s, %u runs: %u left out, %u failed\n", t.vectors, t.plane->name, t.runs,
+           t.unfed, t.failed);
     return t.failed != 0 || t.runs == 0;
 }

@@ -22,6 +22,8 @@ struct plane_out {
 
 struct plane {
     const char *name;
+    size_t
+        len_min; /* of a frame that can be fed; a vector with a shorter one is left out by name */
     void *(*open)(const struct capy_switch_cfg *cfg, uint64_t now, const char **why);
     void (*close)(void *self);
     /* frame: len bytes, which the plane may overwrite; len up to CAPY_FRAME_MAX, or too long. */
@@ -36,5 +38,6 @@ struct plane {
 };
 
 extern const struct plane plane_user; /* switch/core, called directly */
+extern const struct plane plane_xdp;  /* switch/xdp, by BPF_PROG_TEST_RUN */
 
 #endif

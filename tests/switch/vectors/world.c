@@ -154,6 +154,10 @@ void world_feed(struct world *w, uint16_t port, const struct spec *s)
     build_in(w->rack, s, &frame);
     memset(w->said, 0, sizeof w->said);
     w->out.cnt = 0;
+    if (frame.len < w->plane->len_min) {
+        w->unfed = true;
+        return;
+    }
     w->plane->input(w->sw, port, frame.data, frame.len, w->now, &w->out);
 }
 
@@ -206,6 +210,8 @@ void world_close_group(struct world *w, const struct words *words)
 
 void world_step(struct world *w, struct words *words, const char *line)
 {
+    if (w->unfed)
+        return;
     if (words_take(words, "config")) {
         configure(w, words);
         return;
@@ -221,7 +227,8 @@ void world_step(struct world *w, struct words *words, const char *line)
 
 void world_end(struct world *w, struct words *words)
 {
-    world_close_group(w, words);
+    if (!w->unfed)
+        world_close_group(w, words);
     if (w->sw)
         w->plane->close(w->sw);
     w->sw = NULL;

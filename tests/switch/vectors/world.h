@@ -34,6 +34,7 @@ struct world {
     uint64_t boots;
     uint8_t fan_of[WORLD_FANS_MAX]; /* the server of the i-th */
     unsigned failures;
+    bool unfed; /* the plane cannot be fed one of its frames: nothing is judged */
 };
 
 void world_begin(struct world *w, const struct plane *plane, enum rack_kind rack,

@@ -1,0 +1,146 @@
+/* The program on its devices: one link each, pinned, so that the next loader's program takes the place
+ * of this one's at one instant. */
+#include "switch/xdp/program.h"
+
+#include "switch/xdp/skeleton.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+static void link_path(const struct capy_xdp *x, uint32_t port, char path[256])
+{
+    snprintf(path, 256, "%s/link-%u", x->pin_dir, port);
+}
+
+/* The device maps and the index of devices. */
+static int enter(struct capy_xdp *x, uint32_t port)
+{
+    const struct bpf_devmap_val with_program = {
+        .ifindex = x->ifindex[port],
+        .bpf_prog.fd = bpf_program__fd(x->bpf->progs.capy_both),
+    };
+    const uint32_t value = port + 1;
+    return bpf_map_update_elem(bpf_map__fd(x->bpf->maps.ports), &port, &x->ifindex[port],
+                               BPF_ANY) == 0 &&
+                   bpf_map_update_elem(bpf_map__fd(x->bpf->maps.both), &port, &with_program,
+                                       BPF_ANY) == 0 &&
+                   bpf_map_update_elem(bpf_map__fd(x->bpf->maps.port_of), &x->ifindex[port], &value,
+                                       BPF_ANY) == 0
+               ? CAPY_OK
+               : CAPY_E_SYS;
+}
+
+/* The link that a loader before us left, if it is this device's and of this mode. */
+static int take_link(struct capy_xdp *x, uint32_t port)
+{
+    char path[256];
+    struct bpf_link_info info = {0};
+    uint32_t len = sizeof info;
+    if (!x->pin_dir[0])
+        return -1;
+    link_path(x, port, path);
+    int fd = bpf_obj_get(path);
+    if (fd < 0)
+        return -1;
+    if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_LINK_TYPE_XDP &&
+        info.xdp.ifindex == x->ifindex[port] &&
+        bpf_link_update(fd, bpf_program__fd(x->bpf->progs.capy_plane), NULL) == 0)
+        return fd;
+    close(fd);
+    unlink(path); /* of a device that is gone, or another's */
+    return -1;
+}
+
+static int make_link(struct capy_xdp *x, uint32_t port, bool generic)
+{
+    char path[256];
+    struct bpf_link_create_opts opts = {.sz = sizeof opts,
+                                        .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE};
+    int fd = bpf_link_create(bpf_program__fd(x->bpf->progs.capy_plane), (int)x->ifindex[port],
+                             BPF_XDP, &opts);
+    link_path(x, port, path);
+    if (fd >= 0 && x->pin_dir[0] && bpf_obj_pin(fd, path) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static void unlink_all(struct capy_xdp *x)
+{
+    char path[256];
+    for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
+        link_path(x, port, path);
+        if (x->pin_dir[0])
+            unlink(path);
+        if (x->link[port] >= 0)
+            close(x->link[port]);
+        x->link[port] = -1;
+    }
+}
+
+/* All devices in one mode. The port that failed, or port_cnt. */
+static uint32_t link_all(struct capy_xdp *x, bool generic)
+{
+    for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
+        x->link[port] = take_link(x, port);
+        if (x->link[port] < 0)
+            x->link[port] = make_link(x, port, generic);
+        if (x->link[port] < 0)
+            return port;
+    }
+    for (uint32_t port = x->cfg.port_cnt; x->pin_dir[0] && port < CAPY_SWITCH_PORT_MAX; port++) {
+        char path[256];
+        link_path(x, port, path);
+        unlink(path); /* of a port that is no more */
+    }
+    x->generic = generic;
+    return x->cfg.port_cnt;
+}
+
+static void explain(const char *device, int error, char *err, size_t err_len)
+{
+    const char *remedy = "use --xdp-mode generic, or --plane user";
+    if (error == EBUSY || error == EEXIST)
+        remedy = "another XDP program is on it: run `ip link set DEVICE xdp off`";
+    else if (error == ERANGE)
+        remedy = "set its MTU to 1500";
+    snprintf(err, err_len, "xdp %s: %s; %s", device, strerror(error), remedy);
+}
+
+int capy_xdp_attach(struct capy_xdp *x, enum capy_xdp_mode mode, char *err, size_t err_len)
+{
+    for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
+        if (enter(x, port) != CAPY_OK ||
+            (x->out[port] = capy_xdp_aside_socket(x->ifindex[port])) < 0) {
+            explain(x->device[port], errno, err, err_len);
+            return CAPY_E_SYS;
+        }
+    }
+    uint32_t failed = link_all(x, mode == CAPY_XDP_GENERIC);
+    if (failed < x->cfg.port_cnt && mode == CAPY_XDP_AUTO && errno != EBUSY && errno != EPERM) {
+        unlink_all(x);
+        failed = link_all(x, true);
+    }
+    if (failed == x->cfg.port_cnt)
+        return CAPY_OK;
+    explain(x->device[failed], errno, err, err_len);
+    unlink_all(x);
+    return CAPY_E_SYS;
+}
+
+void capy_xdp_detach(struct capy_xdp *x)
+{
+    for (uint32_t port = 0; port < CAPY_SWITCH_PORT_MAX; port++) {
+        if (x->link[port] >= 0)
+            close(x->link[port]);
+        if (x->out[port] >= 0)
+            close(x->out[port]);
+    }
+}

@@ -1,0 +1,197 @@
+/* What state.h asks of a plane, for the BPF program: it runs on many CPUs at once. Every look at entries
+ * that can lead to a change is under the spin lock of the client's stripe, so it happens between all
+ * others; the server table has a lock of its own, never held together with another. */
+#ifndef CAPY_XDP_MANY_H
+#define CAPY_XDP_MANY_H
+
+#include "switch/core/rewrite.h"
+#include "switch/xdp/layout.h"
+
+struct capy_lock {
+    struct bpf_spin_lock spin;
+};
+
+/* The directory: one value, all entries. The loader sets its size; kept. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(key_size, sizeof(uint32_t));
+    __uint(value_size, 2 * 65536 * sizeof(struct capy_entry));
+} directory SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(key_size, sizeof(uint32_t));
+    __uint(value_size, CAPY_L2_SETS *CAPY_L2_WAYS * sizeof(struct capy_station));
+} stations SEC(".maps"); /* kept */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(key_size, sizeof(uint32_t));
+    __uint(value_size, sizeof(struct capy_switch_live));
+} live SEC(".maps"); /* kept */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, CAPY_DIRECTORY_STRIPES_MAX + 1);
+    __type(key, uint32_t);
+    __type(value, struct capy_lock);
+} locks
+    SEC(".maps"); /* of the stripes, and the last of the servers; kept, for two programs may run */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __uint(key_size, sizeof(uint32_t));
+    __uint(value_size, sizeof(struct capy_xdp_counts));
+} counts SEC(".maps"); /* kept */
+
+const volatile struct capy_switch_cfg cfg;
+const volatile uint32_t testing; /* 1: see capy_xdp_test */
+
+/* The loader writes cfg before the program is verified, and nobody after; so the verifier knows its
+ * values, and the compiler must not believe the zeros that stand here. */
+static inline const struct capy_switch_cfg *many_cfg(void)
+{
+    const struct capy_switch_cfg *c = (const struct capy_switch_cfg *)&cfg;
+    CAPY_PIN(c);
+    return c;
+}
+
+/* Of a frame that a test feeds. NULL: of a device. */
+static inline struct capy_xdp_test *many_test(const struct xdp_md *ctx)
+{
+    if (!testing)
+        return NULL;
+    struct capy_xdp_test *t = (struct capy_xdp_test *)(long)ctx->data_meta;
+    return (const uint8_t *)(t + 1) > (const uint8_t *)(long)ctx->data ? NULL : t;
+}
+
+/* False: never. */
+static inline bool many_open(struct capy_switch *sw)
+{
+    const uint32_t zero = 0;
+    const struct capy_switch_cfg *c = many_cfg();
+    struct capy_xdp_counts *counters = bpf_map_lookup_elem(&counts, &zero);
+    sw->cfg = c;
+    sw->live = bpf_map_lookup_elem(&live, &zero);
+    sw->dir.entries = bpf_map_lookup_elem(&directory, &zero);
+    sw->l2.stations = bpf_map_lookup_elem(&stations, &zero);
+    if (!counters || !sw->live || !sw->dir.entries || !sw->l2.stations)
+        return false;
+    sw->count = counters->count;
+    sw->dir.levels = c->levels;
+    sw->dir.slots = c->slots;
+    sw->dir.used = 0; /* what this frame changes */
+    sw->dir.mig_port_first = c->mig_port_first;
+    sw->dir.key = c->hash_key;
+    sw->l2.key = c->hash_key;
+    return true;
+}
+
+static inline void many_close(struct capy_switch *sw)
+{
+    struct capy_xdp_counts *counters = (struct capy_xdp_counts *)sw->count;
+    if (sw->dir.used != 0)
+        counters->used += (int32_t)sw->dir.used;
+}
+
+/* ---- searches: functions of their own, so that their sixty-four ends meet in one ---- */
+
+__noinline int many_server_of(uint64_t high, uint64_t low)
+{
+    struct capy_ip ip;
+    *(uint32_t *)(ip.b) = (uint32_t)high;
+    *(uint32_t *)(ip.b + 4) = (uint32_t)(high >> 32);
+    *(uint32_t *)(ip.b + 8) = (uint32_t)low;
+    *(uint32_t *)(ip.b + 12) = (uint32_t)(low >> 32);
+    return capy_cfg_server_of(many_cfg(), &ip);
+}
+
+__noinline int many_server_of_mac(uint64_t word)
+{
+    const struct capy_switch_cfg *c = many_cfg();
+    for (uint16_t i = 0; i < c->server_cnt && i < CAPY_SWITCH_SERVER_MAX; i++)
+        if (capy_l2_word(&c->server[i].mac) == word)
+            return i;
+    return CAPY_SERVER_ANY;
+}
+
+static inline uint16_t capy_plane_server_of(const struct capy_switch *sw, const struct capy_ip *ip)
+{
+    (void)sw;
+    const uint32_t *w = (const uint32_t *)ip->b;
+    return (uint16_t)many_server_of(w[0] | (uint64_t)w[1] << 32, w[2] | (uint64_t)w[3] << 32);
+}
+
+static inline uint16_t capy_plane_server_of_mac(const struct capy_switch *sw,
+                                                const struct capy_mac *mac)
+{
+    (void)sw;
+    return (uint16_t)many_server_of_mac(capy_l2_word(mac));
+}
+
+/* ---- exclusion ---- */
+
+static inline bool capy_plane_is_empty(const struct capy_switch *sw)
+{
+    (void)sw;
+    return false;
+}
+
+static inline struct capy_lock *many_lock(uint32_t idx)
+{
+    return bpf_map_lookup_elem(&locks, &idx);
+}
+
+static inline struct capy_lock *capy_plane_lock_of(struct capy_switch *sw, uint64_t hash)
+{
+    return many_lock((uint32_t)hash & (capy_directory_stripes(sw->dir.slots) - 1u));
+}
+
+static inline struct capy_lock *capy_plane_lock_for(struct capy_switch *sw, uint64_t hash,
+                                                    const struct capy_ip *client, uint16_t port)
+{
+    return capy_directory_knows(&sw->dir, hash, client, port) ? capy_plane_lock_of(sw, hash) : NULL;
+}
+
+static inline struct capy_lock *capy_plane_lock_of_servers(struct capy_switch *sw)
+{
+    (void)sw;
+    return many_lock(CAPY_DIRECTORY_STRIPES_MAX);
+}
+
+static inline void capy_plane_lock(struct capy_lock *lock)
+{
+    bpf_spin_lock(&lock->spin);
+}
+
+static inline void capy_plane_unlock(struct capy_lock *lock)
+{
+    bpf_spin_unlock(&lock->spin);
+}
+
+/* ---- out ---- */
+
+static inline void capy_plane_send(struct capy_job *j, uint16_t port)
+{
+    j->egress = port;
+}
+
+static inline void capy_plane_cut(struct capy_job *j, uint32_t len)
+{
+    j->end = j->frame + len;
+}
+
+/* message.h */
+static inline void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender);
+static inline uint64_t capy_plane_payload_hash(const struct capy_mig_job *m);
+static inline void capy_plane_answer_heartbeat(struct capy_mig_job *m,
+                                               const struct capy_mig_heartbeat_ack *ack);
+
+#endif
