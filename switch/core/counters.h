@@ -1,4 +1,4 @@
-/* What the switch counts, by name: every drop, every verdict. `capy ctl switch` prints them. Header only. */
+/* What the switch counts, by name: every drop, every verdict. `capy ctl counters switch` prints them. Header only. */
 #ifndef CAPY_SWITCH_COUNTERS_H
 #define CAPY_SWITCH_COUNTERS_H
 

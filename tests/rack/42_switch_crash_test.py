@@ -5,7 +5,7 @@ learns who owns what from its servers, and the transfer ends as if nothing had b
 import time
 
 from crash import Transfer, must_be_at_rest
-from rack import IPV4, IPV6_ONLY, OUT, Mover, Rack, check, each, main, moved
+from rack import IPV4, IPV6_ONLY, OUT, Mover, Rack, each, main, moved, until
 
 
 def crash_twice(version):
@@ -18,8 +18,8 @@ def crash_twice(version):
                 time.sleep(0.3)
                 rack.steer("start", "switch")
                 before = moved(rack)
-                time.sleep(1)
-                check(moved(rack) > before, "connections move again under the new switch")
+                until(lambda: moved(rack) > before, 20,
+                      "connections move again under the new switch")
         transfer.must_succeed()
         must_be_at_rest(rack)
 
