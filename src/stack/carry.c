@@ -191,7 +191,8 @@ int capy_stack_carry_in(struct capy_stack *s, const uint8_t *in, uint32_t len, c
     uint16_t listener_port = 0;
     walk_place(&c, conn, &listener_port);
     struct capy_listener *l = conn->half_open ? capy_listener_of(s, listener_port) : NULL;
-    bool sound = !c.bad && conn->tcb.state < CAPY_TCP_STATE_CNT && (l || !conn->half_open);
+    bool sound = !c.bad && conn->tcb.state < CAPY_TCP_STATE_CNT &&
+                 (conn->half_open ? l != NULL : listener_port == 0);
     uint8_t state = conn->tcb.state;
     int rc = sound ? read_value(s, conn, &meta, in + c.at, len - c.at) : CAPY_E_FORMAT;
     if (rc == CAPY_OK && conn->tcb.state != state) {
