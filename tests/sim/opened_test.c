@@ -1,7 +1,7 @@
 /* Connections that a server opened, on virtual time: a real rack in which server 0 opens one to the
  * client and it wanders among the servers while both sides stream, over links that lose, repeat and
  * overtake. Every byte is checked where it is read; in the end nothing is left anywhere. */
-#include "rack.h"
+#include "three.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,7 +144,7 @@ static void started(struct sim_rack *r, unsigned host, void *ctx)
 
 static void open_all(void)
 {
-    struct capy_ip ip = sim_ip(SIM_CLIENT, w.r.ipv6_only);
+    struct capy_ip ip = sim_ip(SIM_CLIENT, w.r.version == SIM_IPV6_ALONE);
     for (unsigned i = 0; i < FLOWS; i++) {
         uint16_t home = (uint16_t)(i % 2); /* two servers open, all three run */
         struct flow *f = &w.flow[i];

@@ -139,7 +139,8 @@ static void a_large_state_moves(void **state)
         world_start();
         open_streams(2, 1u << 20, 1u << 20);
         if (faulty)
-            w.r.faults = (struct sim_faults){5000, 5000, CAPY_US(50)};
+            w.r.faults =
+                (struct sim_faults){.loss_ppm = 5000, .repeat_ppm = 5000, .jitter_ns = CAPY_US(50)};
         for (uint32_t i = 0; i < 2; i++) {
             w.st.stream[i].server.take = 1000; /* neither side reads on */
             w.st.stream[i].client.take = 1000;
@@ -266,7 +267,8 @@ static void servers_crash(void **state)
         world_start();
         open_streams(15, 1u << 30, 1u << 30);
         if (seed % 2)
-            w.r.faults = (struct sim_faults){5000, 5000, CAPY_US(100)};
+            w.r.faults = (struct sim_faults){
+                .loss_ppm = 5000, .repeat_ppm = 5000, .jitter_ns = CAPY_US(100)};
         for (int step = 0; step < 600; step++) {
             churn(CAPY_US(300), 6000, 500000);
             if (step == 200 || step == 400) {
@@ -337,7 +339,8 @@ static void tuples_are_used_again(void **state)
         world_start();
         open_streams(12, 5000, 5000);
         if (seed % 2)
-            w.r.faults = (struct sim_faults){3000, 3000, CAPY_US(50)};
+            w.r.faults =
+                (struct sim_faults){.loss_ppm = 3000, .repeat_ppm = 3000, .jitter_ns = CAPY_US(50)};
         for (int step = 0; step < 6000; step++) {
             churn(CAPY_US(100), 4000, 400000);
             uint32_t i = (uint32_t)capy_prng_below(&w.st.rng, w.st.cnt);
@@ -368,7 +371,8 @@ static void the_switch_reboots(void **state)
         world_start();
         open_streams(12, 1u << 30, 1u << 30);
         if (seed % 2)
-            w.r.faults = (struct sim_faults){5000, 5000, CAPY_US(100)};
+            w.r.faults = (struct sim_faults){
+                .loss_ppm = 5000, .repeat_ppm = 5000, .jitter_ns = CAPY_US(100)};
         for (int step = 0; step < 900; step++) {
             churn(CAPY_US(300), 6000, 400000);
             if (step % 300 == 200)

@@ -330,7 +330,8 @@ static void started(struct sim_rack *r, unsigned host, void *ctx)
 static int dial(struct streams *st, uint32_t i, struct stream fresh)
 {
     struct sim_rack *r = st->rack;
-    fresh.ipv6 = r->ipv6_only || (i >= st->ipv6_from && (i - st->ipv6_from) % 2 == 0);
+    fresh.ipv6 =
+        (r->version == SIM_IPV6_ALONE) || (i >= st->ipv6_from && (i - st->ipv6_from) % 2 == 0);
     struct capy_ip ip = sim_ip(fresh.home, fresh.ipv6);
     fresh.client.take = fresh.server.take = CAPY_NEVER;
     fresh.client.open = true;

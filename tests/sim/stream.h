@@ -6,7 +6,7 @@
 #ifndef CAPY_TESTS_SIM_STREAM_H
 #define CAPY_TESTS_SIM_STREAM_H
 
-#include "rack.h"
+#include "three.h"
 
 enum { STREAMS_MAX = 64 };
 

@@ -97,12 +97,12 @@ static uint64_t run_marking(uint64_t ns)
     static uint64_t seen;
     while (w.r.now < until) {
         run_for(w.r.delay_ns / 2);
-        for (uint32_t i = 0; i < w.r.heap_cnt; i++) {
-            struct sim_frame *f = &w.r.frames[w.r.heap[i]];
+        for (uint32_t i = 0; i < w.r.flight.cnt; i++) {
+            struct sim_frame *f = &w.r.flight.frames[w.r.flight.heap[i]];
             if (f->to_switch && f->order >= seen && f->order % 4 == 0)
                 marked += mark(f->data);
         }
-        seen = w.r.order;
+        seen = w.r.flight.order;
     }
     return marked;
 }
