@@ -77,7 +77,7 @@ void capy_hop_doubted(struct capy_stack *s, struct capy_conn *c)
 {
     const struct capy_net *net = capy_net_of(s, &c->remote);
     /* A forged SYN's sender never answers: the cache is not for asking after it. */
-    if (!capy_conn_synchronized(c) || !capy_net_reaches(net, &c->remote))
+    if (c->half_open || !capy_net_reaches(net, &c->remote))
         return;
     struct capy_ip hop = capy_net_hop(net, &c->remote);
     const struct capy_neighbour *known = capy_neigh_find(&s->neigh, &hop);
