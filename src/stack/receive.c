@@ -44,8 +44,11 @@ void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packe
     uint64_t una = c->tcb.snd.una;
     uint32_t events = capy_tcp_input(&c->tcb, &env, &p->tcp, p->ecn);
     if (events & CAPY_TCP_SYN_REUSE) {
+        bool away = c->local_port != c->home_port;
         capy_conn_end(s, idx, CAPY_EV_FINISHED);
-        if (!capy_listen_input(s, p))
+        /* Away from home the old one's end is for the switch to hear first (FLOW_CLOSED): the client
+         * repeats its SYN, and that finds its way home. */
+        if (!away && !capy_listen_input(s, p))
             capy_reset_reply(s, p);
         return;
     }
