@@ -7,6 +7,7 @@
 #include "apps/load/load.h"
 #include "apps/rack/rack.h"
 #include "apps/replay/command.h"
+#include "apps/sim/command.h"
 #include "apps/switch/command.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ static const struct command {
     {"get", capy_get_main, "an HTTP client on libcapy's own TCP"},
     {"demo", capy_demo_main, "thousands of live connections moving under load, and a report"},
     {"replay", capy_replay_main, "a recording of any of them, run again and compared bit for bit"},
+    {"sim", capy_sim_main, "whole racks in one process, with faults, by seed; and what must hold"},
 };
 
 #define COMMAND_CNT (sizeof commands / sizeof *commands)

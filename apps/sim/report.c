@@ -1,0 +1,78 @@
+/* See report.h. */
+#include "apps/sim/report.h"
+
+enum { COLUMNS = 100, INDENT = 14 };
+
+void report_failure(const struct crew_failure *f, uint32_t events, FILE *out)
+{
+    fprintf(out, "seed %llu FAILED: %s\n", (unsigned long long)f->seed, f->why);
+    if (f->words[0])
+        fprintf(out, "%s%s", f->words, f->words[strlen(f->words) - 1] == '\n' ? "" : "\n");
+    if (events > 0)
+        fprintf(out, "last events:\n");
+    sim_trace_print(f->trace, events, out);
+    fprintf(out, "again: capy sim --seed %llu --trace\n\n", (unsigned long long)f->seed);
+    fflush(out);
+}
+
+void report_progress(const struct crew_sum *sum, uint64_t seeds, FILE *out)
+{
+    fprintf(out, "\r%llu of %llu seeds, %llu failed ", (unsigned long long)sum->done,
+            (unsigned long long)seeds, (unsigned long long)sum->failed);
+    fflush(out);
+}
+
+/* "faults        lost 12, repeated 3, ...", broken into lines. */
+static void print_tally(const struct sim_tally *t, FILE *out)
+{
+    const char *group = "";
+    int column = 0;
+    for (unsigned i = 0; i < SIM_TALLY_CNT; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "%s %llu", sim_tally_text(i), (unsigned long long)t->n[i]);
+        for (char *p = text; *p; p++)
+            if (*p == '_')
+                *p = ' ';
+        bool new_group = strcmp(group, sim_tally_group(i)) != 0;
+        int len = (int)strlen(text);
+        if (new_group)
+            column = fprintf(out, "%s%-*s", i > 0 ? "\n" : "", INDENT, sim_tally_group(i)) -
+                     (i > 0 ? 1 : 0);
+        else if (column + 2 + len > COLUMNS)
+            column = fprintf(out, ",\n%*s", INDENT, "") - 2;
+        else
+            column += fprintf(out, ", ");
+        column += fprintf(out, "%s", text);
+        group = sim_tally_group(i);
+    }
+    fprintf(out, "\n");
+}
+
+void report_sum(const struct crew_sum *sum, const struct crew *c, uint64_t wall_ns, FILE *out)
+{
+    uint64_t wall_ms = wall_ns / 1000000 + 1, moved = sum->tally.n[SIM_migrations_moved];
+    fprintf(out, "seeds %llu..%llu: %llu run, %llu failed; %llu.%llu s on %u jobs\n",
+            (unsigned long long)c->first, (unsigned long long)c->last,
+            (unsigned long long)sum->done, (unsigned long long)sum->failed,
+            (unsigned long long)(wall_ms / 1000), (unsigned long long)(wall_ms % 1000 / 100),
+            c->jobs);
+    fprintf(out,
+            "simulated %llu s, %llu s per second; events %llu, %llu per second; migrations %llu\n",
+            (unsigned long long)(sum->simulated_ns / 1000000000u),
+            (unsigned long long)(sum->simulated_ns / 1000000u / wall_ms),
+            (unsigned long long)sum->events, (unsigned long long)(sum->events * 1000 / wall_ms),
+            (unsigned long long)moved);
+    print_tally(&sum->tally, out);
+}
+
+unsigned report_never(const struct sim_tally *t, FILE *out)
+{
+    unsigned cnt = 0;
+    for (unsigned i = 0; i < SIM_TALLY_CNT; i++)
+        if (t->n[i] == 0)
+            fprintf(out, "%s %s %s", cnt++ ? "," : "never happened:", sim_tally_group(i),
+                    sim_tally_text(i));
+    if (cnt)
+        fprintf(out, "\n");
+    return cnt;
+}

@@ -1,0 +1,159 @@
+/* What is seen on the wire, and what follows from it. The watcher reads frames by its own parser, and
+ * keeps its own account of who speaks for each connection:
+ *
+ *   one at a time   when a server speaks after another one did, a message that may have made it the
+ *                   owner (CONN_STATE, or an answer of the switch) has reached it since;
+ *   fencing         what reaches the client is never from an earlier owner than what reached it before;
+ *   home            the client only ever hears the address that it opened the connection to, and over
+ *                   IPv6 one flow label (RFC 6437 §3).
+ *
+ * Frames that a fault has changed are nobody's word and are left out. */
+#include "sim/world.h"
+
+#define COOKIE_NS CAPY_SEC(1)
+
+enum {
+    PREPARE_MIG = 1,
+    CONN_STATE = 3,
+    CANCEL = 5,
+    NACK = 6,
+    HEARTBEAT_ACK = 8,
+    ANNOUNCE = 9,
+    DEAD_LEASES = 8 /* docs/protocol.md, section 5, "Death" */
+};
+
+static struct sim_life *find(struct sim_world *w, const struct capy_ip *client, uint16_t port,
+                             const struct capy_ip *home, uint16_t home_port)
+{
+    uint32_t slot = port - SIM_FIRST_CLIENT_PORT;
+    unsigned host = sim_host_of(client);
+    for (uint32_t i = port == SIM_OPENED_TO_PORT ? 0 : slot;
+         i < w->plan.slots && (i == slot || port == SIM_OPENED_TO_PORT); i++) {
+        struct sim_life *l = w->slot[i] == SIM_NOBODY ? NULL : &w->life[w->slot[i]];
+        if (!l || l->client != host || l->client_port != port || l->ipv6 == capy_ip_is_v4(client))
+            continue;
+        if (!l->opened || (l->home_port == home_port && (!home || sim_host_of(home) == l->home)))
+            return l;
+    }
+    return NULL;
+}
+
+/* ---- a server's segment leaves it ---------------------------------------------------------- */
+
+static void speaks(struct sim_world *w, unsigned host, struct sim_stamp *stamp,
+                   const struct sim_view *v)
+{
+    struct sim_life *l =
+        sim_host_of(&v->src) == host ? find(w, &v->dst, v->dst_port, NULL, v->src_port) : NULL;
+    if (!l || l->place == SIM_OVER || (v->flags & SIM_RST))
+        return;
+    if (l->runner != host) {
+        for (unsigned other = 0; other < w->r.server_cnt; other++)
+            if (other != host && l->clean && l->runner != SIM_HOSTS_MAX &&
+                l->spoke[other] > l->licensed[host])
+                sim_fail(w,
+                         "connection %u: server %u speaks for it, and nothing has made it the "
+                         "owner since server %u spoke",
+                         (uint32_t)(l - w->life), host + 1, other + 1);
+        l->runner = (uint16_t)host;
+        l->turn++;
+    }
+    l->spoke[host] = w->event;
+    stamp->turn = l->turn;
+}
+
+/* ---- a message reaches a server ------------------------------------------------------------ */
+
+static void is_told(struct sim_world *w, unsigned host, const struct sim_view *v)
+{
+    struct sim_life *l =
+        find(w, &v->key.client, v->key.client_port, &v->key.home, v->key.home_port);
+    bool state = v->type == CONN_STATE && v->target == host;
+    bool answer = v->type == CANCEL || v->type == NACK || v->type == ANNOUNCE ||
+                  v->type == PREPARE_MIG || v->type == CONN_STATE;
+    if (l && (state || answer))
+        l->licensed[host] = w->event;
+}
+
+/* ---- a segment leaves the switch for its client -------------------------------------------- */
+
+static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *stamp,
+                  const struct sim_view *v)
+{
+    unsigned from = sim_host_of(&v->src);
+    if (from >= w->r.server_cnt || sim_host_of(&v->dst) != client)
+        return;
+    if (v->src_port >= SIM_MIG_PORT_FIRST)
+        sim_fail(w, "client %u is sent a segment from a port of migrated connections",
+                 client - w->r.server_cnt + 1);
+    struct sim_life *l = find(w, &v->dst, v->dst_port, &v->src, v->src_port);
+    if (!l || l->place == SIM_OVER || (v->flags & SIM_RST))
+        return;
+    uint32_t id = (uint32_t)(l - w->life);
+    if (from != l->home || v->src_port != l->home_port)
+        sim_fail(w, "connection %u: its client is sent a segment from server %u, home is %u", id,
+                 from + 1, l->home + 1u);
+    if (l->clean && stamp->turn < l->passed && stamp->sent_at >= w->r.rebooted_at)
+        sim_fail(w, "connection %u: its client is sent what an earlier owner said", id);
+    l->passed = capy_max32(stamp->turn, l->passed);
+    if (stamp->turn > 0)
+        l->served = w->event;
+    if (v->flags & SIM_SYN)
+        l->label = v->label;
+    else if (l->clean && l->label != 0 && v->label != l->label)
+        sim_fail(w, "connection %u: its flow label changed", id);
+}
+
+/* ---- silence ------------------------------------------------------------------------------- */
+
+static void heard(struct sim_world *w, unsigned server)
+{
+    if (sim_silent_since(w, server, w->r.now))
+        w->silent_at[server] = w->r.now;
+    w->heard_at[server] = w->r.now;
+}
+
+bool sim_silent_since(const struct sim_world *w, unsigned server, uint64_t at)
+{
+    uint64_t dead_ns = DEAD_LEASES * w->r.switch_cfg.lease_ns;
+    dead_ns -= dead_ns / 1000; /* clocks drift */
+    return w->silent_at[server] >= at || w->r.now - w->heard_at[server] >= dead_ns;
+}
+
+bool sim_excused(struct sim_world *w, struct sim_life *l)
+{
+    if (l->place != SIM_NOWHERE && sim_silent_since(w, l->at, l->arrived_at))
+        l->excuses |= SIM_EXCUSE_SILENCE;
+    if (l->place != SIM_NOWHERE && w->r.down_until[l->at] == CAPY_NEVER) {
+        const struct capy_stack_counters *n = capy_stack_counters(w->r.host[l->at]);
+        if (n->pressure_resets + n->orphans_reset + n->half_open_evicted > l->policy_ends)
+            l->excuses |= SIM_EXCUSE_PRESSURE;
+    }
+    if (w->r.now < l->opened_at + COOKIE_NS && l->moves == 0 &&
+        w->r.down_until[l->home] == CAPY_NEVER &&
+        capy_stack_counters(w->r.host[l->home])->syn_cookies_bad > 0)
+        l->excuses |= SIM_EXCUSE_COOKIE;
+    return l->excuses != 0;
+}
+
+/* ---- every frame --------------------------------------------------------------------------- */
+
+void sim_watch(void *ctx, enum sim_moment moment, unsigned host, bool to_switch,
+               struct sim_stamp *stamp, const struct sim_view *v)
+{
+    struct sim_world *w = ctx;
+    bool server = host < w->r.server_cnt;
+    w->event++;
+    sim_trace_frame(w->trace, w->r.now, moment, host, to_switch, stamp->corrupted, v);
+    sim_print_last(w);
+    if (stamp->corrupted)
+        return;
+    if (moment == SIM_SENT && server && v->kind == SIM_TCP)
+        speaks(w, host, stamp, v);
+    else if (moment == SIM_DELIVERED && server && v->kind == SIM_MIG && v->type != HEARTBEAT_ACK)
+        is_told(w, host, v);
+    else if (moment == SIM_SWITCHED && server && v->kind == SIM_MIG && v->type == HEARTBEAT_ACK)
+        heard(w, host);
+    else if (moment == SIM_SWITCHED && !server && v->kind == SIM_TCP)
+        hears(w, host, stamp, v);
+}
