@@ -210,7 +210,11 @@ static bool check_rst(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     }
     bool was_closing = tcb->state == CAPY_TCP_CLOSING || tcb->state == CAPY_TCP_LAST_ACK ||
                        tcb->state == CAPY_TCP_TIME_WAIT;
-    return end_by_reset(tcb, env, a, was_closing ? CAPY_TCP_FINISHED : CAPY_TCP_WAS_RESET);
+    if (!was_closing)
+        return end_by_reset(tcb, env, a, CAPY_TCP_WAS_RESET);
+    env->count->resets_in++;
+    a->events |= capy_tcp_finish(tcb, env); /* all has come: it stays until it is read */
+    return false;
 }
 
 /* RFC 5961 §4: whoever restarted will answer the challenge with a RST. */

@@ -114,6 +114,37 @@ static void test_fin_and_ack_of_fin_in_one_segment(void **state)
     end_done(&e);
 }
 
+/* All has come, and is only not read yet when a RST ends the TIME-WAIT (RFC 1337), or takes the place
+ * of the last ACK. */
+static void test_a_reset_of_what_is_closed_loses_no_unread_byte(void **state)
+{
+    (void)state;
+    for (int last_ack = 0; last_ack < 2; last_ack++) {
+        struct end e;
+        start(&e);
+        struct in d = seg(A, 1, 1);
+        d.len = 100;
+        in(&e, d);
+        if (last_ack) {
+            in(&e, seg(F | A, 101, 1));
+            end_shutdown(&e);
+        } else {
+            end_shutdown(&e);
+            out(&e, F | A, 1, 101, 0);
+            in(&e, seg(F | A, 101, 2));
+        }
+        assert_int_equal(e.tcb.state, last_ack ? CAPY_TCP_LAST_ACK : CAPY_TCP_TIME_WAIT);
+        struct in rst = seg(R, 102, 0);
+        assert_int_equal(in(&e, rst), 0);
+        assert_int_equal(capy_tcp_readable(&e.tcb), 100);
+        assert_true(capy_tcp_at_fin(&e.tcb));
+        end_consume(&e, 100);
+        pass(&e, 1);
+        assert_int_equal(e.tcb.state, CAPY_TCP_CLOSED);
+        end_done(&e);
+    }
+}
+
 static void test_time_wait_answers_a_repeated_fin_and_starts_over(void **state)
 {
     (void)state;
@@ -256,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_the_peer_closes_first),
         cmocka_unit_test(test_both_close_at_once),
         cmocka_unit_test(test_fin_and_ack_of_fin_in_one_segment),
+        cmocka_unit_test(test_a_reset_of_what_is_closed_loses_no_unread_byte),
         cmocka_unit_test(test_time_wait_answers_a_repeated_fin_and_starts_over),
         cmocka_unit_test(test_a_new_syn_may_reuse_time_wait),
         cmocka_unit_test(test_a_reset_ends_every_state),
