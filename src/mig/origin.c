@@ -230,8 +230,13 @@ static enum capy_mig_action input_cancel_answer(struct capy_mig_origin *m,
     case CAPY_VERDICT_STALE:
         return learn(m, env, msg);
     case CAPY_VERDICT_SETTLED:
-        if (m->phase == CAPY_ORIGIN_CANCELLING && m->frozen) /* keep the copy: it may yet be lost */
-            go_sending(m, env);
+        if (m->phase != CAPY_ORIGIN_CANCELLING)
+            return CAPY_MIG_DO_NOTHING;
+        if (!m->frozen) { /* no state left us: the entry is another connection's of this name */
+            m->verdict = msg->verdict;
+            return CAPY_MIG_DO_RESUME;
+        }
+        go_sending(m, env); /* keep the copy: it may yet be lost */
         return CAPY_MIG_DO_NOTHING;
     case CAPY_VERDICT_FULL:
         /* The epoch could not be burned. A running connection need not care: should the old

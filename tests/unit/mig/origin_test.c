@@ -218,6 +218,25 @@ static void settled_keeps_the_copy_and_goes_on_sending(void **state)
     stage_close(&o.s);
 }
 
+/* No state of ours passed, so what is settled at our epoch is another connection's of the same name:
+ * ours goes on, and CANCEL is not repeated for ever. */
+static void settled_ends_a_move_that_sent_nothing(void **state)
+{
+    (void)state;
+    struct origin_stage o;
+    start(&o);
+    drain(&o);
+    o.s.env.now += o.s.cfg.prepare_ns;
+    (void)capy_mig_origin_expire(&o.m, &o.s.env);
+    assert_true(out(&o));
+    assert_int_equal(o.s.msg.type, CAPY_MIG_CANCEL);
+    assert_int_equal(
+        say(&o, CAPY_MIG_CANCEL, CAPY_VERDICT_SETTLED, CAPY_PHASE_SETTLED, OTHER, EPOCH),
+        CAPY_MIG_DO_RESUME);
+    assert_int_equal(o.m.epoch_after, EPOCH - 1);
+    stage_close(&o.s);
+}
+
 static void a_bitmap_brings_the_holes_at_once_and_the_last_one_by_timer(void **state)
 {
     (void)state;
@@ -387,6 +406,7 @@ int main(void)
         cmocka_unit_test(stale_counts_only_above_the_own_epoch_and_only_when_settled),
         cmocka_unit_test(a_prepare_with_a_higher_epoch_releases_a_frozen_copy),
         cmocka_unit_test(settled_keeps_the_copy_and_goes_on_sending),
+        cmocka_unit_test(settled_ends_a_move_that_sent_nothing),
         cmocka_unit_test(a_bitmap_brings_the_holes_at_once_and_the_last_one_by_timer),
         cmocka_unit_test(a_full_window_waits_for_news_or_the_timer),
         cmocka_unit_test(no_target_for_the_state_cancels),
