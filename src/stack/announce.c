@@ -110,13 +110,11 @@ static void settled(struct capy_stack *s, uint32_t idx)
         wake(s, idx);
 }
 
-/* Both sides have closed; only the last acknowledgement is missing. Its entry goes by linger, and
- * must not be made anew: the client may begin its next connection under the same name. */
-static bool is_closing(const struct capy_conn *c)
+/* Both sides have closed, and the peer has all that we sent, our FIN among it. Its entry goes by
+ * linger, and must not be made anew: the client may begin its next connection under the same name. */
+static bool is_closed(const struct capy_conn *c)
 {
-    bool both = c->tcb.state == CAPY_TCP_LAST_ACK || c->tcb.state == CAPY_TCP_CLOSING ||
-                c->tcb.state == CAPY_TCP_TIME_WAIT || c->tcb.state == CAPY_TCP_CLOSED;
-    return both && c->tcb.snd.nxt > c->tcb.snd.end;
+    return c->tcb.state == CAPY_TCP_TIME_WAIT || c->tcb.state == CAPY_TCP_CLOSED;
 }
 
 /* The head of a list goes to its tail: each flow has its turn, without a time of its own. */
@@ -134,7 +132,7 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
     arm(s);
     const struct capy_conn *c = &s->conns[idx];
     /* What a client has not completed is said once, to a switch that forgot it. */
-    if (is_closing(c) || (c->half_open && c->announced)) {
+    if (is_closed(c) || (c->half_open && c->announced)) {
         settled(s, idx);
         return 0;
     }

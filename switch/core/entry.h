@@ -420,11 +420,13 @@ static inline bool capy_entry_note_client(struct capy_entry *e, uint8_t tcp_flag
     return false;
 }
 
-/* Time is up: closed for linger_ns, untouched for age_ns, or never more than a SYN. */
+/* Time is up: closed and quiet for linger_ns (what was lost of the end is repeated), untouched for
+ * age_ns, or never more than a SYN. */
 static inline bool capy_entry_over(const struct capy_entry *e, uint64_t now, uint64_t linger_ns,
                                    uint64_t age_ns)
 {
-    return (capy_entry_closing(e) && now >= e->closing_at + linger_ns) ||
+    return (capy_entry_closing(e) && now >= e->closing_at + linger_ns &&
+            now >= e->touched_at + linger_ns) ||
            now >= e->touched_at + age_ns ||
            (capy_entry_gives_way(e) && now >= e->touched_at + CAPY_ENTRY_HALF_NS);
 }

@@ -361,6 +361,27 @@ static void entries_end_by_fins_by_age_and_by_flow_closed(void **st)
     shut(&s);
 }
 
+/* What was lost of the end is repeated, and must find the way: linger counts from the last of it. */
+static void a_closed_flow_stays_while_its_end_is_repeated(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 16);
+    settle(&s, 5000);
+    client_sends(&s, 5000, CAPY_TCP_FIN | CAPY_TCP_ACK);
+    for (int i = 0; i < 5; i++) {
+        server_sends(&s, 1, MIG_PORT, 5000, CAPY_TCP_FIN | CAPY_TCP_ACK);
+        s.now += s.cfg.linger_ns - 1;
+        beats(&s);
+        capy_switch_expire(s.sw, s.now);
+        assert_int_equal(capy_switch_entry_cnt(s.sw), 1);
+    }
+    s.now++;
+    capy_switch_expire(s.sw, s.now);
+    assert_int_equal(capy_switch_entry_cnt(s.sw), 0);
+    shut(&s);
+}
+
 static void questions_are_answered_for_itself_and_for_servers_that_are_down(void **st)
 {
     (void)st;
@@ -504,6 +525,7 @@ int main(void)
         cmocka_unit_test(an_unknown_flow_is_named_and_then_given_up),
         cmocka_unit_test(death_is_eight_leases_or_a_restart),
         cmocka_unit_test(entries_end_by_fins_by_age_and_by_flow_closed),
+        cmocka_unit_test(a_closed_flow_stays_while_its_end_is_repeated),
         cmocka_unit_test(questions_are_answered_for_itself_and_for_servers_that_are_down),
         cmocka_unit_test(echo_is_answered_for_itself_alone),
         cmocka_unit_test(a_servers_address_from_another_servers_port_is_dropped),
