@@ -60,11 +60,11 @@ static bool is_over(struct capy_stack *s, const struct capy_mig_record *r)
 static bool left_input(struct capy_stack *s, struct capy_mig_record *r, const struct capy_packet *p,
                        const uint8_t *frame, size_t len)
 {
-    if ((p->tcp.flags & (CAPY_TCP_SYN | CAPY_TCP_ACK)) == CAPY_TCP_SYN) {
+    bool knows = capy_tor_alive(s) && !s->tor.learning;
+    if (knows && (p->tcp.flags & (CAPY_TCP_SYN | CAPY_TCP_ACK)) == CAPY_TCP_SYN) {
         r->left_epoch = 0; /* the client starts anew, and the switch lets it */
         return false;
     }
-    bool knows = capy_tor_alive(s) && !s->tor.learning;
     if (knows && s->now - r->touched_at <= LATE_NS) {
         capy_put_back(s, frame, len, &p->src, capy_peer_of(s, &r->key.home), r->key.home_port);
         return true;

@@ -94,6 +94,16 @@ enum capy_clock {
     CAPY_CLOCK_CNT
 };
 
+/* A segment of no connection, to be answered by RST when the switch is known to know all (doubt.c). */
+struct capy_doubt {
+    struct capy_tuple tuple;
+    struct capy_mac next_hop; /* where it came from */
+    uint64_t at;
+    struct capy_tcp_segment rst;
+};
+
+#define CAPY_DOUBTS_MAX 64u
+
 /* What we know of the switch. */
 struct capy_tor {
     uint64_t boot;         /* id from its last HEARTBEAT_ACK; 0: none yet */
@@ -164,6 +174,8 @@ struct capy_stack {
     struct capy_list closed_due, closed_sent;
     uint32_t *closed_buckets;
     struct capy_tor tor;
+    struct capy_doubt doubts[CAPY_DOUBTS_MAX];
+    uint32_t doubt_cnt;
     uint32_t away_cnt, load;
     bool draining;
 
@@ -359,6 +371,16 @@ bool capy_listen_holds_back(struct capy_stack *s, const struct capy_conn *c,
 /* Auto last hop: the connection answers to where this came from. */
 void capy_learn_next_hop(struct capy_stack *s, struct capy_conn *c, const struct capy_packet *p);
 void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p);
+void capy_reset_send(struct capy_stack *s, const struct capy_frame_to *to,
+                     const struct capy_tcp_segment *rst);
+
+/* doubt.c */
+/* Answers a segment of no connection by RST: now, or when that is certain. */
+void capy_doubt_add(struct capy_stack *s, const struct capy_packet *p);
+/* The switch knew all flows when a HEARTBEAT left at asked_at. */
+void capy_doubts_settle(struct capy_stack *s, uint64_t asked_at);
+/* It does not. */
+void capy_doubts_forget(struct capy_stack *s);
 /* An echo request to one of our addresses. */
 void capy_echo_answer(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                       size_t len);

@@ -92,6 +92,12 @@ static void resume(struct capy_stack *s, uint32_t i)
         capy_stack_drop_app(s, c);
     }
     capy_conn_set_epoch(s, idx, epoch);
+    if (c->tcb.state == CAPY_TCP_TIME_WAIT && epoch > 0) {
+        /* The client may have begun anew under this name, and CANCEL made an entry that says we own
+         * it: the switch hears at once that we do not, instead of when TIME-WAIT is over. */
+        struct capy_flow_key key = capy_conn_key(s, c);
+        capy_closed_owe(s, &key, epoch, c->local_port);
+    }
     c->reason = reason;
     c->verdict = verdict;
     c->events &= (uint16_t)~CAPY_EV_MIGRATE_ASK;

@@ -75,6 +75,10 @@ static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *
     s->tor.heard_at = s->now;
     s->tor.confirmed_at = new_boot ? msg->mig_id : capy_max64(s->tor.confirmed_at, msg->mig_id);
     capy_lease_confirmed(s, msg->mig_id);
+    if (new_boot || s->tor.learning)
+        capy_doubts_forget(s);
+    else
+        capy_doubts_settle(s, msg->mig_id);
     if (new_boot)
         capy_announce_new_boot(s);
 }

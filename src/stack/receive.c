@@ -71,9 +71,8 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
     s->count.tcp_in++;
     uint32_t idx = capy_demux_find(s, &p->src, p->src_port, p->dst_port);
     if (idx == CAPY_NONE) {
-        if (capy_away_input(s, p, frame, len) || capy_listen_input(s, p))
-            return;
-        capy_reset_reply(s, p);
+        if (!capy_away_input(s, p, frame, len) && !capy_listen_input(s, p))
+            capy_doubt_add(s, p);
         return;
     }
     const struct capy_conn *c = &s->conns[idx];
@@ -88,22 +87,28 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
 }
 
 /* RFC 9293 §3.10.7.1: a segment for no connection. */
+void capy_reset_send(struct capy_stack *s, const struct capy_frame_to *to,
+                     const struct capy_tcp_segment *rst)
+{
+    uint8_t *frame = capy_rate_take(s, CAPY_RATE_RST, &to->dst) ? capy_control_reserve(s) : NULL;
+    if (!frame)
+        return;
+    s->count.tcp.resets_out++;
+    capy_control_commit(s, capy_frame_build_tcp(frame, to, rst));
+}
+
 void capy_reset_reply(struct capy_stack *s, const struct capy_packet *p)
 {
     struct capy_tcp_segment rst;
-    if (!capy_tcp_reset_reply(&p->tcp, &rst) || !capy_rate_take(s, CAPY_RATE_RST, &p->src))
+    if (!capy_tcp_reset_reply(&p->tcp, &rst))
         return;
-    uint8_t *frame = capy_control_reserve(s);
-    if (!frame)
-        return;
-    struct capy_frame_to to = {.dst_mac = p->src_mac,
-                               .src_mac = s->cfg.mac,
-                               .src = p->dst,
-                               .dst = p->src,
-                               .src_port = p->dst_port,
-                               .dst_port = p->src_port};
-    s->count.tcp.resets_out++;
-    capy_control_commit(s, capy_frame_build_tcp(frame, &to, &rst));
+    const struct capy_frame_to to = {.dst_mac = p->src_mac,
+                                     .src_mac = s->cfg.mac,
+                                     .src = p->dst,
+                                     .dst = p->src,
+                                     .src_port = p->dst_port,
+                                     .dst_port = p->src_port};
+    capy_reset_send(s, &to, &rst);
 }
 
 void capy_echo_answer(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
