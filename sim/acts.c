@@ -8,6 +8,8 @@ static void move_on(struct sim_world *w)
         uint32_t slot = (uint32_t)sim_below(w, w->plan.slots), id = w->slot[slot];
         if (id == SIM_NOBODY || sim_life_is_over(&w->life[id]))
             (void)sim_open(w, slot);
+        else if (w->life[id].kind == SIM_REQUESTS)
+            sim_grant(w, id, w->life[id].ask);
         else if (w->life[id].kind != SIM_IDLE)
             sim_grant(w, id, 1 + sim_below(w, w->plan.chunk));
     }
@@ -62,6 +64,11 @@ static void crash(struct sim_world *w)
         w->draining = SIM_HOSTS_MAX;
 }
 
+static void trouble(struct sim_world *w, unsigned host, uint64_t until)
+{
+    w->troubled_until[host] = capy_max64(w->troubled_until[host], until);
+}
+
 static void stall(struct sim_world *w)
 {
     unsigned victim = (unsigned)sim_below(w, w->r.server_cnt);
@@ -72,12 +79,14 @@ static void stall(struct sim_world *w)
     sim_note(w, victim, "stalls for %llu us", (unsigned long long)(stall_ns / 1000));
     sim_count(w, w->r.ring[victim] ? SIM_faults_stalls_with_ring : SIM_faults_stalls);
     sim_stall(&w->r, victim, stall_ns);
+    trouble(w, victim, w->r.now + stall_ns);
 }
 
 static void cut(struct sim_world *w)
 {
     unsigned victim = (unsigned)sim_below(w, w->r.host_cnt);
     uint64_t until = w->r.now + sim_below(w, CAPY_MS(2) << sim_below(w, 11)), way = sim_below(w, 3);
+    trouble(w, victim, until);
     if (way != 0)
         w->r.cut_until[victim][0] = until;
     if (way != 1)

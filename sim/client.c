@@ -26,6 +26,7 @@ static void ended(struct sim_world *w, uint32_t id, uint32_t bits)
     struct sim_life *l = &w->life[id];
     l->c.open = false;
     l->client_over = l->broken = true;
+    l->over_at = w->r.now;
     bool patience =
         (bits & CAPY_EV_TIMED_OUT) && (w->plan.keepalive || w->plan.user_timeout_ns > 0);
     if (patience)
@@ -59,6 +60,8 @@ static void event(struct sim_world *w, unsigned host, const struct capy_stack_ev
         l->connected = true;
     if (ev->bits & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT))
         ended(w, id, ev->bits);
+    else if (ev->bits & CAPY_EV_FINISHED)
+        sim_finished(w, id, true);
     else
         sim_work_client(w, id);
 }

@@ -10,6 +10,7 @@
 /* What the simulation knows of a frame beyond its bytes. It follows the frame through the switch. */
 struct sim_stamp {
     uint64_t sent_at; /* left its host */
+    uint16_t from;    /* the host */
     uint32_t turn;    /* of the connection's owners, when a server sent it (sim/oracle) */
     bool corrupted;   /* a bit was turned over on the way */
 };

@@ -52,7 +52,7 @@ struct sim_life {
     uint64_t up, down;             /* bytes in all */
     uint64_t up_grant, down_grant; /* to be written so far */
     struct sim_end c, s;
-    uint64_t opened_at;
+    uint64_t opened_at, over_at; /* over_at: at its client */
 
     enum sim_place place;
     uint16_t at;          /* the server that has it, or let go of it last */
@@ -70,6 +70,8 @@ struct sim_life {
 
     /* As seen from outside (oracle.c). */
     uint16_t runner;                 /* the server that sent last; SIM_HOSTS_MAX: none */
+    uint64_t named_at;               /* ... and when */
+    uint16_t owner;                  /* whom the switch last named, settled */
     uint32_t turn;                   /* counts changes of runner */
     uint32_t passed;                 /* the turn of the last segment that the client was sent */
     uint64_t spoke[SIM_SERVERS_MAX]; /* event number of a server's last segment */

@@ -103,23 +103,32 @@ static int dial(struct sim_world *w, struct sim_life *l, uint32_t id)
     return CAPY_OK;
 }
 
+/* After a reset TCP knows no TIME-WAIT: what is still under way could be taken for the next
+ * connection's, so the next one waits for longer than frames live. */
+static bool is_calm(const struct sim_world *w, const struct sim_life *l)
+{
+    const struct sim_faults *f = &w->plan.faults;
+    uint64_t life_ns =
+        4 * (f->spike_ns + f->jitter_ns) + (w->plan.stall_ppm > 0 ? CAPY_MS(220) : 0);
+    return l->excuses == 0 || w->r.now > l->over_at + life_ns;
+}
+
 bool sim_open(struct sim_world *w, uint32_t slot)
 {
     uint32_t old = w->slot[slot], id = w->life_cnt;
-    if (id == SIM_LIVES_MAX || (old != SIM_NOBODY && !sim_life_is_over(&w->life[old])))
+    if (id == SIM_LIVES_MAX ||
+        (old != SIM_NOBODY && (!sim_life_is_over(&w->life[old]) || !is_calm(w, &w->life[old]))))
         return false;
     struct sim_life *l = &w->life[id];
     draw_ends(w, l, slot);
-    if (old != SIM_NOBODY)
-        l->clean = w->life[old].clean && w->life[old].excuses == 0 &&
-                   w->life[old].place == SIM_OVER && !l->opened;
+    l->clean = old == SIM_NOBODY; /* else somebody may still answer for the one before */
     unsigned from = l->opened ? l->home : l->client;
     if (!sim_runs(&w->r, from) || dial(w, l, id) != CAPY_OK)
         return false;
     draw_bytes(w, l);
     w->life_cnt++;
     w->slot[slot] = id;
-    l->at = l->home;
+    l->at = l->owner = l->home;
     l->opened_at = w->r.now;
     if (l->opened) {
         l->place = SIM_AT;
@@ -266,6 +275,24 @@ void sim_work_server(struct sim_world *w, uint32_t id)
     l->asked = l->migrating = false;
 }
 
+void sim_finished(struct sim_world *w, uint32_t id, bool client)
+{
+    struct sim_life *l = &w->life[id];
+    struct sim_end *e = client ? &l->c : &l->s, *peer = client ? &l->s : &l->c;
+    if (!e->shut || !peer->shut || e->read != peer->written)
+        sim_fail(w, "connection %u: finished at its %s, which has read %llu of %llu bytes", id,
+                 client ? "client" : "server", (unsigned long long)e->read,
+                 (unsigned long long)peer->written);
+    e->open = false;
+    if (client) {
+        l->client_over = true;
+        sim_count(w, SIM_connections_whole);
+    } else {
+        l->place = SIM_OVER;
+        l->asked = l->migrating = false;
+    }
+}
+
 static void work_both(struct sim_world *w, uint32_t id)
 {
     struct sim_life *l = &w->life[id];
@@ -298,6 +325,7 @@ void sim_reset(struct sim_world *w, uint32_t id, bool by_client)
     l->excuses |= SIM_EXCUSE_RESET;
     if (by_client) {
         l->client_over = l->broken = true;
+        l->over_at = w->r.now;
         sim_count(w, SIM_connections_ended_by_application);
     } else {
         l->place = SIM_OVER;

@@ -93,7 +93,9 @@ static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *
     if (from != l->home || v->src_port != l->home_port)
         sim_fail(w, "connection %u: its client is sent a segment from server %u, home is %u", id,
                  from + 1, l->home + 1u);
-    if (l->clean && stamp->turn < l->passed && stamp->sent_at >= w->r.rebooted_at)
+    /* An earlier word of who owns it now is only late. */
+    if (l->clean && stamp->turn < l->passed && stamp->from != l->owner &&
+        stamp->sent_at >= w->r.rebooted_at)
         sim_fail(w, "connection %u: its client is sent what an earlier owner said", id);
     l->passed = capy_max32(stamp->turn, l->passed);
     if (stamp->turn > 0)
@@ -104,7 +106,26 @@ static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *
         sim_fail(w, "connection %u: its flow label changed", id);
 }
 
+/* The switch names the owner to whoever asks, or is passed something on. */
+static void names_owner(struct sim_world *w, const struct sim_view *v)
+{
+    struct sim_life *l =
+        find(w, &v->key.client, v->key.client_port, &v->key.home, v->key.home_port);
+    if (l && v->phase == CAPY_PHASE_SETTLED && v->owner < w->r.server_cnt)
+        l->owner = v->owner;
+    if (l)
+        l->named_at = w->r.now;
+}
+
 /* ---- silence ------------------------------------------------------------------------------- */
+
+/* The switch rebooted, and half of its time to learn is over without a word of this server: what it
+ * runs may be taken for somebody else's. */
+static bool missed_learning(const struct sim_world *w, unsigned server)
+{
+    return w->r.rebooted_at > 0 && w->heard_at[server] <= w->r.rebooted_at &&
+           w->r.now > w->r.rebooted_at + w->r.switch_cfg.learn_ns / 2;
+}
 
 static void heard(struct sim_world *w, unsigned server)
 {
@@ -117,7 +138,8 @@ bool sim_silent_since(const struct sim_world *w, unsigned server, uint64_t at)
 {
     uint64_t dead_ns = DEAD_LEASES * w->r.switch_cfg.lease_ns;
     dead_ns -= dead_ns / 1000; /* clocks drift */
-    return w->silent_at[server] >= at || w->r.now - w->heard_at[server] >= dead_ns;
+    return w->silent_at[server] >= at || w->r.now - w->heard_at[server] >= dead_ns ||
+           missed_learning(w, server);
 }
 
 bool sim_excused(struct sim_world *w, struct sim_life *l)
@@ -128,6 +150,11 @@ bool sim_excused(struct sim_world *w, struct sim_life *l)
         const struct capy_stack_counters *n = capy_stack_counters(w->r.host[l->at]);
         if (n->pressure_resets + n->orphans_reset + n->half_open_evicted > l->policy_ends)
             l->excuses |= SIM_EXCUSE_PRESSURE;
+    }
+    if (l->place == SIM_NOWHERE && w->r.down_until[l->home] == CAPY_NEVER) {
+        const struct capy_stack_counters *n = capy_stack_counters(w->r.host[l->home]);
+        if (n->half_open_evicted + n->no_slot + n->syn_cookies_bad > 0)
+            l->excuses |= SIM_EXCUSE_PRESSURE; /* of its handshake nothing is left */
     }
     if (w->r.now < l->opened_at + COOKIE_NS && l->moves == 0 &&
         w->r.down_until[l->home] == CAPY_NEVER &&
@@ -154,6 +181,8 @@ void sim_watch(void *ctx, enum sim_moment moment, unsigned host, bool to_switch,
         is_told(w, host, v);
     else if (moment == SIM_SWITCHED && server && v->kind == SIM_MIG && v->type == HEARTBEAT_ACK)
         heard(w, host);
+    else if (moment == SIM_SWITCHED && v->kind == SIM_MIG)
+        names_owner(w, v);
     else if (moment == SIM_SWITCHED && !server && v->kind == SIM_TCP)
         hears(w, host, stamp, v);
 }

@@ -21,10 +21,11 @@ static bool chance(struct draw *d, uint32_t per_cent)
 /* Of any order of magnitude up to most, each as likely. */
 static uint64_t magnitude(struct draw *d, uint64_t least, uint64_t most)
 {
-    uint64_t top = least;
-    while (top < most && !chance(d, 30))
-        top *= 2;
-    return between(d, least, capy_min64(top, most));
+    uint64_t doublings = 0;
+    while (least << doublings < most)
+        doublings++;
+    uint64_t top = least << between(d, 1, doublings);
+    return between(d, top / 2, capy_min64(top, most));
 }
 
 static bool extreme(struct draw *d, enum sim_tally_name name, uint32_t per_cent)
@@ -56,7 +57,7 @@ static void draw_workload(struct draw *d)
     struct sim_plan *p = d->p;
     p->slots = (uint32_t)between(d, 2, chance(d, 30) ? 40 : 16);
     p->ticks = (uint32_t)between(d, 150, 500);
-    p->tick_ns = CAPY_US(40) << between(d, 0, 6);
+    p->tick_ns = CAPY_US(40) << between(d, 0, 9);
     for (unsigned k = 0; k < SIM_LIFE_KIND_CNT; k++)
         p->kind_weight[k] = (uint32_t)between(d, 0, 4);
     p->kind_weight[SIM_STREAM]++;
@@ -170,7 +171,7 @@ static void draw_switch(struct draw *d, uint64_t beat_ns)
     else
         c->levels = (uint32_t)between(d, 1, 4);
     c->lease_ns = 3 * beat_ns;
-    c->learn_ns = CAPY_MS(50) + 6 * d->p->faults.spike_ns;
+    c->learn_ns = 10 * beat_ns + 6 * d->p->faults.spike_ns; /* as the defaults are related */
 }
 
 /* The same for all servers and clients, but for a little less room at some. */

@@ -9,6 +9,8 @@
 /* Fenced off by MAC address: what Ethernet's own checksum protects on every hop. */
 #define CORRUPT_FROM 12u
 
+#define FIRST_TTL 64u /* of what our hosts send themselves; ARP and neighbour discovery: 255 */
+
 uint64_t sim_own_now(const struct sim_rack *r, unsigned host)
 {
     return sim_clock_own(&r->clock[host], r->now);
@@ -123,7 +125,9 @@ static void carry(struct sim_rack *r, struct sending *s)
     f->to_switch = s->to_switch;
     f->len = (uint16_t)s->len;
     memcpy(f->data, s->data, s->len);
-    if (capy_prng_chance(&r->rng, faults->corrupt_ppm) && f->len > CORRUPT_FROM)
+    /* Twice in one frame could go unseen by TCP's checksum. */
+    if (capy_prng_chance(&r->rng, faults->corrupt_ppm) && f->len > CORRUPT_FROM &&
+        !f->stamp.corrupted)
         corrupt(r, f);
     sim_flight_add(&r->flight, f);
 }
@@ -143,7 +147,8 @@ static void send(struct sim_rack *r, struct sending *s)
         return;
     }
     carry(r, s);
-    if (capy_prng_chance(&r->rng, r->faults.repeat_ppm)) {
+    /* Not what hosts put back on the wire: repeats of repeats would grow without bound in 64 hops. */
+    if (s->view.ttl >= FIRST_TTL && capy_prng_chance(&r->rng, r->faults.repeat_ppm)) {
         r->count.repeated++;
         carry(r, s);
     }
@@ -164,7 +169,7 @@ void sim_flush(struct sim_rack *r, unsigned host)
     struct sending s = {.link = host, .to_switch = true, .data = frame};
     uint64_t own = sim_own_now(r, host);
     while (sim_runs(r, host) && (s.len = capy_stack_output(r->host[host], frame, own)) > 0) {
-        s.stamp = (struct sim_stamp){.sent_at = r->now};
+        s.stamp = (struct sim_stamp){.sent_at = r->now, .from = (uint16_t)host};
         sim_view_of(frame, s.len, r->switch_cfg.tcpmig_port, &s.view);
         tell(r, SIM_SENT, &s);
         send(r, &s);

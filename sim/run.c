@@ -167,7 +167,7 @@ static void reap(struct sim_world *w)
             l->client_over = l->broken = true; /* its server was gone before it had spoken */
         else if (l->broken)
             sim_reset(w, id, false);
-        else if (l->place != SIM_AT && l->excuses != 0)
+        else if (l->place != SIM_AT && sim_excused(w, l))
             sim_reset(w, id, true);
     }
 }

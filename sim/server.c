@@ -201,17 +201,28 @@ static void count_kept(struct sim_world *w, uint32_t id, const struct capy_stack
     sim_count(w, SIM_migrations_kept);
 }
 
+/* The switch rebooted, its time to learn is over, and the server that has it, cut off or stalled, could
+ * not say so. */
+static bool is_forgotten(const struct sim_world *w, const struct sim_life *l)
+{
+    return w->r.rebooted_at > 0 && l->named_at <= w->r.rebooted_at &&
+           w->troubled_until[l->at] > w->r.rebooted_at &&
+           w->r.now > w->r.rebooted_at + w->r.switch_cfg.learn_ns;
+}
+
 /* It had arrived at a server that then died, or fell silent, before the client heard from it: the
  * switch gave it back, and it goes on from where it left. */
 static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_handle conn)
 {
     struct sim_life *l = &w->life[id];
-    bool lost = l->place == SIM_OVER ? (l->excuses & SIM_EXCUSE_CRASH) != 0
-                                     : sim_silent_since(w, l->at, l->arrived_at);
+    bool reset = l->place == SIM_OVER && (l->excuses & SIM_EXCUSE_RESET);
+    bool lost = l->place == SIM_OVER
+                    ? l->excuses != 0
+                    : sim_silent_since(w, l->at, l->arrived_at) || is_forgotten(w, l);
     if (l->released_by != host || l->arrivals != l->releases || !lost)
         sim_fail(w, "connection %u: server %u runs it on, and server %u has it", id, host + 1,
                  l->at + 1);
-    if (l->served > l->arrived_event)
+    if (l->served > l->arrived_event && !reset && !is_forgotten(w, l))
         sim_fail(w, "connection %u: server %u runs an older copy than the client has heard from",
                  id, host + 1);
     place_at(w, id, host, conn);
@@ -223,6 +234,8 @@ static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_hand
                             .read = l->read_at_release,
                             .written = l->written_at_release};
     sim_count(w, SIM_migrations_reclaimed);
+    if (reset) /* and the switch forgot that before its origin heard: it is still nobody's */
+        sim_reset(w, id, false);
 }
 
 static void kept(struct sim_world *w, uint32_t id, unsigned host, const struct capy_stack_event *ev)
@@ -299,6 +312,10 @@ static void event(struct sim_world *w, unsigned host, const struct capy_stack_ev
         l->connected = true;
     if (ev->bits & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT)) {
         ended(w, id, host, ev->bits);
+        return;
+    }
+    if (ev->bits & CAPY_EV_FINISHED) {
+        sim_finished(w, id, false);
         return;
     }
     if (ev->bits & CAPY_EV_MIGRATE_ASK)

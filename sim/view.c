@@ -60,6 +60,7 @@ static void view_v4(const uint8_t *p, size_t len, uint16_t tcpmig_port, struct s
         return;
     v->src = capy_ip_from_v4(capy_load32(p + 12));
     v->dst = capy_ip_from_v4(capy_load32(p + 16));
+    v->ttl = p[8];
     view_transport(p + head, total - head, p[9], tcpmig_port, v);
 }
 
@@ -69,6 +70,7 @@ static void view_v6(const uint8_t *p, size_t len, uint16_t tcpmig_port, struct s
     size_t total = capy_load16(p + 4);
     if (len < 40 || total > len - 40)
         return;
+    v->ttl = p[7];
     v->label = capy_load32(p) & 0xfffffu;
     memcpy(v->src.b, p + 8, 16);
     memcpy(v->dst.b, p + 24, 16);
@@ -78,6 +80,7 @@ static void view_v6(const uint8_t *p, size_t len, uint16_t tcpmig_port, struct s
 void sim_view_of(const uint8_t *frame, size_t len, uint16_t tcpmig_port, struct sim_view *v)
 {
     v->kind = SIM_OTHER;
+    v->ttl = 255;
     if (len < ETHER_LEN + 20)
         return;
     uint16_t type = capy_load16(frame + 12);

@@ -14,6 +14,7 @@ struct sim_view {
     struct capy_ip src, dst;
     uint16_t src_port, dst_port;
     uint32_t label; /* of IPv6 */
+    uint8_t ttl;    /* or hop limit; 255 of what has none */
     /* TCP */
     uint8_t flags;
     uint32_t seq, ack, data_len;

@@ -22,7 +22,7 @@ struct sim_world {
     uint64_t event;                      /* frames seen so far */
     uint64_t heard_at[SIM_SERVERS_MAX];  /* when the switch was reached by its last HEARTBEAT */
     uint64_t silent_at[SIM_SERVERS_MAX]; /* when it was last silent for so long that it is dead */
-    bool pool_ran_out[SIM_HOSTS_MAX];
+    uint64_t troubled_until[SIM_HOSTS_MAX]; /* cut off or stalled */
     struct sim_tally tally;
     struct sim_trace *trace;
     FILE *out;        /* for every event as it happens; NULL: none */
@@ -68,6 +68,8 @@ bool sim_open(struct sim_world *w, uint32_t slot);
 /* What either application can do now: write what is granted, read, close. */
 void sim_work_client(struct sim_world *w, uint32_t life);
 void sim_work_server(struct sim_world *w, uint32_t life);
+/* The stack says that both sides have closed and all is read; the application had not looked yet. */
+void sim_finished(struct sim_world *w, uint32_t life, bool client);
 /* Lets both sides write more. */
 void sim_grant(struct sim_world *w, uint32_t life, uint64_t bytes);
 void sim_reset(struct sim_world *w, uint32_t life, bool by_client);
