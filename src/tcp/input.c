@@ -106,14 +106,17 @@ static bool check_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env
 }
 
 /* The four cases of RFC 9293 Table 6. A closed window still lets a segment at its edge through, so
- * that its ACK and RST count; its data is cut off below. */
+ * that its ACK and RST count; its data is cut off below.
+ * DEVIATION(RFC 9293 Table 6): an empty segment right at the edge is taken, as Linux does. It is all
+ * that a peer can say which has filled our window and whose first bytes were lost; were both ends so,
+ * neither would ever hear that its retransmission has come. */
 static bool in_window(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
 {
     uint64_t nxt = tcb->rcv.nxt, edge = capy_tcp_rcv_edge(tcb);
     uint64_t end = a->seq + capy_tcp_segment_len(a->seg);
     if (a->seq == nxt)
         return true;
-    return a->seq < edge && (a->seq > nxt || end > nxt);
+    return (a->seq < edge || (a->seq == edge && end == edge)) && (a->seq > nxt || end > nxt);
 }
 
 /* Cuts off what was received before and what the window has no room for. */

@@ -1,6 +1,7 @@
 /* SEGMENT ARRIVES in the synchronized states (RFC 9293 §3.10.7.4): data, delayed ACKs, holes,
  * windows, RST and SYN by RFC 5961, PAWS by RFC 7323. */
 #include "harness.h"
+#include "tcp/position.h"
 
 static struct in data(uint32_t seq, uint32_t len)
 {
@@ -197,6 +198,26 @@ static void test_what_lies_beyond_the_window_is_cut_off(void **state)
     end_done(&e);
 }
 
+/* The peer has filled our window and its first segment was lost: its ACK comes from right behind the
+ * window, and counts; one from further on does not. */
+static void test_an_ack_at_the_edge_of_the_window_counts(void **state)
+{
+    (void)state;
+    struct end e;
+    end_init(&e, 64);
+    establish(&e, 0, 60000);
+    uint32_t edge = (uint32_t)(capy_tcp_rcv_edge(&e.tcb) - CAPY_TCP_POS_DATA + 1);
+    put(&e, 10);
+    out(&e, A, 1, 1, 10);
+    struct in ack = {.flags = A, .seq = edge + 1, .ack = 11, .win = 60000};
+    in(&e, ack);
+    assert_int_equal(capy_tcp_unacked(&e.tcb), 10);
+    ack.seq = edge;
+    in(&e, ack);
+    assert_int_equal(capy_tcp_unacked(&e.tcb), 0);
+    end_done(&e);
+}
+
 static void test_an_empty_pool_drops_and_counts(void **state)
 {
     (void)state;
@@ -321,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_a_full_window_closes_and_opens_again_by_a_whole_segment),
         cmocka_unit_test(test_a_window_that_cannot_be_said_is_not_an_update),
         cmocka_unit_test(test_what_lies_beyond_the_window_is_cut_off),
+        cmocka_unit_test(test_an_ack_at_the_edge_of_the_window_counts),
         cmocka_unit_test(test_an_empty_pool_drops_and_counts),
         cmocka_unit_test(test_only_the_exact_rst_resets),
         cmocka_unit_test(test_challenges_are_rate_limited),
