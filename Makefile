@@ -56,6 +56,10 @@ fuzz:                           ## each fuzzer for FUZZ_SECONDS (60); FUZZ="NAME
 	@tools/bootstrap test
 	@tests/fuzz/run-fuzzers $(FUZZ)
 
+.PHONY: sim
+sim: release                    ## capy sim, 100,000 seeds: an hour of two cores
+	@build/apps/capy sim --seeds 1..100000
+
 install: release                ## installs capy under /usr/local (DESTDIR works)
 	@meson install -C build --quiet
 

@@ -50,18 +50,42 @@ static void answer_some(struct sim_world *w)
         }
 }
 
-static void crash(struct sim_world *w)
+static void crash(struct sim_world *w, unsigned victim, uint64_t down_ns)
 {
-    unsigned victim = (unsigned)sim_below(w, w->r.server_cnt);
-    if (w->r.down_until[victim] != CAPY_NEVER)
-        return;
-    uint64_t down_ns = CAPY_MS(1) + sim_below(w, CAPY_MS(1) << sim_below(w, 11));
     sim_note(w, victim, "dies, for %llu us", (unsigned long long)(down_ns / 1000));
-    sim_count(w, SIM_faults_crashes);
     sim_crash(&w->r, victim, down_ns);
     sim_server_died(w, victim);
     if (w->draining == victim)
         w->draining = SIM_HOSTS_MAX;
+}
+
+static void crash_some(struct sim_world *w)
+{
+    unsigned victim = (unsigned)sim_below(w, w->r.server_cnt);
+    if (w->r.down_until[victim] != CAPY_NEVER)
+        return;
+    sim_count(w, SIM_faults_crashes);
+    crash(w, victim, CAPY_MS(1) + sim_below(w, CAPY_MS(1) << sim_below(w, 11)));
+}
+
+void sim_worst_moment(struct sim_world *w, unsigned host)
+{
+    if (w->calm_now || !sim_chance(w, w->plan.worst_ppm))
+        return;
+    unsigned victim = sim_below(w, 3) ? host : (unsigned)sim_below(w, w->r.server_cnt);
+    if (w->r.down_until[victim] != CAPY_NEVER)
+        return;
+    sim_count(w, SIM_faults_crashes_in_a_move);
+    crash(w, victim, CAPY_US(1) << sim_below(w, 20));
+}
+
+/* Of any order of magnitude; now and then just so long that the server is taken for dead. */
+static uint64_t duration(struct sim_world *w)
+{
+    uint64_t dead_ns = 8 * w->r.switch_cfg.lease_ns;
+    if (sim_below(w, 5) == 0)
+        return dead_ns - dead_ns / 16 + sim_below(w, dead_ns / 4);
+    return sim_below(w, CAPY_MS(2) << sim_below(w, 11));
 }
 
 static void trouble(struct sim_world *w, unsigned host, uint64_t until)
@@ -74,7 +98,7 @@ static void stall(struct sim_world *w)
     unsigned victim = (unsigned)sim_below(w, w->r.server_cnt);
     if (!sim_runs(&w->r, victim))
         return;
-    uint64_t stall_ns = sim_below(w, CAPY_MS(2) << sim_below(w, 11));
+    uint64_t stall_ns = duration(w);
     w->r.ring[victim] = sim_below(w, 2) && stall_ns < CAPY_MS(100);
     sim_note(w, victim, "stalls for %llu us", (unsigned long long)(stall_ns / 1000));
     sim_count(w, w->r.ring[victim] ? SIM_faults_stalls_with_ring : SIM_faults_stalls);
@@ -85,7 +109,7 @@ static void stall(struct sim_world *w)
 static void cut(struct sim_world *w)
 {
     unsigned victim = (unsigned)sim_below(w, w->r.host_cnt);
-    uint64_t until = w->r.now + sim_below(w, CAPY_MS(2) << sim_below(w, 11)), way = sim_below(w, 3);
+    uint64_t until = w->r.now + duration(w), way = sim_below(w, 3);
     trouble(w, victim, until);
     if (way != 0)
         w->r.cut_until[victim][0] = until;
@@ -110,7 +134,7 @@ void sim_act(struct sim_world *w)
     if (sim_chance(w, p->reset_ppm))
         reset_application(w);
     if (sim_chance(w, p->crash_ppm))
-        crash(w);
+        crash_some(w);
     if (sim_chance(w, p->stall_ppm))
         stall(w);
     if (sim_chance(w, p->cut_ppm))

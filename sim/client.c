@@ -31,6 +31,8 @@ static void ended(struct sim_world *w, uint32_t id, uint32_t bits)
         (bits & CAPY_EV_TIMED_OUT) && (w->plan.keepalive || w->plan.user_timeout_ns > 0);
     if (patience)
         l->excuses |= SIM_EXCUSE_PATIENCE;
+    if (!l->connected && (bits & CAPY_EV_TIMED_OUT) && !w->plan.calm)
+        l->excuses |= SIM_EXCUSE_UNREACHED;
     sim_note(w, l->client, "connection %u: its client sees %s", id,
              bits & CAPY_EV_RESET ? "RST" : "a timeout");
     if (!sim_excused(w, l))

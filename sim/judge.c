@@ -31,9 +31,24 @@ static void judge_runners(struct sim_world *w)
     }
 }
 
+/* Memory is bounded, and at times all taken: that is what tiny pools are for. */
+static void look_at_pools(struct sim_world *w)
+{
+    for (unsigned h = 0; h < w->r.server_cnt; h++) {
+        struct capy_stack_status s;
+        if (w->r.down_until[h] != CAPY_NEVER)
+            continue;
+        capy_stack_status(w->r.host[h], &s);
+        if (s.block_free < 4 && !w->pool_ran_out[h])
+            sim_count(w, SIM_faults_pools_exhausted);
+        w->pool_ran_out[h] |= s.block_free < 4;
+    }
+}
+
 void sim_judge_now(struct sim_world *w)
 {
     judge_runners(w);
+    look_at_pools(w);
 }
 
 /* ---- at rest: no fault, no migration under way --------------------------------------------- */
@@ -77,6 +92,9 @@ void sim_judge_owners(struct sim_world *w)
             sim_fail(w, "connection %u: nobody has it; server %u let go of it", id,
                      l->released_by + 1);
         if (sim_excused(w, l))
+            continue;
+        /* After a reboot others may have come first (docs/protocol.md, "Known limits"). */
+        if (l->no_room_at > 0 && w->r.now < l->no_room_at + 3 * w->r.cfg[l->at].announce_ns)
             continue;
         bool has = entry_of(w, l, &e);
         if (has ? e.owner != l->at || e.owner_dead || e.phase != CAPY_PHASE_SETTLED

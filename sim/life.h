@@ -26,7 +26,8 @@ enum sim_excuse {
     SIM_EXCUSE_PRESSURE = 8, /* its server had no room to go on (docs/architecture.md, Memory) */
     SIM_EXCUSE_COOKIE =
         32, /* of its handshake nothing was kept, and its segments came out of order */
-    SIM_EXCUSE_PATIENCE = 16, /* a timeout that its application asked for, or keep-alive */
+    SIM_EXCUSE_UNREACHED = 64, /* its neighbour was asked for three times in vain */
+    SIM_EXCUSE_PATIENCE = 16,  /* a timeout that its application asked for, or keep-alive */
 };
 
 enum sim_closer { SIM_CLIENT_FIRST, SIM_SERVER_FIRST, SIM_EACH_WHEN_DONE, SIM_CLOSER_CNT };
@@ -70,6 +71,7 @@ struct sim_life {
 
     /* As seen from outside (oracle.c). */
     uint16_t runner;                 /* the server that sent last; SIM_HOSTS_MAX: none */
+    uint64_t no_room_at;             /* ... said that it has no room for its entry */
     uint64_t named_at;               /* ... and when */
     uint16_t owner;                  /* whom the switch last named, settled */
     uint32_t turn;                   /* counts changes of runner */

@@ -78,6 +78,8 @@ static void draw_ends(struct sim_world *w, struct sim_life *l, uint32_t slot)
     *l = (struct sim_life){.slot = (uint16_t)slot, .runner = SIM_HOSTS_MAX, .clean = true};
     l->client = (uint16_t)(w->r.server_cnt + slot % w->plan.clients);
     l->home = (uint16_t)(slot / w->plan.clients % w->plan.servers);
+    if (l->home == w->plan.deaf)
+        l->home = (uint16_t)((l->home + 1) % w->plan.servers);
     l->opened = w->plan.opened_ppm > 0 && slot % 3 == 2;
     l->ipv6 = w->r.version == SIM_IPV6_ALONE || (w->r.version == SIM_BOTH && sim_below(w, 2));
     l->client_port = l->opened ? SIM_OPENED_TO_PORT : (uint16_t)(SIM_FIRST_CLIENT_PORT + slot);
@@ -103,14 +105,14 @@ static int dial(struct sim_world *w, struct sim_life *l, uint32_t id)
     return CAPY_OK;
 }
 
-/* After a reset TCP knows no TIME-WAIT: what is still under way could be taken for the next
- * connection's, so the next one waits for longer than frames live. */
+/* What is under way could be taken for the next connection's where there is no TIME-WAIT: after a
+ * reset, or when one ended it (RFC 1337). So the next one waits for longer than frames live. */
 static bool is_calm(const struct sim_world *w, const struct sim_life *l)
 {
     const struct sim_faults *f = &w->plan.faults;
     uint64_t life_ns =
         4 * (f->spike_ns + f->jitter_ns) + (w->plan.stall_ppm > 0 ? CAPY_MS(220) : 0);
-    return l->excuses == 0 || w->r.now > l->over_at + life_ns;
+    return w->r.now > l->over_at + life_ns;
 }
 
 bool sim_open(struct sim_world *w, uint32_t slot)
@@ -247,6 +249,7 @@ void sim_work_client(struct sim_world *w, uint32_t id)
     (void)capy_stack_close(w->r.host[l->client], e->conn, sim_own_now(&w->r, l->client));
     e->open = false;
     l->client_over = true;
+    l->over_at = w->r.now;
     sim_count(w, SIM_connections_whole);
 }
 
@@ -286,6 +289,7 @@ void sim_finished(struct sim_world *w, uint32_t id, bool client)
     e->open = false;
     if (client) {
         l->client_over = true;
+        l->over_at = w->r.now;
         sim_count(w, SIM_connections_whole);
     } else {
         l->place = SIM_OVER;

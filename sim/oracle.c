@@ -115,6 +115,8 @@ static void names_owner(struct sim_world *w, const struct sim_view *v)
         l->owner = v->owner;
     if (l)
         l->named_at = w->r.now;
+    if (l && v->type == ANNOUNCE && v->verdict == CAPY_VERDICT_FULL)
+        l->no_room_at = w->r.now;
 }
 
 /* ---- silence ------------------------------------------------------------------------------- */

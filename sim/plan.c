@@ -48,6 +48,9 @@ static void draw_topology(struct draw *d)
     d->t->n[SIM_extremes_one_server] += p->servers == 1;
     d->t->n[SIM_extremes_eight_servers] += p->servers == 8;
     p->calm = extreme(d, SIM_extremes_calm, 12);
+    p->deaf = SIM_HOSTS_MAX;
+    if (p->servers >= 3 && extreme(d, SIM_extremes_deaf_server, 10))
+        p->deaf = (unsigned)between(d, 0, p->servers - 1);
 }
 
 /* ---- workload ------------------------------------------------------------------------------ */
@@ -99,6 +102,7 @@ static void draw_faults(struct draw *d)
         f->spike_ns = magnitude(d, CAPY_MS(1), CAPY_MS(20));
     }
     uint32_t once = 1000000 / p->ticks; /* per turn, for once in a run */
+    p->worst_ppm = chance(d, 25) ? (uint32_t)between(d, 5000, 50000) : 0;
     p->crash_ppm = chance(d, 35) ? once * (uint32_t)between(d, 1, 3) : 0;
     p->reboot_ppm = chance(d, 35) ? once * (uint32_t)between(d, 1, 3) : 0;
     p->stall_ppm = chance(d, 35) ? once * (uint32_t)between(d, 1, 4) : 0;
@@ -140,7 +144,7 @@ static void draw_tcp(struct draw *d, struct capy_tcp_cfg *tcp)
 static void draw_servers(struct draw *d, struct capy_stack_cfg *c, struct capy_mig_cfg *mig)
 {
     if (extreme(d, SIM_extremes_tiny_pool, 12)) {
-        c->block_cnt = (uint32_t)between(d, 40, 160);
+        c->block_cnt = (uint32_t)between(d, 16, 120);
         c->sit_ns = CAPY_SEC(2);
     }
     if (extreme(d, SIM_extremes_few_connections, 8))

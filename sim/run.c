@@ -60,6 +60,8 @@ static void started(struct sim_rack *r, unsigned host, void *ctx)
 {
     struct sim_world *w = ctx;
     bool server = sim_is_server(w, host);
+    if (host == w->plan.deaf)
+        return;
     int rc = capy_stack_listen(r->host[host], server ? SIM_SERVICE_PORT : SIM_OPENED_TO_PORT, 0);
     if (rc == CAPY_OK && server)
         rc = capy_stack_take_opened(r->host[host], 0);
@@ -157,17 +159,28 @@ static void cut_short(struct sim_life *l)
     }
 }
 
+/* An application has closed, and its stack gave up what was left to send, as it was asked to. */
+static bool gave_up(struct sim_world *w, unsigned host, const struct sim_end *e)
+{
+    struct capy_stack_conn_info info;
+    return !e->open && (w->plan.keepalive || w->plan.user_timeout_ns > 0) &&
+           w->r.down_until[host] == CAPY_NEVER &&
+           capy_stack_conn_info(w->r.host[host], e->conn, &info) != CAPY_OK;
+}
+
 /* Ends whose other end is gone, by a reset or with its server: nobody else would ever tell an idle
  * one. */
 static void reap(struct sim_world *w)
 {
     for (uint32_t id = 0; id < w->life_cnt; id++) {
         struct sim_life *l = &w->life[id];
-        if (l->opened && !l->c.open && l->place == SIM_OVER)
+        if (l->opened && !l->c.open && l->place != SIM_AT && sim_excused(w, l))
             l->client_over = l->broken = true; /* its server was gone before it had spoken */
-        else if (l->broken)
+        else if (l->broken ||
+                 (l->client_over && (sim_excused(w, l) || gave_up(w, l->client, &l->c))))
             sim_reset(w, id, false);
-        else if (l->place != SIM_AT && sim_excused(w, l))
+        else if (l->place != SIM_AT &&
+                 (sim_excused(w, l) || (l->place == SIM_OVER && gave_up(w, l->at, &l->s))))
             sim_reset(w, id, true);
     }
 }
@@ -193,6 +206,20 @@ static uint32_t first_not_over(const struct sim_world *w)
     return SIM_NOBODY;
 }
 
+/* How an end stands, for whoever reads the trace of one that does not end. */
+static void note_end(struct sim_world *w, unsigned host, const struct sim_end *e)
+{
+    struct capy_stack_conn_info i;
+    if (w->r.down_until[host] == CAPY_NEVER &&
+        capy_stack_conn_info(w->r.host[host], e->conn, &i) == CAPY_OK)
+        sim_note(w, host,
+                 "%s: %u unacked, %u in flight, window %u, %u unread, %u beyond holes, rto %llu us",
+                 capy_tcp_state_name(i.tcp.state), i.tcp.snd_queued, i.tcp.in_flight, i.tcp.snd_wnd,
+                 i.tcp.rcv_queued, i.tcp.ooo_queued, (unsigned long long)(i.tcp.rto_ns / 1000));
+    else
+        sim_note(w, host, "has nothing of it");
+}
+
 static void finish(struct sim_world *w)
 {
     const uint64_t step = CAPY_MS(100);
@@ -203,13 +230,16 @@ static void finish(struct sim_world *w)
     uint32_t id;
     for (uint64_t spent = 0; (id = first_not_over(w)) != SIM_NOBODY; spent += step) {
         struct sim_life *l = &w->life[id];
-        if (spent >= FINISH_NS)
+        if (spent >= FINISH_NS) {
+            note_end(w, l->client, &l->c);
+            note_end(w, l->at, &l->s);
             sim_fail(w,
                      "connection %u does not end: client read %llu of %llu, server (%s %u) %llu of "
                      "%llu",
                      id, (unsigned long long)l->c.read, (unsigned long long)l->down,
                      sim_place_name(l->place), l->at + 1, (unsigned long long)l->s.read,
                      (unsigned long long)l->up);
+        }
         run_for(w, step);
         reap(w);
     }
@@ -228,7 +258,6 @@ static void count_outcomes(struct sim_world *w)
     t->n[SIM_faults_cut] += n->cut;
     for (unsigned h = 0; h < w->r.server_cnt; h++) {
         const struct capy_stack_counters *c = capy_stack_counters(w->r.host[h]);
-        t->n[SIM_faults_pools_exhausted] += c->tcp.no_block_drops > 0;
         t->n[SIM_migrations_hold_drops] += c->hold_drops;
         t->n[SIM_migrations_put_back] += c->put_back_frames;
         t->n[SIM_migrations_relayed] += c->relayed_frames;

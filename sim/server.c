@@ -72,6 +72,7 @@ static void let_go(struct sim_world *w, uint32_t id)
     l->written_at_release = l->s.written;
     l->shut_at_release = l->s.shut;
     sim_note(w, l->at, "connection %u: let go of, %u bytes of application state", id, len);
+    sim_worst_moment(w, l->at);
 }
 
 /* The server has nothing more to say, here and now. */
@@ -177,6 +178,9 @@ static void arrived(struct sim_world *w, unsigned host, capy_handle conn)
     l->arrived_event = w->event;
     l->moves++;
     sim_count(w, SIM_migrations_moved);
+    sim_worst_moment(w, host);
+    if (l->place != SIM_AT)
+        return;
     if (l->client_over && l->broken)
         sim_reset(w, id, false); /* nobody is there any more */
     else
@@ -215,14 +219,13 @@ static bool is_forgotten(const struct sim_world *w, const struct sim_life *l)
 static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_handle conn)
 {
     struct sim_life *l = &w->life[id];
-    bool reset = l->place == SIM_OVER && (l->excuses & SIM_EXCUSE_RESET);
-    bool lost = l->place == SIM_OVER
-                    ? l->excuses != 0
-                    : sim_silent_since(w, l->at, l->arrived_at) || is_forgotten(w, l);
-    if (l->released_by != host || l->arrivals != l->releases || !lost)
+    bool over = l->client_over || (l->place == SIM_OVER && (l->excuses & SIM_EXCUSE_RESET));
+    bool lost = (l->place == SIM_OVER && l->excuses != 0) ||
+                sim_silent_since(w, l->at, l->arrived_at) || is_forgotten(w, l);
+    if (!over && (l->released_by != host || l->arrivals != l->releases || !lost))
         sim_fail(w, "connection %u: server %u runs it on, and server %u has it", id, host + 1,
                  l->at + 1);
-    if (l->served > l->arrived_event && !reset && !is_forgotten(w, l))
+    if (l->served > l->arrived_event && !over && !is_forgotten(w, l))
         sim_fail(w, "connection %u: server %u runs an older copy than the client has heard from",
                  id, host + 1);
     place_at(w, id, host, conn);
@@ -234,7 +237,7 @@ static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_hand
                             .read = l->read_at_release,
                             .written = l->written_at_release};
     sim_count(w, SIM_migrations_reclaimed);
-    if (reset) /* and the switch forgot that before its origin heard: it is still nobody's */
+    if (over) /* and the switch forgot that before its origin heard of it */
         sim_reset(w, id, false);
 }
 
@@ -263,6 +266,8 @@ static void ended(struct sim_world *w, uint32_t id, unsigned host, uint32_t bits
             l->excuses |= SIM_EXCUSE_PRESSURE;
         if (w->plan.keepalive || w->plan.user_timeout_ns > 0)
             l->excuses |= SIM_EXCUSE_PATIENCE;
+        if (!l->connected && !w->plan.calm)
+            l->excuses |= SIM_EXCUSE_UNREACHED;
     }
     sim_note(w, host, "connection %u: ends here by %s", id,
              bits & CAPY_EV_RESET ? "RST" : "a timeout");
@@ -326,7 +331,7 @@ static void event(struct sim_world *w, unsigned host, const struct capy_stack_ev
 void sim_server_turn(struct sim_world *w, unsigned host)
 {
     struct capy_stack_event ev;
-    while (capy_stack_event(w->r.host[host], &ev))
+    while (sim_runs(&w->r, host) && capy_stack_event(w->r.host[host], &ev))
         event(w, host, &ev);
 }
 

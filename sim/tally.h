@@ -17,6 +17,7 @@
     X(faults, partitions)                                                                          \
     X(faults, partitions_one_way)                                                                  \
     X(faults, crashes)                                                                             \
+    X(faults, crashes_in_a_move)                                                                   \
     X(faults, reboots)                                                                             \
     X(faults, stalls)                                                                              \
     X(faults, stalls_with_ring)                                                                    \
@@ -26,6 +27,7 @@
     X(extremes, ipv6_alone)                                                                        \
     X(extremes, one_server)                                                                        \
     X(extremes, eight_servers)                                                                     \
+    X(extremes, deaf_server)                                                                       \
     X(extremes, calm)                                                                              \
     X(extremes, tiny_pool)                                                                         \
     X(extremes, tiny_hold)                                                                         \

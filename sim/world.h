@@ -23,6 +23,7 @@ struct sim_world {
     uint64_t heard_at[SIM_SERVERS_MAX];  /* when the switch was reached by its last HEARTBEAT */
     uint64_t silent_at[SIM_SERVERS_MAX]; /* when it was last silent for so long that it is dead */
     uint64_t troubled_until[SIM_HOSTS_MAX]; /* cut off or stalled */
+    bool pool_ran_out[SIM_HOSTS_MAX];
     struct sim_tally tally;
     struct sim_trace *trace;
     FILE *out;        /* for every event as it happens; NULL: none */
@@ -90,6 +91,8 @@ void sim_migrate(struct sim_world *w, uint32_t life, uint16_t target);
 
 /* ---- acts.c, policy.c: what befalls them ---- */
 void sim_act(struct sim_world *w);
+/* A move has just reached a decisive point at this host: perhaps somebody dies now. */
+void sim_worst_moment(struct sim_world *w, unsigned host);
 void sim_policy_act(struct sim_world *w);
 void sim_end_drain(struct sim_world *w);
 

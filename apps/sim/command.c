@@ -231,7 +231,8 @@ static int run_many(struct wish *w)
         fputs("\r\033[K", stderr);
     if (!w->quiet)
         report_sum(&sum, &w->crew, now_ns() - begun, stdout);
-    unsigned never = sum.done >= REPORT_SEEDS_FOR_ALL ? report_never(&sum.tally, stdout) : 0;
+    unsigned never =
+        sum.done >= REPORT_SEEDS_FOR_ALL ? report_never(&sum.tally, sum.done, stdout) : 0;
     return sum.failed > 0 || never > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
