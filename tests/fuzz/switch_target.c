@@ -8,9 +8,10 @@
 #include "target.h"
 #include "world.h"
 
-enum { FLOWS = 4, SERVER_PORTS = WORLD_SERVERS };
+enum { FLOWS = 4, SERVER_PORTS = WORLD_SERVERS, HOST_VIP = 100 };
 
 static struct world w;
+static bool with_vip;                /* half of the flows are of the service address */
 static uint8_t last[CAPY_FRAME_MAX]; /* a segment that went in, to be quoted */
 static size_t last_len;
 
@@ -53,7 +54,8 @@ static struct capy_flow_key key_of(unsigned flow)
 {
     bool six = flow & 1;
     return (struct capy_flow_key){.client = world_ip(WORLD_CLIENT, six),
-                                  .home = world_ip(flow / 2 % WORLD_SERVERS, six),
+                                  .home =
+                                      world_ip(with_vip && flow >= 2 ? HOST_VIP : flow / 2, six),
                                   .client_port = (uint16_t)(20000 + flow),
                                   .home_port = WORLD_PORT};
 }
@@ -82,6 +84,8 @@ static void segment(struct fuzz_bytes *b)
         to.dst = key.client;
         to.src_port = how & 16 ? WORLD_PORT : (uint16_t)(WORLD_MIG_PORT_FIRST + how / 16 % 4);
         to.dst_port = key.client_port;
+        if (with_vip && how & 32)
+            to.src_port = capy_mig_vip_port(WORLD_MIG_PORT_FIRST, 0);
     }
     last_len = capy_frame_build_tcp(frame, &to, &seg);
     memcpy(last, frame, last_len);
@@ -104,6 +108,8 @@ static void message(struct fuzz_bytes *b)
                              .length = how & 128 ? 8 : 0,
                              .target_port = (uint16_t)(WORLD_MIG_PORT_FIRST + v % 4),
                              .key = key_of(how % FLOWS)};
+    if (with_vip && v & 8)
+        m.target_port = capy_mig_vip_port(WORLD_MIG_PORT_FIRST, 0);
     if (m.target == 2)
         m.target = CAPY_SERVER_ANY;
     struct capy_mig_heartbeat beat = {
@@ -155,6 +161,16 @@ static void any(struct fuzz_bytes *b)
     changed_in(b, port, frame, len);
 }
 
+static void give_vip(bool ipv6_only, bool by_load)
+{
+    w.switch_cfg.vip.ip = world_ip(HOST_VIP, ipv6_only);
+    if (!ipv6_only)
+        w.switch_cfg.vip.ip6 = world_ip(HOST_VIP, true);
+    w.switch_cfg.vip.port[0] = WORLD_PORT;
+    w.switch_cfg.vip.port_cnt = with_vip;
+    w.switch_cfg.vip.policy = by_load ? CAPY_VIP_LEAST_LOADED : CAPY_VIP_MAGLEV;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_bytes b = {data, size, NULL};
@@ -162,6 +178,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_configure(&w, how & 1, 16);
     w.switch_cfg.slots = how & 2 ? 2 : 16;
     w.switch_cfg.learn_ns = how & 4 ? CAPY_MS(200) : 1;
+    with_vip = how & 8;
+    give_vip(how & 1, how & 16);
     world_start_switch(&w);
     last_len = 0;
     w.now += 2;
