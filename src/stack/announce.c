@@ -246,10 +246,10 @@ void capy_closed_timer(struct capy_stack *s, uint32_t i)
 /* When to say it first: not while the origin of the last move may still ask for a CONN_STATE_ACK
  * that got lost. Without the entry the switch could not pass its question on, and would in the end
  * give the flow that is over back to it. */
-static uint64_t say_at(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch)
+static uint64_t say_at(struct capy_stack *s, const struct capy_flow_key *key)
 {
     const struct capy_mig_record *r = capy_mig_memory_find(&s->memory, key);
-    if (!r || r->imported_epoch != epoch)
+    if (!r || r->imported_epoch == 0)
         return s->now;
     return capy_max64(s->now, r->touched_at + CLOSED_REPEATS * s->cfg.mig.rto_max_ns);
 }
@@ -265,7 +265,7 @@ void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint
     s->closed[i] = (struct capy_closed_flow){
         .key = *key, .epoch = epoch, .local_port = local_port, .chain = *bucket};
     *bucket = i;
-    uint64_t at = say_at(s, key, epoch);
+    uint64_t at = say_at(s, key);
     if (at > s->now)
         capy_wheel_arm(&s->wheel, s->closed_clocks + i, at);
     else

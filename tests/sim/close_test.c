@@ -26,8 +26,36 @@ static void the_last_bytes_arrive_late(void **state)
     sim_free(&r);
 }
 
+/* Its origin has not heard yet that it arrived, a further move has failed, and then it ends: the origin
+ * must still be told, and not be given back what is over. */
+static void the_origin_hears_last(void **state)
+{
+    (void)state;
+    one_begin(1);
+    open_one();
+    run_for(CAPY_MS(1));
+    ask_to_move(1);
+    while (at == 0)
+        run_for(CAPY_US(1));
+    r.cut_until[0][0] = r.now + CAPY_MS(250); /* no CONN_STATE_ACK */
+    r.cut_until[2][0] = r.now + CAPY_SEC(1);
+    ask_to_move(2);
+    run_for(CAPY_MS(150)); /* given up, by CANCEL: another epoch */
+    shut(SIM_CLIENT, client);
+    run_for(CAPY_MS(1));
+    shut(1, server);
+    assert_int_equal(capy_stack_close(r.host[1], server, r.now), CAPY_OK);
+    sim_flush(&r, 1);
+    run_for(CAPY_SEC(5));
+    assert_false(home_kept);
+    sim_free(&r);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_last_bytes_arrive_late)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_bytes_arrive_late),
+        cmocka_unit_test(the_origin_hears_last),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,12 +15,14 @@ enum { ONE_PORT = 20000 };
 static struct sim_rack r;
 static capy_handle client, server;
 static unsigned at;                 /* the server that has its end */
-static bool connected, ended_early; /* ended_early: somebody saw RST or a timeout */
+static bool connected, ended_early; /* ended_early: the client saw RST or a timeout */
+static bool home_kept;              /* a move ended at home, where it began */
 
 static inline void one_event(unsigned host, const struct capy_stack_event *ev)
 {
     connected |= host == SIM_CLIENT && (ev->bits & CAPY_EV_CONNECTED);
     ended_early |= host == SIM_CLIENT && (ev->bits & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT));
+    home_kept |= host == 0 && (ev->bits & CAPY_EV_MIGRATE_KEPT);
     if (host != SIM_CLIENT && (ev->bits & CAPY_EV_ACCEPTED)) {
         server = ev->conn;
         at = host;
@@ -55,7 +57,7 @@ static inline void one_begin(uint64_t seed)
     sim_init(&r, seed);
     r.turn = one_turn;
     r.started = one_started;
-    ended_early = false;
+    ended_early = home_kept = false;
     sim_start(&r);
     run_for(CAPY_MS(400));
 }
