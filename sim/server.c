@@ -219,7 +219,8 @@ static bool is_forgotten(const struct sim_world *w, const struct sim_life *l)
 static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_handle conn)
 {
     struct sim_life *l = &w->life[id];
-    bool over = l->client_over || (l->place == SIM_OVER && (l->excuses & SIM_EXCUSE_RESET));
+    bool over = l->client_over || (l->place == SIM_OVER && (l->excuses & SIM_EXCUSE_RESET)) ||
+                (l->place == SIM_OVER && l->s.shut && l->s.saw_fin);
     bool lost = (l->place == SIM_OVER && l->excuses != 0) ||
                 sim_silent_since(w, l->at, l->arrived_at) || is_forgotten(w, l);
     if (!over && (l->released_by != host || l->arrivals != l->releases || !lost))
