@@ -139,7 +139,7 @@ static inline void beat(struct stage *s, unsigned id, uint64_t incarnation, uint
 {
     uint8_t payload[CAPY_MIG_HEARTBEAT_LEN];
     const struct capy_mig_heartbeat h = {
-        .load = load, .free_cnt = 100000, .incarnation = incarnation};
+        .load = load, .free_cnt = 100000, .conn_cnt = load, .incarnation = incarnation};
     capy_mig_heartbeat_store(payload, &h);
     mig(s, id,
         (struct capy_mig_msg){.type = CAPY_MIG_HEARTBEAT,

@@ -224,6 +224,37 @@ static void a_thousand_prepares_between_two_heartbeats_spread(void **st)
     shut(&s);
 }
 
+static void a_lighter_server_gets_only_what_makes_it_equal(void **st)
+{
+    (void)st;
+    struct stage s;
+    unsigned to[SERVERS] = {0};
+    boot(&s, 4096);
+    beat(&s, 1, 1, 100);
+    for (uint16_t i = 0; i < 300; i++) {
+        mig(&s, 0, message(CAPY_MIG_PREPARE_MIG, (uint16_t)(1000 + i), 0, CAPY_SERVER_ANY, 1),
+            NULL);
+        to[s.out.frame[0].port]++;
+    }
+    assert_int_equal(to[1], 100);
+    assert_int_equal(to[2], 200);
+    shut(&s);
+}
+
+static void a_lighter_server_without_a_lease_is_passed_over(void **st)
+{
+    (void)st;
+    struct stage s;
+    boot(&s, 64);
+    beat(&s, 2, 1, 3);
+    s.now += s.cfg.lease_ns;
+    beat(&s, 0, 1, 5);
+    beat(&s, 1, 1, 9);
+    mig(&s, 0, message(CAPY_MIG_PREPARE_MIG, 5000, 0, CAPY_SERVER_ANY, 1), NULL);
+    assert_int_equal(got(&s, 0, 1).target, 1);
+    shut(&s);
+}
+
 static void nothing_is_installed_while_learning(void **st)
 {
     (void)st;
@@ -519,6 +550,8 @@ int main(void)
         cmocka_unit_test(replays_change_nothing),
         cmocka_unit_test(prepare_is_sent_to_the_chosen_target_with_a_valid_tag),
         cmocka_unit_test(a_thousand_prepares_between_two_heartbeats_spread),
+        cmocka_unit_test(a_lighter_server_gets_only_what_makes_it_equal),
+        cmocka_unit_test(a_lighter_server_without_a_lease_is_passed_over),
         cmocka_unit_test(nothing_is_installed_while_learning),
         cmocka_unit_test(cancel_wins_before_the_commit_and_loses_after),
         cmocka_unit_test(nack_tells_both_sides),
