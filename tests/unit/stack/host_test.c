@@ -359,6 +359,7 @@ static size_t ping(uint8_t *frame)
         frame[CAPY_ICMP6_AT] = 128;
         return capy_frame_build_icmp6(frame, &to, sizeof echo);
     }
+    memset(frame, 0, CAPY_UDP_AT + sizeof echo);
     size_t len = capy_frame_build_udp(frame, &to, sizeof echo - CAPY_UDP_LEN);
     uint8_t *icmp = frame + CAPY_ETHER_LEN + CAPY_IPV4_LEN, *ip = frame + CAPY_ETHER_LEN;
     memcpy(icmp, echo, sizeof echo);
