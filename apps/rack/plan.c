@@ -224,7 +224,7 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
     capy_rack_default(rack);
     if (opt->server_cnt < 1 || opt->server_cnt > CAPY_RACK_SERVER_MAX || opt->client_cnt < 1 ||
         opt->client_cnt > CAPY_RACK_CLIENT_MAX) {
-        snprintf(err, err_len, "a rack has 1..%u servers and 1..%u clients", CAPY_RACK_SERVER_MAX,
+        snprintf(err, err_len, "a rack has 1..%d servers and 1..%d clients", CAPY_RACK_SERVER_MAX,
                  CAPY_RACK_CLIENT_MAX);
         return -1;
     }

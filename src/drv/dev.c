@@ -20,11 +20,19 @@ static void name_request(struct ifreq *req, const char *ifname)
     snprintf(req->ifr_name, sizeof req->ifr_name, "%s", ifname);
 }
 
+/* what: of one of ethtool's structures; the answer is written there. */
+static bool ask_ethtool(int fd, struct ifreq *req, void *what)
+{
+    req->ifr_data = what;
+    int rc = ioctl(fd, SIOCETHTOOL, req);
+    req->ifr_data = NULL;
+    return rc == 0;
+}
+
 static unsigned look_rx_queues(int fd, struct ifreq *req)
 {
     struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
-    req->ifr_data = (char *)&channels;
-    if (ioctl(fd, SIOCETHTOOL, req) < 0)
+    if (!ask_ethtool(fd, req, &channels))
         return 1;
     unsigned cnt = channels.rx_count + channels.combined_count;
     return cnt ? cnt : 1;
@@ -33,8 +41,7 @@ static unsigned look_rx_queues(int fd, struct ifreq *req)
 static bool look_tun(int fd, struct ifreq *req)
 {
     struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-    req->ifr_data = (char *)&info;
-    return ioctl(fd, SIOCETHTOOL, req) == 0 && strcmp(info.driver, "tun") == 0;
+    return ask_ethtool(fd, req, &info) && strcmp(info.driver, "tun") == 0;
 }
 
 bool capy_dev_look(const char *ifname, struct capy_dev *dev)
