@@ -140,11 +140,12 @@ static int migrate(struct demo *d)
         progress(d, now);
     }
     d->result.seconds = now - began;
-    for (until = now + SETTLE_S; result == 0 && now < until; now = now_s()) {
-        if (demo_fleet_under_way(&d->fleet) == 0 || interrupted(d)) {
+    until = now + SETTLE_S;
+    while (result == 0 && now < until) {
+        if (demo_fleet_under_way(&d->fleet) == 0 || interrupted(d))
             break;
-        }
         result = demo_fleet_read(&d->fleet, &d->marks, false, d->err, sizeof d->err);
+        now = now_s();
     }
     return result;
 }

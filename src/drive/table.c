@@ -23,7 +23,8 @@ bool drive_ref_get(struct drive *d, int fd, struct drive_ref *ref)
 
 bool drive_ref_ok(struct drive *d, const struct drive_ref *ref)
 {
-    return drive_sock_of(d, ref->fd) == ref->sock && ref->sock->turn == ref->turn;
+    const struct drive_sock *s = drive_sock_of(d, ref->fd);
+    return s && s == ref->sock && s->turn == ref->turn;
 }
 
 struct drive_sock *drive_sock_take(struct drive *d)

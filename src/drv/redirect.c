@@ -21,6 +21,7 @@ static int load_program(int map_fd)
          .dst_reg = BPF_REG_2,
          .src_reg = BPF_REG_1,
          .off = offsetof(struct xdp_md, rx_queue_index)},
+        /* NOLINTNEXTLINE(misc-redundant-expression): names of the kernel's for 0 */
         {.code = BPF_LD | BPF_DW | BPF_IMM,
          .dst_reg = BPF_REG_1,
          .src_reg = BPF_PSEUDO_MAP_FD,

@@ -55,7 +55,7 @@ static int read_frame(struct tap *t, struct capy_frame *f)
 static bool write_frame(struct tap *t, const struct capy_frame *f)
 {
     struct virtio_net_hdr head;
-    ssize_t len = (ssize_t)(f->len + CAPY_VNET_LEN);
+    ssize_t len = (ssize_t)f->len + CAPY_VNET_LEN;
     capy_vnet_store(&head, f->data, f->len, &f->offload);
     memcpy(f->data - CAPY_VNET_LEN, &head, sizeof head);
     return write(t->fd, f->data - CAPY_VNET_LEN, (size_t)len) == len;

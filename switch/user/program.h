@@ -34,7 +34,7 @@ struct program {
     struct capy_record *record; /* NULL: none */
     struct capy_switch_out out; /* of the frame in hand */
     struct port port[CAPY_SWITCH_PORT_MAX];
-    unsigned port_cnt;
+    uint16_t port_cnt;
     struct control control;
     int signal_fd;
     uint64_t now, started_at; /* now: read once per round of the loop */
