@@ -3,7 +3,8 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test test-xdp bench bench-live tidy model fuzz install clean help
+.PHONY: release debug asan clang demo test test-xdp bench bench-live tidy lint coverage memcheck mutants model fuzz \
+        install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
 	@ninja --quiet -C build
@@ -49,6 +50,23 @@ bench-live: release            ## our stack against the kernel's, live (root; ei
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build
 
+lint: release                   ## cppcheck and clang-tidy over all that is shipped; minutes
+	@tools/bootstrap lint
+	@tools/lint build
+
+coverage: build-cov/build.ninja ## lines and branches that the tests visit; writes out/coverage/
+	@tools/bootstrap lint
+	@ninja --quiet -C build-cov
+	@tools/coverage build-cov
+
+memcheck: release               ## unit tests and simulations under valgrind; minutes
+	@tools/bootstrap test
+	@tools/memcheck build --all
+
+mutants:                        ## plants known bugs, and says which test finds each; half an hour
+	@tools/bootstrap test
+	@tools/mutants
+
 model:                          ## the model of TCPMig, at bounds that take minutes and gigabytes
 	@tests/model/check --long
 
@@ -64,7 +82,7 @@ install: release                ## installs capy under /usr/local (DESTDIR works
 	@meson install -C build --quiet
 
 clean:                          ## removes every build
-	rm -rf build build-debug build-asan build-clang build-fuzz out
+	rm -rf build build-debug build-asan build-clang build-cov build-fuzz out
 
 help:                           ## this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
@@ -80,6 +98,9 @@ build-debug/build.ninja:
 
 build-asan/build.ninja:
 	$(call setup,clang,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false)
+
+build-cov/build.ninja:
+	$(call setup,gcc,--buildtype=debug -Db_coverage=true)
 
 build-clang/build.ninja:
 	$(call setup,clang)
