@@ -1,62 +1,28 @@
 /* A host as the target of moves, against a rack that is only messages (src/stack/migrate_in.c, rack.c,
  * away.c): whom it admits, what it refuses by which name, and what it remembers. */
-#include "forge.h"
+#include "forge_rack.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
-enum { SELF = 1, ORIGIN = 0, PEERS = 3, PORT = 80, MIG_PORTS = 61440, MIG_PORT_CNT = 4096 };
+enum { SELF = 1, ORIGIN = 0, PORT = FORGE_PORT, MIG_PORTS = FORGE_MIG_PORTS };
 
 #define CLIENT 0x0a0000c8u
-#define SERVER(id) (0x0a000001u + (id))
-#define TOR 0x0a0000feu
 #define MIG_ID 0x700000001u
 
-static const struct capy_key RACK_KEY = {5, 6};
-static const struct capy_mac TOR_MAC = {{2, 0, 0, 0, 9, 9}};
 static struct forge f;
 static struct capy_mig_msg told; /* the last message that the host sent */
 
 static void hear_rack(const struct capy_mig_msg *msg, uint32_t from)
 {
-    uint8_t frame[CAPY_FRAME_MAX];
-    struct capy_frame_to to = {.dst_mac = f.s->cfg.mac,
-                               .src_mac = TOR_MAC,
-                               .src = capy_ip_from_v4(from),
-                               .dst = f.s->cfg.ip,
-                               .src_port = f.s->cfg.tcpmig_port,
-                               .dst_port = f.s->cfg.tcpmig_port};
-    size_t len = capy_mig_build(frame + CAPY_UDP_AT, RACK_KEY, msg);
-    capy_stack_input(f.s, frame, capy_frame_build_udp(frame, &to, len), f.now);
+    forge_rack_says(&f, msg, from);
 }
 
-/* The next TCPMig message of this type, into told; false: none comes. */
 static bool tells(enum capy_mig_type type)
 {
-    struct capy_packet p;
-    while (forge_hear(&f, &p))
-        if (p.kind == CAPY_PACKET_UDP &&
-            capy_mig_parse(p.udp.data, p.udp.data_len, RACK_KEY, &told) == CAPY_MIG_GOOD &&
-            told.type == type)
-            return true;
-    return false;
-}
-
-static void beat_answered(void)
-{
-    uint8_t bytes[CAPY_MIG_HEARTBEAT_ACK_LEN];
-    const struct capy_mig_heartbeat_ack ack = {.switch_boot = 7};
-    struct capy_mig_msg msg = {.type = CAPY_MIG_HEARTBEAT_ACK,
-                               .origin = SELF,
-                               .target = CAPY_SERVER_ANY,
-                               .mig_id = f.now,
-                               .total = sizeof bytes,
-                               .length = sizeof bytes,
-                               .payload = bytes};
-    capy_mig_heartbeat_ack_store(bytes, &ack);
-    hear_rack(&msg, TOR);
+    return forge_rack_hears(&f, type, &told);
 }
 
 static struct capy_mig_msg message(enum capy_mig_type type, uint32_t epoch)
@@ -68,13 +34,13 @@ static struct capy_mig_msg message(enum capy_mig_type type, uint32_t epoch)
         .target = SELF,
         .mig_id = MIG_ID + epoch,
         .epoch = epoch,
-        .key = {capy_ip_from_v4(CLIENT), capy_ip_from_v4(SERVER(ORIGIN)), 5000, PORT}};
+        .key = {capy_ip_from_v4(CLIENT), capy_ip_from_v4(FORGE_SERVER(ORIGIN)), 5000, PORT}};
 }
 
 static void prepare(uint32_t epoch)
 {
     const struct capy_mig_msg msg = message(CAPY_MIG_PREPARE_MIG, epoch);
-    hear_rack(&msg, SERVER(ORIGIN));
+    hear_rack(&msg, FORGE_SERVER(ORIGIN));
 }
 
 static void must_admit(void)
@@ -88,37 +54,10 @@ static void must_refuse(enum capy_mig_reason why)
     assert_int_equal(told.reason, why);
 }
 
-static struct capy_stack_cfg rack_cfg(void)
-{
-    struct capy_stack_cfg cfg = forge_cfg();
-    cfg.conn_max = 8;
-    cfg.migrate_max = 2;
-    cfg.memory_max = 16;
-    cfg.ip = capy_ip_from_v4(SERVER(SELF));
-    cfg.self = SELF;
-    cfg.peer_cnt = PEERS;
-    for (unsigned i = 0; i < PEERS; i++)
-        cfg.peers[i] = (struct capy_stack_peer){.ip = capy_ip_from_v4(SERVER(i)),
-                                                .mac = {{2, 0, 0, 0, 0, (uint8_t)(1 + i)}}};
-    cfg.tor = (struct capy_stack_peer){.ip = capy_ip_from_v4(TOR), .mac = TOR_MAC};
-    cfg.rack_key = RACK_KEY;
-    cfg.mig_port_first = MIG_PORTS;
-    cfg.mig_port_cnt = MIG_PORT_CNT;
-    cfg.incarnation = 3;
-    cfg.heartbeat_ns = CAPY_MS(10);
-    cfg.lease_ns = CAPY_SEC(10);
-    return cfg;
-}
-
 static int open_server(void **state)
 {
     (void)state;
-    struct capy_stack_cfg cfg = rack_cfg();
-    forge_open(&f, &cfg);
-    assert_int_equal(capy_stack_listen(f.s, PORT, 0), CAPY_OK);
-    forge_pass(&f, CAPY_MIG_QUIET_NS);
-    beat_answered();
-    forge_drain(&f);
+    forge_rack_ready(&f, SELF);
     return 0;
 }
 
@@ -136,7 +75,7 @@ static int close_server(void **state)
 static void nack_answered(uint32_t epoch)
 {
     const struct capy_mig_msg msg = message(CAPY_MIG_NACK, epoch);
-    hear_rack(&msg, TOR);
+    hear_rack(&msg, FORGE_TOR);
     forge_drain(&f);
 }
 
@@ -152,7 +91,7 @@ static void a_flow_is_admitted_and_given_back(void **state)
     (void)state;
     prepare(1);
     must_admit();
-    assert_in_range(told.target_port, MIG_PORTS, MIG_PORTS + MIG_PORT_CNT - 1);
+    assert_in_range(told.target_port, MIG_PORTS, MIG_PORTS + FORGE_MIG_PORT_CNT - 1);
     prepare(1); /* it was lost */
     must_admit();
     let_expire(1);
@@ -172,7 +111,7 @@ static void what_was_refused_is_never_taken(void **state)
     must_refuse(CAPY_REASON_CLASH);
     late.total = late.length = sizeof bytes;
     late.payload = bytes;
-    hear_rack(&late, SERVER(ORIGIN));
+    hear_rack(&late, FORGE_SERVER(ORIGIN));
     must_refuse(CAPY_REASON_HOLD_EXPIRED);
     prepare(4); /* the next attempt is another matter */
     must_admit();
@@ -195,13 +134,11 @@ static void a_newer_attempt_takes_the_place_of_a_burned_one(void **state)
 static void a_new_server_is_quiet_first(void **state)
 {
     (void)state;
-    struct capy_stack_cfg cfg = rack_cfg();
     forge_close(&f);
-    forge_open(&f, &cfg);
-    assert_int_equal(capy_stack_listen(f.s, PORT, 0), CAPY_OK);
-    beat_answered();
+    forge_rack_open(&f, SELF);
+    forge_rack_beat(&f, 7);
     forge_pass(&f, CAPY_MIG_QUIET_NS - 1);
-    beat_answered();
+    forge_rack_beat(&f, 7);
     prepare(1);
     must_refuse(CAPY_REASON_DRAINING);
     forge_pass(&f, 1);
@@ -213,10 +150,8 @@ static void a_new_server_is_quiet_first(void **state)
 static void without_a_lease_nothing_is_admitted(void **state)
 {
     (void)state;
-    struct capy_stack_cfg cfg = rack_cfg();
     forge_close(&f);
-    forge_open(&f, &cfg);
-    assert_int_equal(capy_stack_listen(f.s, PORT, 0), CAPY_OK);
+    forge_rack_open(&f, SELF);
     forge_pass(&f, CAPY_MIG_QUIET_NS);
     prepare(1);
     must_refuse(CAPY_REASON_DRAINING);
@@ -227,20 +162,20 @@ static void refusals_say_why(void **state)
     (void)state;
     struct capy_mig_msg msg = message(CAPY_MIG_PREPARE_MIG, 1);
     msg.key.home_port = PORT + 1;
-    hear_rack(&msg, SERVER(ORIGIN));
+    hear_rack(&msg, FORGE_SERVER(ORIGIN));
     must_refuse(CAPY_REASON_NO_SERVICE);
     msg = message(CAPY_MIG_PREPARE_MIG, 1);
     msg.key.client = f.s->cfg.ip;
-    hear_rack(&msg, SERVER(ORIGIN));
+    hear_rack(&msg, FORGE_SERVER(ORIGIN));
     must_refuse(CAPY_REASON_CLASH);
     msg = message(CAPY_MIG_PREPARE_MIG, 1);
-    msg.key.home = capy_ip_from_v4(SERVER(PEERS));
-    hear_rack(&msg, SERVER(ORIGIN));
+    msg.key.home = capy_ip_from_v4(FORGE_SERVER(FORGE_PEERS));
+    hear_rack(&msg, FORGE_SERVER(ORIGIN));
     must_refuse(CAPY_REASON_NO_SERVICE);
     for (uint16_t i = 0; i < 2; i++) {
         msg = message(CAPY_MIG_PREPARE_MIG, 1);
         msg.key.client_port = (uint16_t)(6000 + i);
-        hear_rack(&msg, SERVER(ORIGIN));
+        hear_rack(&msg, FORGE_SERVER(ORIGIN));
         must_admit();
     }
     prepare(1);
@@ -253,7 +188,7 @@ static void refusals_say_why(void **state)
     for (uint16_t i = 0; i < 2; i++) {
         msg = message(CAPY_MIG_NACK, 1);
         msg.key.client_port = (uint16_t)(6000 + i);
-        hear_rack(&msg, TOR);
+        hear_rack(&msg, FORGE_TOR);
     }
     forge_drain(&f);
 }
@@ -274,10 +209,11 @@ static void held_frames_go_back_when_the_state_does_not_come(void **state)
     forge_pass(&f, f.s->cfg.mig.hold_ns);
     must_refuse(CAPY_REASON_HOLD_EXPIRED);
     const struct capy_mig_msg ok = message(CAPY_MIG_NACK, 1);
-    hear_rack(&ok, TOR);
+    hear_rack(&ok, FORGE_TOR);
     while (forge_hear(&f, &p))
         if (p.kind == CAPY_PACKET_TCP) {
-            struct capy_ip home = capy_ip_from_v4(SERVER(ORIGIN)), from = capy_ip_from_v4(CLIENT);
+            struct capy_ip home = capy_ip_from_v4(FORGE_SERVER(ORIGIN)),
+                           from = capy_ip_from_v4(CLIENT);
             assert_true(capy_ip_eq(&p.dst, &home) && capy_ip_eq(&p.src, &from));
             assert_true(p.dst_port == PORT && p.src_port == 5000);
             assert_int_equal(p.tcp.data_len, 4);
@@ -301,10 +237,10 @@ static void a_flow_that_nobody_told_of_is_asked_about(void **state)
     known.verdict = CAPY_VERDICT_STALE;
     known.owner = ORIGIN; /* not ours: then it was a stray frame */
     known.entry_epoch = 4;
-    hear_rack(&known, TOR);
+    hear_rack(&known, FORGE_TOR);
     assert_false(tells(CAPY_MIG_NACK));
     known.owner = SELF;
-    hear_rack(&known, TOR);
+    hear_rack(&known, FORGE_TOR);
     must_refuse(CAPY_REASON_UNKNOWN_FLOW);
     assert_int_equal(told.epoch, 4);
     prepare(4); /* and is not taken at that epoch any more */
@@ -315,14 +251,14 @@ static void strangers_and_bad_tags_move_nothing(void **state)
 {
     (void)state;
     struct capy_mig_msg msg = message(CAPY_MIG_PREPARE_MIG, 1);
-    hear_rack(&msg, SERVER(PEERS));
+    hear_rack(&msg, FORGE_SERVER(FORGE_PEERS));
     assert_int_equal(capy_stack_counters(f.s)->mig_from_stranger, 1);
     f.s->cfg.rack_key.k0++;
-    hear_rack(&msg, SERVER(ORIGIN));
+    hear_rack(&msg, FORGE_SERVER(ORIGIN));
     f.s->cfg.rack_key.k0--;
     assert_int_equal(capy_stack_counters(f.s)->mig_bad[CAPY_MIG_BAD_TAG], 1);
     msg.origin = msg.target = 2; /* two others' */
-    hear_rack(&msg, SERVER(ORIGIN));
+    hear_rack(&msg, FORGE_SERVER(ORIGIN));
     assert_false(tells(CAPY_MIG_PREPARE_MIG_ACK));
 }
 
