@@ -223,7 +223,7 @@ static void tell_time(struct loop *l)
              "httpd port %u: %llu requests, %llu refused, %llu moved in, %llu moved out, %llu lost",
              l->port, (unsigned long long)c->requests, (unsigned long long)c->errors,
              (unsigned long long)c->moved_in, (unsigned long long)c->moved_out,
-             (unsigned long long)(c->state_refused + c->file_changed));
+             (unsigned long long)c->state_refused + c->file_changed);
     capy_set_label(l->os, l->label);
 }
 

@@ -130,6 +130,7 @@ static void add_arg(struct rack_member *m, char *arg)
 static void add_more_args(struct rack_member *m, const char *more)
 {
     char *rest = NULL, *text = more ? strdup(more) : NULL;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): as said above */
     for (char *arg = text ? strtok_r(text, " ", &rest) : NULL; arg;
          arg = strtok_r(NULL, " ", &rest)) {
         char *braces = strstr(arg, "{}"), *named = NULL;

@@ -10,6 +10,7 @@
 
 _Static_assert(sizeof(struct capy_conn) + CAPY_CONN_BESIDE <= 512,
                "an idle connection takes at most 512 bytes, everything included");
+/* NOLINTNEXTLINE(misc-redundant-expression): it is what is asserted */
 _Static_assert(CAPY_STACK_CONN_MAX == 1u << INDEX_BITS, "a handle holds any index");
 
 uint32_t capy_conn_take(struct capy_stack *s)
