@@ -4,6 +4,7 @@
 #define CAPY_TESTS_STACK_FORGE_RACK_H
 
 #include "forge.h"
+#include "wire/tcpmig_header.h"
 
 enum { FORGE_PEERS = 3, FORGE_PORT = 80, FORGE_MIG_PORTS = 61440, FORGE_MIG_PORT_CNT = 4096 };
 

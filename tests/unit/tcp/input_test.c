@@ -138,6 +138,25 @@ static void test_a_fin_beyond_a_hole_waits_for_it(void **state)
     end_done(&e);
 }
 
+/* The stream cannot end before bytes of it that came: it is not believed, and nothing is lost. */
+static void test_a_fin_below_what_arrived_is_no_end(void **state)
+{
+    (void)state;
+    struct end e;
+    end_init(&e, 64);
+    establish(&e, 0, 60000);
+    in(&e, data(101, 100));
+    struct in fin = data(1, 50);
+    fin.flags |= F;
+    in(&e, fin);
+    assert_false(capy_tcp_at_fin(&e.tcb));
+    assert_int_equal(e.tcb.state, CAPY_TCP_ESTABLISHED);
+    in(&e, data(51, 50));
+    out(&e, A, 1, 201, 0);
+    read_all(&e, 1, 200);
+    end_done(&e);
+}
+
 /* ---- the window we offer ---- */
 
 static void test_a_full_window_closes_and_opens_again_by_a_whole_segment(void **state)
@@ -339,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_holes_are_reported_at_once_the_latest_first),
         cmocka_unit_test(test_overlaps_and_duplicates_deliver_each_byte_once),
         cmocka_unit_test(test_a_fin_beyond_a_hole_waits_for_it),
+        cmocka_unit_test(test_a_fin_below_what_arrived_is_no_end),
         cmocka_unit_test(test_a_full_window_closes_and_opens_again_by_a_whole_segment),
         cmocka_unit_test(test_a_window_that_cannot_be_said_is_not_an_update),
         cmocka_unit_test(test_what_lies_beyond_the_window_is_cut_off),

@@ -99,6 +99,25 @@ static void test_3_no_sample_of_what_went_twice(void **state)
     end_done(&e);
 }
 
+/* Nor is it when three duplicate ACKs were the reason. */
+static void test_3_no_sample_after_a_fast_retransmission(void **state)
+{
+    (void)state;
+    struct end e;
+    start(&e);
+    measure(&e, 0, FIRST_RTT);
+    for (uint32_t i = 1; i < 5; i++)
+        send(&e, i);
+    pass(&e, FIRST_RTT);
+    for (int i = 0; i < 3; i++)
+        in(&e, ack_of(AT(1)));
+    out(&e, A, AT(1), 1, MSS);
+    pass(&e, CAPY_MS(50));
+    in(&e, ack_of(AT(5)));
+    assert_int_equal(e.tcb.rtt.srtt_ns, FIRST_RTT);
+    end_done(&e);
+}
+
 /* §5.1: sending starts the timer only if it does not run. */
 static void test_5_1_the_first_segment_starts_the_timer(void **state)
 {
@@ -194,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_2_2_and_2_3_smoothing),
         cmocka_unit_test(test_2_4_and_2_5_bounds),
         cmocka_unit_test(test_3_no_sample_of_what_went_twice),
+        cmocka_unit_test(test_3_no_sample_after_a_fast_retransmission),
         cmocka_unit_test(test_5_1_the_first_segment_starts_the_timer),
         cmocka_unit_test(test_5_2_and_5_3_acks_stop_and_restart_it),
         cmocka_unit_test(test_5_4_to_5_6_backoff),
