@@ -26,6 +26,7 @@ enum sim_excuse {
     SIM_EXCUSE_PRESSURE = 8, /* its server had no room to go on (docs/architecture.md, Memory) */
     SIM_EXCUSE_COOKIE =
         32, /* of its handshake nothing was kept, and its segments came out of order */
+    SIM_EXCUSE_NO_ROOM = 128,  /* after a reboot the directory had no room for it: home answers */
     SIM_EXCUSE_UNREACHED = 64, /* its neighbour was asked for three times in vain */
     SIM_EXCUSE_PATIENCE = 16,  /* a timeout that its application asked for, or keep-alive */
 };

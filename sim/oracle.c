@@ -162,6 +162,8 @@ bool sim_excused(struct sim_world *w, struct sim_life *l)
         w->r.down_until[l->home] == CAPY_NEVER &&
         capy_stack_counters(w->r.host[l->home])->syn_cookies_bad > 0)
         l->excuses |= SIM_EXCUSE_COOKIE;
+    if (l->no_room_at > 0)
+        l->excuses |= SIM_EXCUSE_NO_ROOM;
     return l->excuses != 0;
 }
 
