@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 
+from crash import must_be_at_rest
 from rack import CAPY, IPV4, IPV6, OUT, Rack, Mover, address, check, each, main, moved, until
 
 CONNECTIONS = 60
@@ -80,6 +81,7 @@ def come_and_go(rack, load):
 
 def reboot_switch(rack):
     """It learns again who has what."""
+    must_be_at_rest(rack)
     before = owners(rack)
     rack.steer("restart", "switch")
     until(lambda: len(owners(rack)) >= CONNECTIONS, 10, "the owners have announced themselves")
