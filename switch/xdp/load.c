@@ -191,6 +191,9 @@ static void explain(int error, char *err, size_t err_len)
     const char *remedy = "the kernel must be 5.18 or later, with BTF; or use --plane user";
     if (error == EPERM || error == EACCES)
         remedy = "run as root or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; or use --plane user";
+    else if (error == E2BIG)
+        remedy = "its verifier gives up on so many servers and levels: take fewer levels, or use "
+                 "--plane user";
     else if (error == ENOMEM)
         remedy = "make the directory smaller";
     snprintf(err, err_len, "the XDP program cannot be loaded: %s; %s", strerror(error), remedy);

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""The loader of the XDP plane ends, is killed, and starts again, under traffic: the plane forwards and moves
+connections meanwhile, no frame is lost, and the new loader goes on with the same directory."""
+
+import subprocess
+
+from crash import Transfer, must_be_at_rest
+from rack import CAPY, OUT, Mover, Rack, check, main, moved, skip, until
+
+PORT = 5000
+
+# Numbered datagrams until stdin ends; how many.
+SEND = f"""
+import select, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sent = 0
+while not select.select([sys.stdin], [], [], 0)[0]:
+    s.sendto(sent.to_bytes(4, "big"), (sys.argv[1], {PORT}))
+    sent += 1
+    time.sleep(0.0005)
+print(sent)
+"""
+
+# The numbers that arrive, until one is awaited for two seconds in vain after stdin ended.
+RECEIVE = f"""
+import select, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
+s.bind(("", {PORT}))
+print("ready", flush=True)
+seen, s_ends = set(), False
+while True:
+    ready = select.select([s] if s_ends else [s, sys.stdin], [], [], 2)[0]
+    if s in ready:
+        seen.add(s.recv(64))
+    elif s_ends:
+        break
+    s_ends = s_ends or sys.stdin in ready
+print(len(seen))
+"""
+
+
+class Count:
+    """Datagrams from c1 to c2, all the while."""
+
+    def __init__(self, rack):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.receiver = rack.client("python3", "-c", RECEIVE, member="c2", **pipes)
+        check(self.receiver.stdout.readline(), "the receiver is ready")
+        self.sender = rack.client("python3", "-c", SEND, rack.ip["c2"], member="c1", **pipes)
+
+    def end(self):
+        sent = int(self.sender.communicate("\n", timeout=20)[0])
+        received = int(self.receiver.communicate("\n", timeout=20)[0])
+        print(f"{sent} datagrams sent, {received} received")
+        check(sent > 100, "too few datagrams to tell")
+        check(sent == received, f"{sent - received} frames were lost")
+
+
+def flows(rack):
+    return {(e["client"], e["home"]): e["epoch"] for e in rack.ask("switch", "entries")["entries"]}
+
+
+def down_and_up(rack, how):
+    """The loader ends; the plane works without it; a new one starts."""
+    boot, before = rack.ask("switch", "status")["boot_id"], flows(rack)
+    check(before, "connections are away from home")
+    rack.steer(how, "switch")
+    count = moved(rack)
+    until(lambda: moved(rack) > count + 20, 20, "connections move while no loader runs")
+    rack.steer("start", "switch")
+    status, after = rack.ask("switch", "status"), flows(rack)
+    check(status["boot_id"] == boot and not status["learning"], f"it began anew: {status}")
+    for flow, epoch in before.items():
+        check(after.get(flow, 0) >= epoch, f"{flow} was known at epoch {epoch}: {after}")
+    count = moved(rack)
+    until(lambda: moved(rack) > count + 20, 20, "connections move under the new loader")
+
+
+def test():
+    with Rack(clients=2, args=("--root", OUT, "--plane", "xdp")) as rack:
+        transfer = Transfer(rack, mib=96)
+        count = Count(rack)
+        with Mover(rack):
+            until(lambda: flows(rack), 5, "a connection has moved")
+            down_and_up(rack, "stop")
+            down_and_up(rack, "kill")
+            count.end()
+        transfer.must_succeed()
+        must_be_at_rest(rack)
+
+
+def built():
+    p = subprocess.run([CAPY, "rack", "run", "--plane", "xdp", "--dir", OUT, "--", "true"],
+                       capture_output=True)
+    return b"install clang and bpftool" not in p.stderr
+
+
+def run():
+    if not built():
+        skip("the XDP plane is not built: needs clang and bpftool")
+    test()
+
+
+if __name__ == "__main__":
+    main(run, "curl", "sha256sum")
