@@ -112,6 +112,8 @@ static bool is_calm(const struct sim_world *w, const struct sim_life *l)
     const struct sim_faults *f = &w->plan.faults;
     uint64_t life_ns =
         4 * (f->spike_ns + f->jitter_ns) + (w->plan.stall_ppm > 0 ? CAPY_MS(220) : 0);
+    if (l->releases > 0) /* a hold buffer may have some; and its TIME-WAIT may not be at home */
+        life_ns += w->r.cfg[0].mig.hold_ns + CAPY_MS(200);
     return w->r.now > l->over_at + life_ns;
 }
 
