@@ -88,6 +88,23 @@ static inline void capy_store64(uint8_t *p, uint64_t v)
     capy_store32(p + 4, (uint32_t)v);
 }
 
+/* All ones or zero, without a branch; a and b differ by less than 2^63. */
+static inline uint64_t capy_less(uint64_t a, uint64_t b)
+{
+    uint64_t d = a - b;
+    CAPY_PIN(d);
+    return (uint64_t)((int64_t)d >> 63);
+}
+
+static inline uint64_t capy_differs(uint64_t a, uint64_t b)
+{
+    uint64_t d = a ^ b;
+    CAPY_PIN(d);
+    d |= 0 - d;
+    CAPY_PIN(d);
+    return (uint64_t)((int64_t)d >> 63);
+}
+
 static inline uint32_t capy_min32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;

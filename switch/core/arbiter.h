@@ -282,24 +282,12 @@ static inline struct capy_rule capy_mig_decide(struct capy_mig_job *m, uint64_t 
 /* A target for PREPARE_MIG: the one asked for if it can, else the least-loaded; CAPY_SERVER_ANY. */
 static inline uint16_t capy_mig_choose(struct capy_mig_job *m)
 {
-    struct capy_switch *sw = m->j->sw;
-    uint16_t target = m->msg->target;
-    struct capy_lock *lock = capy_plane_lock_of_servers(sw);
-    if (!lock)
-        return CAPY_SERVER_ANY;
-    capy_plane_lock(lock);
-    if (target == CAPY_SERVER_ANY)
-        target = capy_server_choose(sw->live->server, sw->cfg->server_cnt,
-                                    capy_family_of(&m->msg->key.home), m->sender,
-                                    sw->live->last_chosen, m->j->now, sw->cfg->lease_ns);
-    if (target == m->sender || !capy_mig_alive(m, target) || !capy_mig_serves(m, target))
-        target = CAPY_SERVER_ANY;
-    if (target != CAPY_SERVER_ANY) {
-        sw->live->last_chosen = target;
-        capy_server_charge(capy_switch_server_at(sw, target), capy_switch_server_at(sw, m->sender));
-    }
-    capy_plane_unlock(lock);
-    return target;
+    const struct capy_switch_ask ask = {.target = m->msg->target,
+                                        .asker = m->sender,
+                                        .from = m->sender,
+                                        .families = capy_family_of(&m->msg->key.home),
+                                        .now = m->j->now};
+    return capy_plane_choose(m->j->sw, &ask);
 }
 
 /* Fills in the target, for the peer is not known before. */
@@ -385,10 +373,6 @@ static inline void capy_mig_heartbeat(struct capy_mig_job *m)
     uint16_t gen = s->gen;
     capy_server_heartbeat(s, &beat, j->now);
     bool restarted = s->gen != gen;
-    uint16_t least = capy_server_choose(sw->live->server, sw->cfg->server_cnt, CAPY_FAMILY_ANY,
-                                        CAPY_SERVER_ANY, 0, j->now, sw->cfg->lease_ns);
-    uint32_t min_load =
-        least == CAPY_SERVER_ANY ? UINT32_MAX : capy_switch_server_at(sw, least)->load;
     capy_plane_unlock(lock);
     capy_switch_count(sw, CAPY_COUNT_heartbeats);
     if (restarted)
@@ -396,7 +380,7 @@ static inline void capy_mig_heartbeat(struct capy_mig_job *m)
     const struct capy_mig_heartbeat_ack ack = {
         .switch_boot = sw->cfg->boot_id,
         .learning = capy_switch_in_learning(sw, j->now),
-        .min_load = min_load,
+        .min_load = capy_plane_least(sw, j->now),
     };
     capy_plane_answer_heartbeat(m, &ack);
 }
@@ -493,12 +477,7 @@ static inline void capy_mig_message(struct capy_mig_job *m)
 {
     struct capy_switch *sw = m->j->sw;
     uint64_t hash = capy_directory_hash_of(&sw->dir, &m->msg->key);
-    struct capy_lock *lock = capy_plane_lock_of(sw, hash);
-    if (!lock) /* never */
-        return;
-    capy_plane_lock(lock);
-    struct capy_rule rule = capy_mig_decide(m, hash);
-    capy_plane_unlock(lock);
+    struct capy_rule rule = capy_plane_decide(m, hash);
     if (m->msg->type == CAPY_MIG_PREPARE_MIG && !(rule.todo & CAPY_RULE_BOUNCE))
         capy_mig_send_prepare(m, rule);
     else

@@ -72,6 +72,17 @@ static inline void capy_plane_cut(struct capy_job *j, size_t len)
     j->end = j->frame + len;
 }
 
+static inline uint16_t capy_plane_choose(struct capy_switch *sw, const struct capy_switch_ask *ask)
+{
+    return capy_switch_choose(sw, ask);
+}
+
+static inline uint32_t capy_plane_least(const struct capy_switch *sw, uint64_t now)
+{
+    return capy_switch_least(sw, now);
+}
+
+struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash);
 void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender);
 uint64_t capy_plane_payload_hash(const struct capy_mig_job *m);
 void capy_plane_answer_heartbeat(struct capy_mig_job *m, const struct capy_mig_heartbeat_ack *ack);

@@ -138,6 +138,11 @@ struct capy_switch *capy_switch_init(void *mem, const struct capy_switch_cfg *cf
 
 /* ---- a frame ---- */
 
+struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash)
+{
+    return capy_mig_decide(m, hash);
+}
+
 void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender)
 {
     const struct capy_switch_cfg *cfg = j->sw->cfg;

@@ -66,17 +66,21 @@ static inline uint16_t capy_server_choose(const struct capy_server *table, uint1
                                           uint8_t families, uint16_t asker, uint16_t last,
                                           uint64_t now, uint64_t lease_ns)
 {
-    uint16_t best = CAPY_SERVER_ANY;
+    /* Load, then turn, as one number; and no branch, for BPF's verifier would walk each way of each server
+     * with each way of the next. */
+    const uint64_t none = (uint64_t)1 << 62;
+    uint64_t best = none;
     for (uint32_t i = 0; i < 64u && i < cnt; i++) {
         uint32_t id = (last + 1u + i) % cnt;
         const struct capy_server *s = &table[id & 63u];
-        if (id == asker || s->draining || s->free_cnt == 0 || !(s->families & families) ||
-            !capy_server_alive(s, now, lease_ns))
-            continue;
-        if (best == CAPY_SERVER_ANY || s->load < table[best & 63u].load)
-            best = (uint16_t)id;
+        uint64_t takes = capy_differs(id, asker) & ~capy_differs(s->draining, 0) &
+                         capy_differs(s->free_cnt, 0) & capy_differs(s->families & families, 0) &
+                         capy_differs(s->heard_at, 0) & capy_less(now, s->heard_at + lease_ns);
+        uint64_t rank = (uint64_t)s->load << 8 | i | (~takes & none);
+        uint64_t better = capy_less(rank, best);
+        best = (rank & better) | (best & ~better);
     }
-    return best;
+    return best >= none ? CAPY_SERVER_ANY : (uint16_t)((last + 1u + (best & 63u)) % cnt);
 }
 
 /* A connection of `from` was sent to s: what it will add to the load is what the connections there add

@@ -5,6 +5,7 @@
  * plane that runs alone in one thread):
  *
  *   capy_plane_server_of, _server_of_mac          a search, which BPF's verifier wants apart
+ *   capy_plane_choose, _decide, _least            likewise, each under its lock
  *   capy_plane_is_empty                           no entry at all: nothing to look for
  *   capy_plane_lock_of, _lock_for, _lock_of_servers, _lock, _unlock
  *                                                 exclusion between CPUs; _lock_for: NULL when the
@@ -141,6 +142,40 @@ static inline bool capy_switch_server_alive(const struct capy_switch *sw, uint16
 static inline bool capy_switch_in_learning(const struct capy_switch *sw, uint64_t now)
 {
     return now < sw->live->learn_until;
+}
+
+/* A question for a server: the least-loaded one, or whether this one can. */
+struct capy_switch_ask {
+    uint16_t target;  /* this one, or CAPY_SERVER_ANY */
+    uint16_t asker;   /* not this one */
+    uint16_t from;    /* charge what a connection there costs; CAPY_SERVER_ANY: one of its own */
+    uint8_t families; /* one of these */
+    uint64_t now;
+};
+
+/* The minimum workload register's value; UINT32_MAX: nobody takes anything. */
+static inline uint32_t capy_switch_least(const struct capy_switch *sw, uint64_t now)
+{
+    uint16_t id = capy_server_choose(sw->live->server, sw->cfg->server_cnt, CAPY_FAMILY_ANY,
+                                     CAPY_SERVER_ANY, 0, now, sw->cfg->lease_ns);
+    return id == CAPY_SERVER_ANY ? UINT32_MAX : capy_switch_server_at(sw, id)->load;
+}
+
+/* The server, charged with one connection more, or CAPY_SERVER_ANY. Under the lock of the servers. */
+static inline uint16_t capy_switch_choose(struct capy_switch *sw, const struct capy_switch_ask *ask)
+{
+    uint16_t id = ask->target;
+    if (id == CAPY_SERVER_ANY)
+        id = capy_server_choose(sw->live->server, sw->cfg->server_cnt, ask->families, ask->asker,
+                                sw->live->last_chosen, ask->now, sw->cfg->lease_ns);
+    if (id == CAPY_SERVER_ANY || id == ask->asker || !capy_switch_server_alive(sw, id, ask->now))
+        return CAPY_SERVER_ANY;
+    struct capy_server *s = capy_switch_server_at(sw, id);
+    if (!(s->families & ask->families))
+        return CAPY_SERVER_ANY;
+    sw->live->last_chosen = id;
+    capy_server_charge(s, ask->from == CAPY_SERVER_ANY ? s : capy_switch_server_at(sw, ask->from));
+    return id;
 }
 
 /* ---- entries, under the lock of their client ---- */

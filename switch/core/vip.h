@@ -89,21 +89,12 @@ static inline uint16_t capy_vip_by_table(const struct capy_job *j, uint16_t clie
 
 static inline uint16_t capy_vip_by_load(const struct capy_job *j, uint16_t client_id)
 {
-    struct capy_switch *sw = j->sw;
-    struct capy_lock *lock = capy_plane_lock_of_servers(sw);
-    if (!lock)
-        return CAPY_SERVER_ANY;
-    capy_plane_lock(lock);
-    uint16_t id =
-        capy_server_choose(sw->live->server, sw->cfg->server_cnt, capy_family_of(&j->view->src),
-                           client_id, sw->live->last_chosen, j->now, sw->cfg->lease_ns);
-    if (id != CAPY_SERVER_ANY) {
-        struct capy_server *s = capy_switch_server_at(sw, id);
-        sw->live->last_chosen = id;
-        capy_server_charge(s, s);
-    }
-    capy_plane_unlock(lock);
-    return id;
+    const struct capy_switch_ask ask = {.target = CAPY_SERVER_ANY,
+                                        .asker = client_id,
+                                        .from = CAPY_SERVER_ANY,
+                                        .families = capy_family_of(&j->view->src),
+                                        .now = j->now};
+    return capy_plane_choose(j->sw, &ask);
 }
 
 /* A server for a connection that this frame begins; CAPY_SERVER_ANY: none takes any. A client that is

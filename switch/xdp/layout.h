@@ -30,6 +30,10 @@ struct capy_xdp_scratch {
     struct capy_view view;
     uint32_t port;
     struct capy_mig_msg msg;
+    uint64_t hash; /* what decides about the message needs, and says */
+    uint32_t epoch;
+    uint16_t sender, peer, home, owner;
+    uint8_t phase, todo, verdict;
 };
 
 /* For tests, in the metadata before a frame: what it cannot say when it is fed by BPF_PROG_TEST_RUN, and

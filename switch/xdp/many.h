@@ -176,6 +176,45 @@ static inline void capy_plane_unlock(struct capy_lock *lock)
     bpf_spin_unlock(&lock->spin);
 }
 
+/* ---- choices: functions of their own, as searches are ---- */
+
+__noinline int many_choose(uint64_t who, uint32_t families, uint64_t now)
+{
+    struct capy_switch sw;
+    const struct capy_switch_ask ask = {.target = (uint16_t)who,
+                                        .asker = (uint16_t)(who >> 16),
+                                        .from = (uint16_t)(who >> 32),
+                                        .families = (uint8_t)families,
+                                        .now = now};
+    struct capy_lock *lock = many_lock(CAPY_DIRECTORY_STRIPES_MAX);
+    if (!lock || !many_open(&sw))
+        return CAPY_SERVER_ANY;
+    bpf_spin_lock(&lock->spin);
+    uint16_t id = capy_switch_choose(&sw, &ask);
+    bpf_spin_unlock(&lock->spin);
+    return id;
+}
+
+static inline uint16_t capy_plane_choose(struct capy_switch *sw, const struct capy_switch_ask *ask)
+{
+    (void)sw;
+    return (uint16_t)many_choose(ask->target | (uint64_t)ask->asker << 16 |
+                                     (uint64_t)ask->from << 32,
+                                 ask->families, ask->now);
+}
+
+__noinline uint64_t many_least(uint64_t now)
+{
+    struct capy_switch sw;
+    return many_open(&sw) ? capy_switch_least(&sw, now) : UINT32_MAX;
+}
+
+static inline uint32_t capy_plane_least(const struct capy_switch *sw, uint64_t now)
+{
+    (void)sw;
+    return (uint32_t)many_least(now);
+}
+
 /* ---- out ---- */
 
 static inline void capy_plane_send(struct capy_job *j, uint16_t port)
@@ -189,6 +228,7 @@ static inline void capy_plane_cut(struct capy_job *j, uint32_t len)
 }
 
 /* message.h */
+static inline struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash);
 static inline void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender);
 static inline uint64_t capy_plane_payload_hash(const struct capy_mig_job *m);
 static inline void capy_plane_answer_heartbeat(struct capy_mig_job *m,

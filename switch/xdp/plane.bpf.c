@@ -118,6 +118,51 @@ __noinline int part_view(struct xdp_md *ctx)
     return (int)s->view.kind;
 }
 
+/* Decides about the message in the scratch, whose entry's ways would multiply with those of the frame. */
+__noinline int part_decide(struct xdp_md *ctx)
+{
+    struct capy_switch sw;
+    struct capy_job j;
+    struct capy_xdp_scratch *s = job_begin(&j, &sw, ctx);
+    if (!s)
+        return 0;
+    struct capy_mig_job m = {
+        .j = &j, .msg = &s->msg, .sender = s->sender, .peer = s->peer, .home = s->home};
+    uint64_t hash = s->hash;
+    struct capy_lock *lock = capy_plane_lock_of(&sw, hash);
+    if (!lock)
+        return 0;
+    capy_plane_lock(lock);
+    struct capy_rule rule = capy_mig_decide(&m, hash);
+    capy_plane_unlock(lock);
+    many_close(&sw);
+    s->phase = m.phase;
+    s->owner = m.owner;
+    s->epoch = m.epoch;
+    s->todo = rule.todo;
+    s->verdict = rule.verdict;
+    return 1;
+}
+
+static inline struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash)
+{
+    const uint32_t zero = 0;
+    struct capy_xdp_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+    if (!s)
+        return capy_rule(0, CAPY_VERDICT_NONE);
+    s->sender = m->sender;
+    s->peer = m->peer;
+    s->home = m->home;
+    s->hash = hash;
+    s->now = m->j->now;
+    if (!part_decide(m->j->ctx))
+        return capy_rule(0, CAPY_VERDICT_NONE);
+    m->phase = s->phase;
+    m->owner = s->owner;
+    m->epoch = s->epoch;
+    return (struct capy_rule){s->todo, s->verdict};
+}
+
 __noinline int part_message(struct xdp_md *ctx)
 {
     struct capy_switch sw;
