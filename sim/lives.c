@@ -181,7 +181,7 @@ static void read_end(struct sim_world *w, uint32_t id, unsigned host, struct sim
         uint32_t right = sim_pattern_check(id, dir, e->read, data, got);
         if (right < got)
             sim_fail(w, "connection %u, %s: byte %llu is wrong (read by host %u)", id,
-                     dir == SIM_UP ? "up" : "down", (unsigned long long)(e->read + right), host);
+                     dir == SIM_UP ? "up" : "down", (unsigned long long)e->read + right, host);
         e->read += got;
         if (capy_stack_consume(s, e->conn, got, sim_own_now(&w->r, host)) != CAPY_OK)
             sim_fail(w, "connection %u: what was lent cannot be consumed", id);
