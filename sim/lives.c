@@ -112,7 +112,9 @@ static bool is_calm(const struct sim_world *w, const struct sim_life *l)
     const struct sim_faults *f = &w->plan.faults;
     uint64_t life_ns =
         4 * (f->spike_ns + f->jitter_ns) + (w->plan.stall_ppm > 0 ? CAPY_MS(220) : 0);
-    if (l->releases > 0) /* a hold buffer may have some; and its TIME-WAIT may not be at home */
+    /* A hold buffer has some as soon as the switch knows of a move, also one that came to nothing; and
+     * where it came to something TIME-WAIT may not be at home. */
+    if (l->migrating_since > 0)
         life_ns += w->r.cfg[0].mig.hold_ns + CAPY_MS(200);
     return w->r.now > l->over_at + life_ns;
 }
