@@ -64,6 +64,27 @@ static void test_states_and_enumerations(void **state)
     end_done(&s.e);
 }
 
+static void test_another_version(void **state)
+{
+    (void)state;
+    static struct sound s;
+    static struct capy_tcp_marks marks;
+    uint8_t bytes[CAPY_SNAP_HEAD_MAX];
+    make_sound(&s);
+    for (uint32_t version = 0; version < 256; version++) {
+        struct capy_codec c = {.p = bytes, .max = sizeof bytes, .now = s.e.env.now};
+        (void)capy_snap_head_walk(&c, &s.tcb, &s.e.env, &s.marks, &s.meta);
+        assert_false(c.bad);
+        bytes[0] = (uint8_t)version;
+        c = (struct capy_codec){
+            .p = bytes, .max = sizeof bytes, .decoding = true, .now = s.e.env.now};
+        struct capy_tcp tcb = {0};
+        (void)capy_snap_head_walk(&c, &tcb, &s.e.env, &marks, &s.meta);
+        assert_int_equal(c.bad, version != CAPY_SNAP_VERSION);
+    }
+    end_done(&s.e);
+}
+
 static void test_sending_half(void **state)
 {
     (void)state;
@@ -251,15 +272,11 @@ static void test_congestion_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states_and_enumerations),
-        cmocka_unit_test(test_sending_half),
-        cmocka_unit_test(test_receiving_half),
-        cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_duplicate_to_be_told),
-        cmocka_unit_test(test_send_records),
-        cmocka_unit_test(test_episode),
-        cmocka_unit_test(test_timers_and_path),
-        cmocka_unit_test(test_congestion_control),
+        cmocka_unit_test(test_another_version), cmocka_unit_test(test_states_and_enumerations),
+        cmocka_unit_test(test_sending_half),    cmocka_unit_test(test_receiving_half),
+        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_duplicate_to_be_told),
+        cmocka_unit_test(test_send_records),    cmocka_unit_test(test_episode),
+        cmocka_unit_test(test_timers_and_path), cmocka_unit_test(test_congestion_control),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

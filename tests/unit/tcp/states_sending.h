@@ -224,6 +224,18 @@ static bool is_css(const struct end *e)
     return e->tcb.cc.ssthresh == CAPY_TCP_CWND_MAX && e->tcb.cc.hystart.base_ns != UINT32_MAX;
 }
 
+static void hystart_css_round(struct end *e)
+{
+    hystart_css(e);
+    drain(e);
+    in(e, ack_of((uint32_t)e->tcb.snd.nxt)); /* all of it: a round is over */
+}
+
+static bool is_css_round(const struct end *e)
+{
+    return is_css(e) && e->tcb.cc.hystart.css_rounds > 0;
+}
+
 static void cubic_curve(struct end *e)
 {
     recovery(e);
@@ -241,6 +253,29 @@ static bool is_on_its_curve(const struct end *e)
 {
     return e->tcb.phase == CAPY_TCP_OPEN && e->tcb.cc.cwnd >= e->tcb.cc.ssthresh &&
            e->tcb.cc.cubic.epoch_at != CAPY_NEVER && e->tcb.cc.cubic.w_max > 0;
+}
+
+/* The application has little to send for a while. */
+static void cubic_paused(struct end *e)
+{
+    cubic_curve(e);
+    while (e->tcb.snd.una < e->tcb.snd.end) {
+        pass(e, RTT);
+        in(e, ack_of((uint32_t)e->tcb.snd.nxt));
+        drain(e);
+    }
+    for (uint32_t i = 0; i < 4 && !e->tcb.cc.cubic.paused; i++) {
+        put(e, 100);
+        drain(e);
+        pass(e, RTT);
+        in(e, ack_of((uint32_t)e->tcb.snd.nxt));
+    }
+    pass(e, RTT);
+}
+
+static bool is_paused(const struct end *e)
+{
+    return e->tcb.cc.cubic.paused && e->tcb.cc.cubic.epoch_at > 0;
 }
 
 static void establish_with(struct end *e, enum capy_tcp_congestion algorithm)
@@ -269,6 +304,19 @@ static bool is_mid_window(const struct end *e)
     const struct capy_tcp_dctcp *d = &e->tcb.cc.dctcp;
     return e->tcb.congestion == CAPY_TCP_DCTCP && d->bytes_acked > 0 && d->alpha > 0 &&
            d->window_end > e->tcb.snd.una;
+}
+
+static void dctcp_marked(struct end *e)
+{
+    dctcp_window(e);
+    struct in mark = ack_of(1 + 4 * len_(e));
+    mark.flags |= E;
+    in(e, mark);
+}
+
+static bool has_marks_in_window(const struct end *e)
+{
+    return is_mid_window(e) && e->tcb.cc.dctcp.bytes_marked > 0;
 }
 
 static void dctcp_echo(struct end *e)
