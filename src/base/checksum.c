@@ -36,22 +36,21 @@ static uint16_t from_native(uint16_t folded)
 #endif
 }
 
-/* a + w, counting the carry: compiles to add and add-with-carry. */
-#define ADD_CARRY(a, carry, w)                                                                     \
-    do {                                                                                           \
-        uint64_t word_ = (w);                                                                      \
-        (a) += word_;                                                                              \
-        (carry) += (a) < word_;                                                                    \
-    } while (0)
+/* a + w, counting the carry: compiles to an add from memory and an add-with-carry. */
+#define ADD_CARRY(a, carry, w) ((carry) += __builtin_add_overflow(a, w, &(a)))
 
 uint64_t capy_sum(uint64_t sum, const uint8_t *data, size_t len)
 {
     uint64_t a = 0, b = 0, carry_a = 0, carry_b = 0;
-    for (; len >= 32; len -= 32, data += 32) { /* two chains, so that the adders overlap */
+    for (; len >= 64; len -= 64, data += 64) { /* two chains, so that the adders overlap */
         ADD_CARRY(a, carry_a, load_native64(data));
         ADD_CARRY(b, carry_b, load_native64(data + 8));
         ADD_CARRY(a, carry_a, load_native64(data + 16));
         ADD_CARRY(b, carry_b, load_native64(data + 24));
+        ADD_CARRY(a, carry_a, load_native64(data + 32));
+        ADD_CARRY(b, carry_b, load_native64(data + 40));
+        ADD_CARRY(a, carry_a, load_native64(data + 48));
+        ADD_CARRY(b, carry_b, load_native64(data + 56));
     }
     for (; len >= 8; len -= 8, data += 8)
         ADD_CARRY(a, carry_a, load_native64(data));

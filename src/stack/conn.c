@@ -142,8 +142,10 @@ static void opened(struct capy_stack *s, uint32_t idx)
 static void offer_room(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
+    if (!c->want_write)
+        return;
     struct capy_tcp_env env = capy_env(s);
-    if (c->want_write && capy_tcp_room(&c->tcb, &env) > 0) {
+    if (capy_tcp_room(&c->tcb, &env) > 0) {
         c->want_write = false;
         capy_post(s, idx, CAPY_EV_WRITABLE);
     }
