@@ -48,8 +48,11 @@ int kernel_remove(const struct capy_rack *rack, char *err, size_t err_len)
     char path[300];
     pins_of(rack, path);
     DIR *dir = is_bpf_fs(path) ? opendir(path) : NULL;
-    if (!dir)
-        return CAPY_OK;
+    if (!dir) {
+        snprintf(err, err_len,
+                 "no plane is kept at %s; name the rack file that it was started with", path);
+        return CAPY_E_CONFIG;
+    }
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         if (e->d_name[0] != '.')
             unlinkat(dirfd(dir), e->d_name, 0); /* a link's last name: its device is free */

@@ -42,8 +42,8 @@ struct capy_switch_run {
  * The plane in the kernel injects no faults and captures nothing. */
 int capy_switch_main_run(const struct capy_switch_run *run, char *err, size_t err_len);
 
-/* Takes a plane that was left in the kernel off its devices, and forgets what it knew. CAPY_OK, also when
- * there is none; CAPY_E_INUSE while a switch answers there; CAPY_E_CONFIG, CAPY_E_SYS. */
+/* Takes a plane that was left in the kernel off its devices, and forgets what it knew. CAPY_OK;
+ * CAPY_E_CONFIG when there is none; CAPY_E_INUSE while a switch answers there; CAPY_E_SYS. */
 int capy_switch_main_remove(const char *rack_file, char *err, size_t err_len);
 
 #endif
