@@ -242,6 +242,12 @@ static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_hand
         sim_reset(w, id, false);
 }
 
+static bool is_suspended(const struct sim_world *w, unsigned host, capy_handle conn)
+{
+    bool fin;
+    return capy_stack_readable(w->r.host[host], conn, &fin) == CAPY_E_STATE;
+}
+
 static void kept(struct sim_world *w, uint32_t id, unsigned host, const struct capy_stack_event *ev)
 {
     struct sim_life *l = &w->life[id];
@@ -250,6 +256,8 @@ static void kept(struct sim_world *w, uint32_t id, unsigned host, const struct c
     count_kept(w, id, ev);
     if (l->place == SIM_OVER && mine)
         return;
+    if (!mine && is_suspended(w, host, ev->conn))
+        return; /* its move is over, and it still waits to hear that it was replaced */
     if (!mine || l->place == SIM_OVER)
         reclaimed(w, id, host, ev->conn);
     else if (l->place == SIM_BETWEEN)
