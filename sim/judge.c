@@ -64,6 +64,22 @@ static bool entry_of(const struct sim_world *w, const struct sim_life *l,
     return false;
 }
 
+/* Let go of, and kept frozen until the directory has room (docs/protocol.md, "Known limits"). CANCEL is
+ * repeated, so it was refused a moment ago. */
+static bool waits_for_room(const struct sim_world *w, const struct sim_life *l)
+{
+    return l->place == SIM_BETWEEN && l->no_cancel_at > 0 &&
+           w->r.now < l->no_cancel_at + 3 * w->r.cfg[l->released_by].mig.rto_max_ns;
+}
+
+static uint32_t waiting_at(const struct sim_world *w, unsigned host)
+{
+    uint32_t cnt = 0;
+    for (uint32_t id = 0; id < w->life_cnt; id++)
+        cnt += w->life[id].released_by == host && waits_for_room(w, &w->life[id]);
+    return cnt;
+}
+
 bool sim_is_at_rest(struct sim_world *w)
 {
     for (unsigned h = 0; h < w->r.server_cnt; h++) {
@@ -71,11 +87,12 @@ bool sim_is_at_rest(struct sim_world *w)
         if (!sim_runs(&w->r, h))
             return false;
         capy_stack_status(w->r.host[h], &s);
-        if (s.origin_cnt + s.target_cnt > 0)
+        if (s.origin_cnt + s.target_cnt > waiting_at(w, h))
             return false;
     }
     for (uint32_t id = 0; id < w->life_cnt; id++)
-        if (w->life[id].migrating && !sim_life_is_over(&w->life[id]))
+        if (w->life[id].migrating && !sim_life_is_over(&w->life[id]) &&
+            !waits_for_room(w, &w->life[id]))
             return false;
     return true;
 }
@@ -86,7 +103,8 @@ void sim_judge_owners(struct sim_world *w)
     for (uint32_t id = 0; id < w->life_cnt; id++) {
         struct sim_life *l = &w->life[id];
         struct capy_switch_entry_info e;
-        if (l->client_over || l->place == SIM_OVER || l->place == SIM_NOWHERE || !l->c.open)
+        if (l->client_over || l->place == SIM_OVER || l->place == SIM_NOWHERE || !l->c.open ||
+            waits_for_room(w, l))
             continue;
         if (l->place == SIM_BETWEEN && !sim_excused(w, l))
             sim_fail(w, "connection %u: nobody has it; server %u let go of it", id,

@@ -72,9 +72,10 @@ struct sim_life {
 
     /* As seen from outside (oracle.c). */
     uint16_t runner;                 /* the server that sent last; SIM_HOSTS_MAX: none */
-    uint64_t no_room_at;             /* ... said that it has no room for its entry */
-    uint64_t named_at;               /* ... and when */
     uint16_t owner;                  /* whom the switch last named, settled */
+    uint64_t named_at;               /* ... and when */
+    uint64_t no_room_at;             /* ... when it said that it has no room for its entry */
+    uint64_t no_cancel_at;           /* ... and none to burn the epoch of its move in */
     uint32_t turn;                   /* counts changes of runner */
     uint32_t passed;                 /* the turn of the last segment that the client was sent */
     uint64_t spoke[SIM_SERVERS_MAX]; /* event number of a server's last segment */

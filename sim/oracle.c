@@ -117,6 +117,8 @@ static void names_owner(struct sim_world *w, const struct sim_view *v)
         l->named_at = w->r.now;
     if (l && v->type == ANNOUNCE && v->verdict == CAPY_VERDICT_FULL)
         l->no_room_at = w->r.now;
+    if (l && v->type == CANCEL && v->verdict == CAPY_VERDICT_FULL)
+        l->no_cancel_at = w->r.now;
 }
 
 /* ---- silence ------------------------------------------------------------------------------- */
