@@ -327,8 +327,9 @@ void sim_reset(struct sim_world *w, uint32_t id, bool by_client)
     struct sim_end *e = by_client ? &l->c : &l->s;
     if (by_client ? !e->open : l->place != SIM_AT || !sim_runs(&w->r, host))
         return;
+    if (capy_stack_abort(w->r.host[host], e->conn, sim_own_now(&w->r, host)) == CAPY_E_STATE)
+        return; /* suspended: nothing can be done to it before it is confirmed, or replaced */
     sim_note(w, host, "connection %u: reset by its application", id);
-    (void)capy_stack_abort(w->r.host[host], e->conn, sim_own_now(&w->r, host));
     e->open = false;
     l->excuses |= SIM_EXCUSE_RESET;
     if (by_client) {
