@@ -180,7 +180,8 @@ static bool sent_ok(const struct capy_tcp *tcb, const struct capy_tcp_marks *mar
            snd->lost_end == snd->una && snd->rtx_nxt == snd->una;
 }
 
-/* An episode needs something in flight, or about to be once recovery is over; F-RTO needs an episode, and has an ACK to wait for. */
+/* An episode needs something in flight, or about to be once recovery is over; F-RTO needs an
+ * episode, and has an ACK to wait for. */
 static bool episode_ok(const struct capy_tcp *tcb, const struct capy_tcp_episode *ep)
 {
     if (ep->doubt == CAPY_TCP_DOUBT_NONE)
