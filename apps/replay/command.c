@@ -1,12 +1,10 @@
 /* `capy replay`: options -> one call of src/replay. */
 #include "apps/replay/command.h"
+#include "apps/common/arguments.h"
 #include "apps/common/option.h"
 #include "replay/replay.h"
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define EXIT_USAGE 2 /* it cannot replay, whoever's fault that is */
 
 static const char help[] =
     "usage: capy replay FILE [options]\n"
@@ -44,8 +42,7 @@ static const struct option known[] = {
 /* One line that names the remedy. */
 static int wrong(const char *what, const char *remedy)
 {
-    fprintf(stderr, "capy replay: %s%s; try: capy replay --help\n", what, remedy);
-    return EXIT_USAGE;
+    return capy_arguments_wrong("replay", what, remedy);
 }
 
 /* "1.5s", "250ms", "80us", "12ns", or seconds alone, in nanoseconds. */
@@ -73,7 +70,7 @@ static int number(const char *name, uint64_t *out)
     if (capy_option_number(optarg, strlen(optarg), UINT64_MAX, out) && *out > 0)
         return 0;
     fprintf(stderr, "capy replay: --%s %s: give a whole number from 1 on\n", name, optarg);
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
 static int take_option(enum option_name name, struct capy_replay_options *o)
@@ -100,23 +97,20 @@ static int take_option(enum option_name name, struct capy_replay_options *o)
     case HELP:
         break;
     }
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
-/* 0: go on; EXIT_USAGE: said what is wrong; -1: help was printed. */
+/* 0: go on; CAPY_EXIT_USAGE: said what is wrong; -1: help was printed. */
 static int parse(int argc, char **argv, struct capy_replay_options *o)
 {
-    opterr = 0;
-    optind = 1;
-    for (int c, at = 1; (c = getopt_long(argc, argv, ":", known, NULL)) != -1; at = optind) {
+    capy_arguments_begin();
+    for (int c; (c = capy_arguments_next(argc, argv, "replay", known)) != CAPY_ARGUMENT_END;) {
         if (c == HELP) {
             fputs(help, stdout);
             return -1;
         }
-        if (c == ':')
-            return wrong(argv[at], " needs a value");
-        if (c == '?')
-            return wrong(argv[at], " is no option");
+        if (c == CAPY_ARGUMENT_WRONG)
+            return CAPY_EXIT_USAGE;
         int result = take_option((enum option_name)c, o);
         if (result != 0)
             return result;
@@ -141,5 +135,5 @@ int capy_replay_main(int argc, char **argv)
     if (status == CAPY_OK || status == CAPY_E_STATE)
         return status == CAPY_OK ? EXIT_SUCCESS : EXIT_FAILURE;
     fprintf(stderr, "capy replay: %s\n", err);
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }

@@ -1,14 +1,13 @@
 /* See command.h. */
 #include "apps/sim/command.h"
+#include "apps/common/arguments.h"
 #include "apps/common/option.h"
 #include "apps/sim/crew.h"
 #include "apps/sim/report.h"
-#include <getopt.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#define EXIT_USAGE 2
 #define EVENTS_SHOWN 40u
 
 static const char help[] =
@@ -61,8 +60,7 @@ struct wish {
 /* One line that names the remedy. */
 static int wrong(const char *what, const char *remedy)
 {
-    fprintf(stderr, "capy sim: %s%s; try: capy sim --help\n", what, remedy);
-    return EXIT_USAGE;
+    return capy_arguments_wrong("sim", what, remedy);
 }
 
 static int take_range(struct crew *c)
@@ -74,7 +72,7 @@ static int take_range(struct crew *c)
         return 0;
     fprintf(stderr, "capy sim: --seeds %s: give two whole numbers, the lower first: 1..1000\n",
             optarg);
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
 static int take_number(const char *name, uint64_t least, uint64_t most, uint64_t *out)
@@ -83,7 +81,7 @@ static int take_number(const char *name, uint64_t least, uint64_t most, uint64_t
         return 0;
     fprintf(stderr, "capy sim: --%s %s: give a whole number from %llu to %llu\n", name, optarg,
             (unsigned long long)least, (unsigned long long)most);
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
 static int take_option(enum option_name name, struct wish *w)
@@ -122,23 +120,20 @@ static int take_option(enum option_name name, struct wish *w)
     case HELP:
         break;
     }
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
-/* 0: go on; EXIT_USAGE: said what is wrong; -1: help was printed. */
+/* 0: go on; CAPY_EXIT_USAGE: said what is wrong; -1: help was printed. */
 static int parse(int argc, char **argv, struct wish *w)
 {
-    opterr = 0;
-    optind = 1;
-    for (int c, at = 1; (c = getopt_long(argc, argv, ":", known, NULL)) != -1; at = optind) {
+    capy_arguments_begin();
+    for (int c; (c = capy_arguments_next(argc, argv, "sim", known)) != CAPY_ARGUMENT_END;) {
         if (c == HELP) {
             fputs(help, stdout);
             return -1;
         }
-        if (c == ':')
-            return wrong(argv[at], " needs a value");
-        if (c == '?')
-            return wrong(argv[at], " is no option");
+        if (c == CAPY_ARGUMENT_WRONG)
+            return CAPY_EXIT_USAGE;
         int result = take_option((enum option_name)c, w);
         if (result != 0)
             return result;

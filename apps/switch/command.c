@@ -1,16 +1,14 @@
 /* `capy switch`: options -> one call of switch/user. */
 #include "apps/switch/command.h"
+#include "apps/common/arguments.h"
 #include "apps/common/option.h"
 #include "capy/error.h"
 #include "switch/user/switch.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RECORD_MIB_MAX (1u << 30)
-#define EXIT_USAGE 2 /* it cannot start so, whoever's fault that is */
-
 static const char help[] =
     "usage: capy switch --rack FILE [options]\n"
     "\n"
@@ -84,8 +82,7 @@ static const struct option known[] = {{"rack", required_argument, NULL, RACK},
 /* One line that names the remedy. */
 static int wrong(const char *what, const char *remedy)
 {
-    fprintf(stderr, "capy switch: %s%s; try: capy switch --help\n", what, remedy);
-    return EXIT_USAGE;
+    return capy_arguments_wrong("switch", what, remedy);
 }
 
 static int number(const char *name, uint64_t max, uint64_t *out)
@@ -94,7 +91,7 @@ static int number(const char *name, uint64_t max, uint64_t *out)
         return 0;
     fprintf(stderr, "capy switch: --%s %s: give a whole number from 0 to %llu\n", name, optarg,
             (unsigned long long)max);
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
 static int number32(const char *name, uint64_t max, uint32_t *out)
@@ -115,7 +112,7 @@ static int one_of(const char *option, const char *text, const char *const *names
     for (const char *const *name = names + 1; *name; name++)
         fprintf(stderr, " or %s", *name);
     fputc('\n', stderr);
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
 static int take_option(enum option_name name, struct capy_switch_run *run, bool *remove_it)
@@ -167,23 +164,20 @@ static int take_option(enum option_name name, struct capy_switch_run *run, bool 
     case HELP:
         break;
     }
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
 
-/* 0: go on; EXIT_USAGE: said what is wrong; -1: help was printed. */
+/* 0: go on; CAPY_EXIT_USAGE: said what is wrong; -1: help was printed. */
 static int parse(int argc, char **argv, struct capy_switch_run *run, bool *remove_it)
 {
-    opterr = 0;
-    optind = 1;
-    for (int c, at = 1; (c = getopt_long(argc, argv, ":", known, NULL)) != -1; at = optind) {
+    capy_arguments_begin();
+    for (int c; (c = capy_arguments_next(argc, argv, "switch", known)) != CAPY_ARGUMENT_END;) {
         if (c == HELP) {
             fputs(help, stdout);
             return -1;
         }
-        if (c == ':')
-            return wrong(argv[at], " needs a value");
-        if (c == '?')
-            return wrong(argv[at], " is no option");
+        if (c == CAPY_ARGUMENT_WRONG)
+            return CAPY_EXIT_USAGE;
         int result = take_option((enum option_name)c, run, remove_it);
         if (result != 0)
             return result;
@@ -209,5 +203,5 @@ int capy_switch_main(int argc, char **argv)
     if (status == CAPY_OK)
         return EXIT_SUCCESS;
     fprintf(stderr, "capy switch: %s\n", err);
-    return EXIT_USAGE;
+    return CAPY_EXIT_USAGE;
 }
