@@ -365,6 +365,9 @@ struct capy_listener *capy_listener_of_arrival(struct capy_stack *s, bool opened
 void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packet *p);
 /* A segment for no connection: one that opens it when somebody listens. False: it does not. */
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p);
+/* True: the half-open connection has ended without a word, and p is the listener's. p answers another
+ * SYN-ACK than its own: a cookie, for an earlier copy of the client's SYN that there was no room for. */
+bool capy_listen_overtakes(struct capy_stack *s, uint32_t idx, const struct capy_packet *p);
 /* True: c is half-open at a paused listener, and this segment must not open it further. */
 bool capy_listen_holds_back(struct capy_stack *s, const struct capy_conn *c,
                             const struct capy_packet *p);

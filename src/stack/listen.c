@@ -193,6 +193,17 @@ static bool cookie_input(struct capy_stack *s, struct capy_listener *l, const st
     return true;
 }
 
+bool capy_listen_overtakes(struct capy_stack *s, uint32_t idx, const struct capy_packet *p)
+{
+    struct capy_tcp_segment syn;
+    const struct capy_conn *c = &s->conns[idx];
+    if (capy_seq_eq(p->tcp.ack, capy_seq_add(c->tcb.snd.iss, 1)) ||
+        !capy_cookie_check(s, &s->listeners[c->listener], p, &syn))
+        return false;
+    capy_conn_end(s, idx, 0);
+    return true;
+}
+
 bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p)
 {
     const uint8_t flags = p->tcp.flags;

@@ -70,7 +70,7 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
 {
     s->count.tcp_in++;
     uint32_t idx = capy_demux_find(s, &p->src, p->src_port, p->dst_port);
-    if (idx == CAPY_NONE) {
+    if (idx == CAPY_NONE || (s->conns[idx].half_open && capy_listen_overtakes(s, idx, p))) {
         if (!capy_away_input(s, p, frame, len) && !capy_listen_input(s, p))
             capy_doubt_add(s, p);
         return;

@@ -61,6 +61,31 @@ static void data_may_come_with_the_cookie_or_without_the_first_ack(void **state)
     assert_true(fin);
 }
 
+/* A SYN is there twice. There was no room for the first copy, and now there is. */
+static void the_cookie_of_a_repeated_syn_is_as_good_as_its_half_open_connection(void **state)
+{
+    (void)state;
+    capy_handle conn;
+    struct capy_packet p;
+    struct forged c = halfway(5200, true), again = forge_client(CLIENT, 5200, FULL);
+    again.ts = true;
+    f.s->cfg.syn_backlog_max = BACKLOG + 1;
+    struct capy_tcp_segment syn = forge_syn(&again);
+    forge_inject(&f, &again, &syn);
+    assert_true(forge_answer(&f, &again, &p));
+    assert_int_equal(p.tcp.flags, CAPY_TCP_SYN | CAPY_TCP_ACK);
+    assert_int_equal(conns(), BACKLOG + 1);
+    assert_int_not_equal(again.rcv_nxt.v, c.rcv_nxt.v);
+    forge_say(&f, &c, CAPY_TCP_ACK, NULL, 0);
+    (void)accepted(FULL, &conn);
+    assert_int_equal(conns(), BACKLOG + 1);
+    assert_int_equal(count()->syn_cookies_ok, 1);
+    assert_int_equal(count()->tcp.resets_out, 0);
+    forge_say(&f, &c, CAPY_TCP_ACK | CAPY_TCP_PSH, "GET", 3);
+    bool fin;
+    assert_int_equal(capy_stack_readable(f.s, conn, &fin), 3);
+}
+
 /* RTT state is fresh: nothing is known of when the SYN-ACK left. */
 static void the_round_trip_is_unknown(void **state)
 {
@@ -389,6 +414,7 @@ int main(void)
         TEST(without_cookies_the_syn_is_dropped),
         TEST(the_timestamp_is_never_ahead),
         TEST(data_may_come_with_the_cookie_or_without_the_first_ack),
+        TEST(the_cookie_of_a_repeated_syn_is_as_good_as_its_half_open_connection),
         TEST(the_round_trip_is_unknown),
         TEST(a_wrong_cookie_is_reset),
         TEST(bare_timestamps_count_as_well),
