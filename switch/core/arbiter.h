@@ -166,6 +166,7 @@ static inline void capy_mig_claim(const struct capy_mig_job *m, const struct cap
         .peer_alive = capy_mig_alive(m, m->peer),
         .last = msg->type == CAPY_MIG_CONN_STATE ? msg->offset + msg->length == msg->total
                                                  : msg->offset == msg->total,
+        .refused = msg->mig_id != 0 && msg->reason != CAPY_REASON_UNKNOWN_FLOW,
         .now = m->j->now,
         .epoch = msg->epoch,
         .mig_id = msg->mig_id,

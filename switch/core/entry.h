@@ -64,7 +64,8 @@ struct capy_claim {
     bool owner_alive;              /* of the entry: lease not expired */
     bool owner_dead;               /* of the entry: restarted, or silent for very long */
     uint64_t now;
-    bool last; /* CONN_STATE: the last fragment; CONN_STATE_ACK: the final one */
+    bool last;    /* CONN_STATE: the last fragment; CONN_STATE_ACK: the final one */
+    bool refused; /* NACK: of a target that has the migration and will never import it */
     uint32_t epoch;
     uint64_t mig_id;
 };
@@ -209,7 +210,7 @@ static inline struct capy_rule capy_entry_state(struct capy_entry *e, const stru
         return capy_rule(CAPY_RULE_PASS, CAPY_VERDICT_OK);
     if (e->mig_id != c->mig_id || e->previous.id != c->sender.id)
         return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_STALE);
-    if (capy_entry_dead(e) || (e->phase == CAPY_PHASE_PENDING && !c->owner_alive))
+    if (capy_entry_dead(e) || c->owner_dead || (e->phase == CAPY_PHASE_PENDING && !c->owner_alive))
         return capy_rule(CAPY_RULE_BOUNCE, CAPY_VERDICT_NO_TARGET);
     if (c->last)
         e->phase = CAPY_PHASE_SETTLED;
@@ -283,7 +284,8 @@ capy_entry_nack(struct capy_entry *e, const struct capy_flow_key *key, const str
     }
     if (e->epoch == c->epoch && e->owner.id == c->sender.id &&
         (e->mig_id == c->mig_id || c->mig_id == 0)) { /* 0: it never heard of a migration */
-        if (e->phase == CAPY_PHASE_PENDING || !(e->flags & CAPY_ENTRY_SERVED)) {
+        /* Where it lived before, a late segment of that time makes it look served. */
+        if (e->phase == CAPY_PHASE_PENDING || !(e->flags & CAPY_ENTRY_SERVED) || c->refused) {
             capy_entry_give_back(e);
             return ok;
         }
@@ -345,6 +347,18 @@ static inline struct capy_rule capy_entry_closed(const struct capy_entry *e,
 }
 
 /* ---- death of servers, looked at whenever the entry is ---- */
+
+/* Is the flow over with its owner? One that the owner never served is its origin's again when that asks
+ * by CANCEL, as it does within some repeats of it: until then nobody may reset it. */
+static inline bool capy_entry_died(const struct capy_entry *e, const struct capy_server *owner,
+                                   const struct capy_server *previous, uint64_t now,
+                                   uint64_t lease_ns)
+{
+    bool reclaimable = !(e->flags & CAPY_ENTRY_SERVED) &&
+                       !capy_server_dead(previous, e->previous.gen, now, lease_ns);
+    return capy_server_dead(owner, e->owner.gen, now, reclaimable ? 2 * lease_ns : lease_ns);
+}
+
 static inline void capy_entry_refresh(struct capy_entry *e, const struct capy_server *owner,
                                       const struct capy_server *previous, uint64_t now,
                                       uint64_t lease_ns)
@@ -356,7 +370,7 @@ static inline void capy_entry_refresh(struct capy_entry *e, const struct capy_se
         capy_entry_give_back(e); /* nothing can have been imported, or it died with the import */
         owner = previous;
     }
-    if (e->phase == CAPY_PHASE_SETTLED && capy_server_dead(owner, e->owner.gen, now, lease_ns))
+    if (e->phase == CAPY_PHASE_SETTLED && capy_entry_died(e, owner, previous, now, lease_ns))
         e->flags |= CAPY_ENTRY_DEAD;
 }
 

@@ -333,6 +333,39 @@ static void silence_kills_only_after_eight_leases_and_pending_ends_in_any_case(v
     assert_int_equal(e.epoch, 6);
 }
 
+static void a_silent_owner_that_never_served_is_given_up_later_while_the_origin_lives(void **state)
+{
+    (void)state;
+    const uint64_t lease = CAPY_MS(30), death = CAPY_SERVER_DEAD_LEASES * lease;
+    struct capy_server origin = {.silent_from = 2 * death}, target = {.silent_from = 0};
+    struct capy_entry e = make(UNSERVED);
+    capy_entry_refresh(&e, &target, &origin, 2 * death - 1, lease);
+    assert_false(capy_entry_dead(&e));
+    capy_entry_refresh(&e, &target, &origin, 2 * death, lease);
+    assert_true(capy_entry_dead(&e));
+    origin.silent_from = 0; /* nobody will ask for it */
+    e = make(UNSERVED);
+    capy_entry_refresh(&e, &target, &origin, death, lease);
+    assert_true(capy_entry_dead(&e));
+}
+
+static void a_refusal_is_believed_against_a_late_segment(void **state)
+{
+    (void)state;
+    const struct row r = {
+        .type = NACK, .kind = SERVED, .epoch = 5, .sender = TARGET, .peer = ORIGIN};
+    struct capy_claim c = claim_of(&r);
+    struct capy_entry e = make(SERVED);
+    c.refused = true;
+    assert_int_equal(capy_entry_nack(&e, &KEY, &c).verdict, CAPY_VERDICT_OK);
+    assert_int_equal(e.owner.id, ORIGIN);
+    assert_int_equal(e.epoch, 6);
+    c.refused = false;
+    e = make(SERVED);
+    assert_int_equal(capy_entry_nack(&e, &KEY, &c).todo, CAPY_RULE_BOUNCE);
+    assert_true(capy_entry_dead(&e));
+}
+
 static void segments_close_and_reopen_an_entry(void **state)
 {
     (void)state;
@@ -416,6 +449,8 @@ int main(void)
         cmocka_unit_test(a_dead_unserved_owner_is_reclaimed_and_a_late_lease_is_not_enough),
         cmocka_unit_test(a_restart_takes_back_tombstones_and_cannot_be_announced_away),
         cmocka_unit_test(silence_kills_only_after_eight_leases_and_pending_ends_in_any_case),
+        cmocka_unit_test(a_silent_owner_that_never_served_is_given_up_later_while_the_origin_lives),
+        cmocka_unit_test(a_refusal_is_believed_against_a_late_segment),
         cmocka_unit_test(segments_close_and_reopen_an_entry),
         cmocka_unit_test(a_herd_spreads_and_capacity_is_not_oversold),
         cmocka_unit_test(only_servers_with_an_address_of_the_version_are_chosen),
