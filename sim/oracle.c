@@ -77,6 +77,20 @@ static void is_told(struct sim_world *w, unsigned host, const struct sim_view *v
 
 /* ---- a segment leaves the switch for its client -------------------------------------------- */
 
+/* A SYN that is repeated may be answered twice, by a cookie and by a connection: the label goes with the
+ * sequence number, and the first segment after them tells which it is. */
+static void heard_label(struct sim_world *w, struct sim_life *l, const struct sim_view *v)
+{
+    if ((v->flags & SIM_SYN) && v->label != l->label[0]) {
+        l->label[1] = l->label[0];
+        l->label[0] = v->label;
+    } else if (!(v->flags & SIM_SYN) && l->label[0] != 0) {
+        if (l->clean && v->label != l->label[0] && v->label != l->label[1])
+            sim_fail(w, "connection %u: its flow label changed", (uint32_t)(l - w->life));
+        l->label[0] = l->label[1] = v->label;
+    }
+}
+
 static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *stamp,
                   const struct sim_view *v)
 {
@@ -100,10 +114,7 @@ static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *
     l->passed = capy_max32(stamp->turn, l->passed);
     if (stamp->turn > 0)
         l->served = w->event;
-    if (v->flags & SIM_SYN)
-        l->label = v->label;
-    else if (l->clean && l->label != 0 && v->label != l->label)
-        sim_fail(w, "connection %u: its flow label changed", id);
+    heard_label(w, l, v);
 }
 
 /* The switch names the owner to whoever asks, or is passed something on. */

@@ -214,13 +214,22 @@ static bool is_forgotten(const struct sim_world *w, const struct sim_life *l)
            w->r.now > w->r.rebooted_at + w->r.switch_cfg.learn_ns;
 }
 
+/* It died with its server, and then the switch rebooted: who was cut off from the moment when it left him
+ * until all had forgotten it may be given it back (docs/protocol.md, "Known limits"). */
+static bool is_orphan(const struct sim_world *w, const struct sim_life *l)
+{
+    return (l->excuses & SIM_EXCUSE_CRASH) && l->died_at <= w->r.rebooted_at &&
+           w->r.now > w->r.rebooted_at + w->r.switch_cfg.learn_ns;
+}
+
 /* It had arrived at a server that then died, or fell silent, before the client heard from it: the
  * switch gave it back, and it goes on from where it left. */
 static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_handle conn)
 {
     struct sim_life *l = &w->life[id];
     bool over = l->client_over || (l->place == SIM_OVER && (l->excuses & SIM_EXCUSE_RESET)) ||
-                (l->place == SIM_OVER && l->s.shut && l->s.saw_fin);
+                (l->place == SIM_OVER && l->s.shut && l->s.saw_fin) ||
+                (is_orphan(w, l) && l->released_by != host);
     bool lost = (l->place == SIM_OVER && l->excuses != 0) ||
                 sim_silent_since(w, l->at, l->arrived_at) || is_forgotten(w, l);
     if (!over && (l->released_by != host || l->arrivals != l->releases || !lost))
@@ -353,6 +362,7 @@ void sim_server_died(struct sim_world *w, unsigned host)
         if (!unborn && !frozen && (l->at != host || l->place == SIM_BETWEEN))
             continue;
         l->excuses |= SIM_EXCUSE_CRASH;
+        l->died_at = w->r.now;
         if (unborn || l->place == SIM_AT)
             l->place = SIM_OVER;
         l->asked = l->migrating = false;
