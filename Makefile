@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test test-xdp bench bench-live tidy lint coverage memcheck mutants model fuzz \
+.PHONY: release debug asan clang demo test test-xdp bench bench-live figures tidy lint coverage memcheck mutants model fuzz \
         install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
@@ -46,6 +46,10 @@ bench:                          ## every bench; writes out/bench/*.json
 
 bench-live: release            ## our stack against the kernel's, live (root; eight minutes)
 	@$(SUDO) bench/run-live --json out/bench/live.json
+
+figures: release               ## every figure of the paper, and more; out/figures/report.html (root; a quarter of an hour)
+	@tools/bootstrap figures
+	@$(SUDO) bench/figures/run
 
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build

@@ -2,7 +2,8 @@
  * Linux kernel's TCP_REPAIR, in one run and by turns.
  *
  *   migrate [MIGRATIONS] [CONNECTIONS]     prints JSON: of both, the distribution of the whole and the
- *                                          average of each step, and the ratio Linux over ours
+ *                                          average of each step, and the ratio Linux over ours; each
+ *                                          distribution once more at every thousandth
  *   migrate count MIGRATIONS               ours and nothing else, for callgrind
  *
  * Ours is the time stamp counter around every call into the two stacks, so it includes two counter
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 20 };
+enum { ROUNDS = 20, QUANTILES = 1000 };
 
 struct taken {
     double *ns; /* of each migration */
@@ -91,6 +92,18 @@ static void print_spread(const char *key, struct spread s, const char *format)
     printf("},\n");
 }
 
+/* The whole of it, for Fig. 5: the spread must have been taken, which sorts. */
+static void print_distribution(const char *key, const struct taken *t)
+{
+    printf("  \"%s\": {\"cnt\": %u, \"fractions\": [0", key, t->cnt);
+    for (unsigned i = 1; i <= QUANTILES; i++)
+        printf(", %.3f", (double)i / QUANTILES);
+    printf("], \"values\": [%.0f", t->ns[0]);
+    for (unsigned i = 1; i <= QUANTILES; i++)
+        printf(", %.0f", t->ns[((uint64_t)i * t->cnt + QUANTILES - 1) / QUANTILES - 1]);
+    printf("]},\n");
+}
+
 static void print_steps(const char *key, const struct taken *t, const char *const *names,
                         unsigned cnt)
 {
@@ -116,8 +129,10 @@ static void print_all(struct taken *ours, struct taken *kernel, unsigned conn_cn
         print_steps("linux_step_mean_ns", kernel, linux_step, REPAIR_STEP_CNT);
         struct spread ratio = {l.p50 / o.p50, l.p90 / o.p90, l.p99 / o.p99, l.mean / o.mean};
         print_spread("linux_over_ours", ratio, "%.1f");
+        print_distribution("linux_host_ns_distribution", kernel);
         printf("  \"linux_migrations\": %u,\n", kernel->cnt);
     }
+    print_distribution("host_ns_distribution", ours);
     printf("  \"migrations\": %u,\n  \"connections\": %u\n}\n", ours->cnt, conn_cnt);
 }
 
