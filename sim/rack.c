@@ -272,7 +272,7 @@ static void deliver(struct sim_rack *r, struct sim_frame *f)
 
 /* ---- time ---------------------------------------------------------------------------------- */
 
-static uint64_t next_at(const struct sim_rack *r)
+uint64_t sim_next_at(const struct sim_rack *r)
 {
     uint64_t at = capy_min64(sim_flight_next_at(&r->flight), r->switch_next_at);
     for (unsigned h = 0; h < r->host_cnt; h++)
@@ -308,7 +308,7 @@ static void step(struct sim_rack *r)
 void sim_run_until(struct sim_rack *r, uint64_t until)
 {
     uint64_t at;
-    while ((at = next_at(r)) <= until) {
+    while ((at = sim_next_at(r)) <= until) {
         r->now = capy_max64(r->now, at);
         step(r);
     }

@@ -106,6 +106,8 @@ void sim_setup(struct sim_rack *r, uint64_t seed, unsigned servers, unsigned cli
 void sim_start(struct sim_rack *r);
 void sim_free(struct sim_rack *r);
 
+/* When the next thing happens by itself. */
+uint64_t sim_next_at(const struct sim_rack *r);
 /* Runs until a time. */
 void sim_run_until(struct sim_rack *r, uint64_t until);
 /* Sends what a host has to send: after application calls from outside its turn. */
