@@ -3,6 +3,7 @@
 #include "apps/common/option.h"
 #include "apps/ctl/move.h"
 #include "apps/ctl/show.h"
+#include "apps/ctl/trigger.h"
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,8 @@ static const char usage[] =
     "  drain SERVER [--wait]          move all connections away, and take no new ones in;\n"
     "                                 --wait: report until none is left\n"
     "  undrain SERVER                 end that\n"
+    "  trigger                        what each server's trigger does about its load, and why\n"
+    "  decisions [SERVER]             the last of its decisions, one JSON object a line\n"
     "  counters [SERVER|switch]       everything that is counted, zeros left out\n"
     "  entries                        the switch's directory: flows away from home\n"
     "  ports                          the switch's ports and their drivers\n"
@@ -64,6 +67,8 @@ static const struct command {
      "CLIENT [TARGET], or -n N [--from SERVER] [--to SERVER]"},
     {"drain", ctl_drain, 1, 1, OPT_WAIT, "SERVER [--wait]"},
     {"undrain", ctl_undrain, 1, 1, 0, "SERVER"},
+    {"trigger", ctl_trigger, 0, 0, 0, "no argument"},
+    {"decisions", ctl_decisions, 0, 1, 0, "[SERVER]"},
     {"counters", ctl_counters, 0, 1, 0, "[SERVER|switch]"},
     {"entries", ctl_entries, 0, 0, 0, "no argument"},
     {"ports", ctl_ports, 0, 0, 0, "no argument"},

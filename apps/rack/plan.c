@@ -207,6 +207,7 @@ static void choose(struct rack_plan *plan)
     rack->encrypt = opt->encrypt;
     rack->offload = opt->offload;
     rack->load_threshold = opt->threshold;
+    rack->load_low = opt->threshold / 2;
     if (opt->driver) {
         snprintf(rack->driver, sizeof rack->driver, "%s", opt->driver);
     }

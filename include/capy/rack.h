@@ -57,9 +57,12 @@ struct capy_rack {
     uint32_t age_s, announce_s;      /* a directory entry's age limit, and the refresh below it */
     uint32_t linger_ms;              /* an entry's time after both FINs */
 
-    /* The trigger (paper §3.3): over this load a server moves one connection away. 0: off. */
+    /* The trigger (paper §3.3): over this load a server moves connections away. 0: off. */
     uint32_t load_threshold;
-    uint32_t load_interval_us; /* at most one automatic migration per this time */
+    uint32_t load_low;         /* until it is at this load or below; default: half the threshold */
+    uint32_t load_interval_us; /* acts when over it for this long, and then once in this time */
+    uint32_t load_cool_ms;     /* what moved is not moved again for this long */
+    uint32_t load_budget;      /* automatic migrations in flight */
 
     uint32_t conn_max, buffer_mib, migrate_max, memory_max;
     uint32_t snd_buf, rcv_buf;

@@ -209,6 +209,16 @@ static int check_times(struct rack_reader *r)
     return CAPY_OK;
 }
 
+static int check_trigger(struct rack_reader *r)
+{
+    const struct capy_rack *rack = r->rack;
+    if (rack->load_threshold == 0 || rack->load_low < rack->load_threshold)
+        return CAPY_OK;
+    return rack_fail(r, config_lookup(&r->config, "trigger.load_low"),
+                     "load_low = %u is not below load_threshold = %u; write %u, say",
+                     rack->load_low, rack->load_threshold, rack->load_threshold / 2);
+}
+
 static int check_words(struct rack_reader *r)
 {
     const struct capy_rack *rack = r->rack;
@@ -250,7 +260,7 @@ int rack_check(struct rack_reader *r)
     static int (*const checks[])(struct rack_reader *) = {
         check_words, check_server_names, check_service_names, rack_check_addresses,
         check_macs,  check_switch_ports, check_vip,           check_tcp_ports,
-        check_times, check_buffers,
+        check_times, check_buffers,      check_trigger,
     };
     int rc = CAPY_OK;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && rc == CAPY_OK; i++)

@@ -29,6 +29,8 @@ void capy_rack_default(struct capy_rack *rack)
         .linger_ms = 5000,
         .load_threshold = 0,
         .load_interval_us = 10000,
+        .load_cool_ms = 1000,
+        .load_budget = 4,
         .conn_max = 16384,
         .buffer_mib = 64,
         .migrate_max = 256,

@@ -242,6 +242,8 @@ static void derive(struct rack_reader *r)
     struct capy_rack *rack = r->rack;
     if (!config_lookup(&r->config, "rack.lease_us"))
         rack->lease_us = (uint32_t)capy_min64(3 * (uint64_t)rack->heartbeat_us, UINT32_MAX);
+    if (!config_lookup(&r->config, "trigger.load_low"))
+        rack->load_low = rack->load_threshold / 2;
     struct capy_ip ip;
     memcpy(ip.b, rack->switch_ip, sizeof ip.b);
     if (!config_lookup(&r->config, "rack.prefix_len") && !capy_ip_is_v4(&ip))

@@ -82,8 +82,13 @@ static const struct rack_field limit_fields[] = {
 static const struct rack_field trigger_fields[] = {
     {"load_threshold", RACK_U32, AT(load_threshold), 0, UINT32_MAX, false,
      "write a number, 0 for no automatic migration"},
+    {"load_low", RACK_U32, AT(load_low), 0, UINT32_MAX, false,
+     "write a number below load_threshold"},
     {"interval_us", RACK_U32, AT(load_interval_us), 10, HOUR_US, false,
      "write microseconds, 10 to 3600000000"},
+    {"cool_down_ms", RACK_U32, AT(load_cool_ms), 0, 86400000, false,
+     "write milliseconds, 0 to 86400000"},
+    {"budget", RACK_U32, AT(load_budget), 1, 1 << 16, false, "write a number, 1 to 65536"},
 };
 
 #define GROUP(path, fields)                                                                        \

@@ -132,6 +132,7 @@ int capy_consume(struct capy *os, int qd, uint32_t n)
         return (int)unread;
     if (n > unread)
         return CAPY_E_INVAL;
+    capy_work_note(os, idx);
     return capy_host_consume(os, os->queues[idx].conn, n, os->now);
 }
 
@@ -193,6 +194,7 @@ static int64_t push(struct capy *os, int qd, const void *data, uint32_t len, boo
         return rc;
     struct capy_queue *q = &os->queues[idx];
     int64_t taken = 0;
+    capy_work_note(os, idx);
     uint32_t some =
         capy_min32(len, CAPY_RECORD_BYTES_MAX); /* more than a send queue has room for */
     if (!(q->flags & CAPY_QUEUE_FROZEN))

@@ -127,11 +127,12 @@ static json_t *on_status(struct capy *os, const json_t *request)
     set_count(reply, "migrating_in", st.target_cnt);
     set_count(reply, "migrations_out", n->migrations_out);
     set_count(reply, "migrations_in", n->migrations_in);
-    set_count(reply, "migrations_automatic", os->load.moved_cnt);
+    set_count(reply, "migrations_automatic", os->trigger.moved_cnt);
     set_bool(reply, "switch_alive", st.switch_alive);
     set_bool(reply, "switch_learning", st.switch_learning);
     set_bool(reply, "draining", os->mover.draining);
     (void)json_object_set_new(reply, "moves", mover_status(os));
+    (void)json_object_set_new(reply, "trigger", capy_trigger_json(os));
     (void)json_object_set_new(reply, "recording", recording(os));
     return reply;
 }
@@ -340,14 +341,22 @@ static json_t *on_samples(struct capy *os, const json_t *request)
     return reply;
 }
 
+/* {"since": K} -> the trigger's decisions K, K+1, ... as far as they are still there. */
+static json_t *on_decisions(struct capy *os, const json_t *request)
+{
+    json_int_t since = json_integer_value(json_object_get(request, "since"));
+    return capy_decisions_json(os, since > 0 ? (uint64_t)since : 0);
+}
+
 static const struct {
     const char *name;
     json_t *(*run)(struct capy *os, const json_t *request);
 } words[] = {
-    {"status", on_status},     {"connections", on_connections},
-    {"migrate", on_migrate},   {"migrate_n", on_migrate_n},
-    {"drain", on_drain},       {"undrain", on_undrain},
-    {"counters", on_counters}, {"samples", on_samples},
+    {"status", on_status},       {"connections", on_connections},
+    {"migrate", on_migrate},     {"migrate_n", on_migrate_n},
+    {"drain", on_drain},         {"undrain", on_undrain},
+    {"counters", on_counters},   {"samples", on_samples},
+    {"decisions", on_decisions},
 };
 
 json_t *capy_command(struct capy *os, const json_t *request)
@@ -357,5 +366,5 @@ json_t *capy_command(struct capy *os, const json_t *request)
         if (strcmp(words[i].name, cmd) == 0)
             return words[i].run(os, request);
     return error_line("unknown cmd; known are status, connections, migrate, migrate_n, drain, "
-                      "undrain, counters, samples");
+                      "undrain, counters, samples, decisions");
 }

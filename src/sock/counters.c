@@ -86,9 +86,22 @@ static const char *rate_name(unsigned i)
     return capy_rate_name((enum capy_rate)i);
 }
 
+static const char *why_name(unsigned i)
+{
+    return capy_why_name((enum capy_why)i);
+}
+
 static const char *bad_name(unsigned i)
 {
     return capy_mig_bad_name((enum capy_mig_bad)i);
+}
+
+static json_t *trigger_counters(const struct capy *os)
+{
+    json_t *out = json_object();
+    (void)json_object_set_new(out, "arrived", json_integer((json_int_t)os->trigger.moved_cnt));
+    add_named(out, "", os->trigger.why_cnt, CAPY_WHY_CNT, why_name);
+    return out;
 }
 
 json_t *capy_counters_json(struct capy *os)
@@ -112,5 +125,6 @@ json_t *capy_counters_json(struct capy *os)
     (void)json_object_set_new(reply, "drops", drops);
     (void)json_object_set_new(reply, "tcp", rows_json(tcp_rows, CNT(tcp_rows), &n->tcp));
     (void)json_object_set_new(reply, "migration", mig);
+    (void)json_object_set_new(reply, "trigger", trigger_counters(os));
     return reply;
 }

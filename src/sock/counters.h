@@ -6,7 +6,7 @@
 
 struct capy;
 
-/* A new reference. Groups: driver, frames, drops, tcp, migration. */
+/* A new reference. Groups: driver, frames, drops, tcp, migration, trigger. */
 json_t *capy_counters_json(struct capy *os);
 
 #endif

@@ -45,7 +45,6 @@ static bool deliver_pop(struct capy *os, uint32_t idx, struct capy_done *done)
     done->avail = (uint32_t)unread;
     done->fin = fin;
     capy_queue_weigh(os, idx);
-    capy_load_note(os, idx, done->avail);
     return true;
 }
 

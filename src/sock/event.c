@@ -33,7 +33,7 @@ static uint32_t on_accepted(struct capy *os, const struct capy_stack_event *ev)
     q->flags |= (uint32_t)(CAPY_QUEUE_BACKLOG | (lq->flags & CAPY_QUEUE_ASKS));
     if (ev->bits & CAPY_EV_MIGRATED_IN) {
         q->flags |= CAPY_QUEUE_CAME;
-        q->cool_until = os->now + CAPY_LOAD_COOL_NS;
+        q->cool_until = os->now + CAPY_MS(os->rack.load_cool_ms);
     }
     (void)capy_host_set_user(os, ev->conn, (uint64_t)capy_queue_number(os, idx));
     capy_list_push_tail(&l->backlog, idx);
@@ -64,6 +64,7 @@ static void on_dead(struct capy *os, uint32_t idx, uint32_t bits)
 {
     if (bits & CAPY_EV_MIGRATED_OUT) {
         os->mover.moved++;
+        capy_trigger_ended(os, idx, true, CAPY_REASON_NONE, CAPY_VERDICT_NONE);
         capy_queue_end(os, idx, CAPY_READY_MIGRATED_OUT, CAPY_OK);
     } else if (bits & CAPY_EV_RESET) {
         capy_queue_end(os, idx, CAPY_READY_CLOSED, CAPY_E_RESET);

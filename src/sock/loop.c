@@ -79,6 +79,7 @@ static bool turn(struct capy *os)
         capy_host_expire(os, os->now);
     capy_take_events(os);
     capy_load_sample(os);
+    capy_trigger_step(os);
     capy_mover_step(os);
     if (capy_watch_due(os))
         worked |= capy_watch_poll(os, 0);
@@ -90,7 +91,7 @@ static uint64_t wake_at(const struct capy *os, uint64_t deadline)
 {
     uint64_t at = capy_min64(deadline, capy_stack_next_at(os->stack));
     at = capy_min64(at, capy_mover_next_at(os));
-    return capy_min64(at, capy_load_next_at(os));
+    return capy_min64(at, capy_trigger_next_at(os));
 }
 
 static void rest(struct capy *os, uint64_t deadline)
@@ -107,7 +108,9 @@ int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_
 {
     if (max <= 0 || !done)
         return CAPY_E_INVAL;
+    uint64_t before = os->now;
     os->now = os->clock(os->clock_ctx);
+    capy_work_charge(os, os->now - before);
     os->interrupted = false;
     uint64_t deadline = timeout_ns < 0 ? CAPY_NEVER : os->now + (uint64_t)timeout_ns;
     bool worked = capy_send(os);

@@ -113,6 +113,7 @@ bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t ve
     unsigned was = q->flags;
     if (was & CAPY_QUEUE_MOVING)
         os->mover.in_flight--;
+    capy_trigger_ended(os, idx, false, reason, verdict);
     os->mover.refused++;
     os->mover.reason = reason;
     os->mover.verdict = verdict;
@@ -123,7 +124,7 @@ bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t ve
      * before a heartbeat can have told it of one. */
     if (verdict == CAPY_VERDICT_NO_TARGET || verdict == CAPY_VERDICT_LEARNING)
         os->mover.rest_until = os->now + CAPY_US(os->rack.heartbeat_us);
-    q->cool_until = os->now + CAPY_LOAD_COOL_NS;
+    q->cool_until = os->now + CAPY_MS(os->rack.load_cool_ms);
     capy_queue_unready(os, idx, CAPY_READY_MIGRATE | CAPY_READY_QUIET);
     if (was & (CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT)) {
         capy_queue_leave_kept(os, idx);

@@ -6,9 +6,11 @@
  *   call.c     the application's calls            deliver.c  ready queues -> completions
  *   connect.c  connections that we open           alone.c    a host that is in no rack
  *   migrate.c  quiet points, ask and release      mover.c    drains and bulk moves
- *   load.c     the load metric and the trigger    watch.c    watched descriptors
+ *   load.c     the load metric                    work.c     what each connection costs
+ *   trigger.c  moves when there is too much of it decisions.c its record, for the control socket
  *   samples.c  marks on the steps of migrations   control.c  the control socket; command.c its
  *   ticks.c    the clock of these marks                      words
+ *   watch.c    watched descriptors
  *   host.h     calls that change the stack        calls.h    their table; record.c records them
  *   config.c   the stack that a rack file asks for
  *
@@ -25,7 +27,9 @@
 #include "sock/load.h"
 #include "sock/mover.h"
 #include "sock/samples.h"
+#include "sock/trigger.h"
 #include "sock/watch.h"
+#include "sock/work.h"
 #include "stack/stack.h"
 
 /* Of conn_max: how many connections may wait for an accept at one listener. More would only wait
@@ -67,6 +71,7 @@ enum capy_queue_flag {
     CAPY_QUEUE_UNSENT = 32768,    /* the application holds the rest of an answer */
     CAPY_QUEUE_OPENED = 65536,    /* by capy_connect here */
     CAPY_QUEUE_OPENING = 131072,  /* ... and its CONNECT is not yet taken */
+    CAPY_QUEUE_SHED = 262144,     /* the trigger moves it */
 };
 
 struct capy_queue {
@@ -75,8 +80,10 @@ struct capy_queue {
     uint64_t cool_until; /* arrived or was moved lately: the trigger leaves it alone until then */
     uint64_t retry_at;   /* refused lately: the mover leaves it alone until then */
     capy_handle conn;
-    uint32_t beyond; /* of the outstanding pop */
-    uint32_t flags;  /* enum capy_queue_flag */
+    uint32_t beyond;                /* of the outstanding pop */
+    uint32_t flags;                 /* enum capy_queue_flag */
+    uint32_t work : CAPY_WORK_BITS; /* work.c */
+    uint32_t work_epoch : CAPY_WORK_EPOCH_BITS;
     uint16_t generation;
     uint16_t ready;   /* enum capy_ready: on the ready list while not 0 */
     uint8_t listener; /* index in capy.listener */
@@ -126,6 +133,8 @@ struct capy {
     uint8_t *carry; /* application state on its way from one move to the next */
 
     struct capy_load load;
+    struct capy_work work;
+    struct capy_trigger trigger;
     struct capy_mover mover;
     struct capy_samples samples;
     struct capy_watch watch;

@@ -87,6 +87,7 @@ static void uncount(struct capy *os, uint32_t idx)
         os->live_cnt--;
     if (q->flags & CAPY_QUEUE_MOVING)
         os->mover.in_flight--;
+    capy_trigger_ended(os, idx, false, CAPY_REASON_NONE, CAPY_VERDICT_NONE);
     if (q->flags & CAPY_QUEUE_IN_HAND)
         os->load.in_hand--;
     q->flags &= (uint32_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_IN_HAND);

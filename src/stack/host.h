@@ -114,6 +114,7 @@ struct capy_tor {
     uint64_t suspended_at; /* when we last lost the lease */
     uint64_t started_at;
     uint64_t quiet_until; /* after our start: CAPY_MIG_QUIET_NS */
+    uint32_t least_load;  /* its minimum workload register; UINT32_MAX: nobody takes anything */
     bool learning, beat_owed;
     uint64_t unknown_at;    /* no NACK for an unknown flow before this */
     uint32_t announce_left; /* flows still to announce in this fast round */

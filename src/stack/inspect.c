@@ -127,6 +127,7 @@ void capy_stack_status(const struct capy_stack *s, struct capy_stack_status *out
         .switch_alive = s->cfg.peer_cnt > 0 && capy_tor_alive(s),
         .switch_learning = s->tor.learning,
         .load = s->load,
+        .least_load = s->tor.least_load,
         .draining = s->draining,
     };
 }

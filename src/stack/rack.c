@@ -9,6 +9,7 @@
 void capy_rack_start(struct capy_stack *s)
 {
     s->tor.beat_owed = true;
+    s->tor.least_load = UINT32_MAX;
     s->tor.quiet_until = s->now + CAPY_MIG_QUIET_NS;
     s->tor.started_at = s->now;
     capy_wheel_arm(&s->wheel, s->clocks + CAPY_CLOCK_HEARTBEAT, s->now + s->cfg.heartbeat_ns);
@@ -72,6 +73,7 @@ static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *
     bool new_boot = ack.switch_boot != s->tor.boot;
     s->tor.boot = ack.switch_boot;
     s->tor.learning = ack.learning != 0;
+    s->tor.least_load = ack.min_load;
     s->tor.heard_at = s->now;
     s->tor.confirmed_at = new_boot ? msg->mig_id : capy_max64(s->tor.confirmed_at, msg->mig_id);
     capy_lease_confirmed(s, msg->mig_id);

@@ -281,6 +281,8 @@ struct capy_stack_status {
     uint64_t switch_boot;
     bool switch_alive, switch_learning;
     uint32_t load;
+    uint32_t
+        least_load; /* of any server, as the switch last told; UINT32_MAX: nobody takes anything */
     bool draining;
 };
 void capy_stack_status(const struct capy_stack *s, struct capy_stack_status *out);

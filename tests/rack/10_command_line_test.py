@@ -105,6 +105,8 @@ WRONG_CTL = [
     ["servers", "extra"],
     ["connections", "s9"],
     ["counters", "s9"],
+    ["trigger", "extra"],
+    ["decisions", "s9"],
     ["migrate"],
     ["migrate", "10.99.0.101:1"],
     ["migrate", "10.99.0.101:1", "s9"],
@@ -121,7 +123,7 @@ WRONG_CTL = [
     ["fault", "all", "loss_ppm=x"],
     ["fault", "s9", "loss_ppm=1"],
 ]
-SHOWN_AS_JSON = ["servers", "connections", "entries", "ports", "counters"]
+SHOWN_AS_JSON = ["servers", "connections", "entries", "ports", "counters", "trigger"]
 
 
 def one_line(argv, before=(), capy=CAPY, cwd=OUT):

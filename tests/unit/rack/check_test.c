@@ -348,6 +348,16 @@ static void times_that_clash(void **state)
     EXPECT_FAULTS(faults);
 }
 
+static void marks_of_the_trigger_that_clash(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {23, "trigger: { load_threshold = 8; load_low = 8; };",
+         ":23: load_low = 8 is not below load_threshold = 8; write 4, say"},
+    };
+    EXPECT_FAULTS(faults);
+}
+
 static void buffers_that_a_migration_cannot_carry(void **state)
 {
     (void)state;
@@ -374,6 +384,7 @@ int main(void)
         cmocka_unit_test(switch_devices_that_clash),
         cmocka_unit_test(ports_that_clash),
         cmocka_unit_test(times_that_clash),
+        cmocka_unit_test(marks_of_the_trigger_that_clash),
         cmocka_unit_test(buffers_that_a_migration_cannot_carry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

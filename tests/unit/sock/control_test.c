@@ -193,9 +193,9 @@ static void wrong_requests_are_told_why(void **state)
 {
     (void)state;
     expect_error("{\"cmd\":\"dance\"}", "unknown cmd; known are status, connections, migrate, "
-                                        "migrate_n, drain, undrain, counters, samples");
+                                        "migrate_n, drain, undrain, counters, samples, decisions");
     expect_error("{}", "unknown cmd; known are status, connections, migrate, migrate_n, drain, "
-                       "undrain, counters, samples");
+                       "undrain, counters, samples, decisions");
     expect_error("[1,2]", "not a JSON object in one line");
     expect_error("nonsense", "not a JSON object in one line");
     expect_error("", "not a JSON object in one line");
