@@ -93,6 +93,8 @@ static void wake(struct capy_stack *s, uint32_t idx)
     struct capy_conn *c = &s->conns[idx];
     c->mode = CAPY_CONN_RUNNING;
     c->want_write = false;
+    if (s->foreign)
+        s->foreign->go_on(s->foreign_ctx, idx);
     capy_post(s, idx, CAPY_EV_READABLE | CAPY_EV_WRITABLE);
     capy_conn_settle(s, idx);
 }
@@ -159,6 +161,8 @@ static void suspend(struct capy_stack *s, uint32_t idx)
     if (c->asked)
         capy_origin_veto(s, idx);
     capy_conn_unready(s, idx);
+    if (s->foreign)
+        s->foreign->stop(s->foreign_ctx, idx);
     c->mode = CAPY_CONN_SUSPENDED;
 }
 

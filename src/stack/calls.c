@@ -23,6 +23,8 @@ int capy_stack_set(struct capy_stack *s, capy_handle h, enum capy_option option,
         return rc;
     struct capy_tcp_env env = capy_env(s);
     rc = capy_tcp_set(&c->tcb, &env, option, value);
+    if (s->foreign && rc == CAPY_OK)
+        s->foreign->set(s->foreign_ctx, idx, option, value);
     capy_conn_settle(s, idx);
     return rc;
 }
@@ -85,6 +87,8 @@ int capy_stack_consume(struct capy_stack *s, capy_handle h, uint32_t n, uint64_t
         return CAPY_E_INVAL;
     struct capy_tcp_env env = capy_env(s);
     capy_tcp_consume(&c->tcb, &env, n);
+    if (s->foreign)
+        s->foreign->consumed(s->foreign_ctx, idx);
     capy_conn_settle(s, idx);
     return CAPY_OK;
 }
@@ -98,6 +102,8 @@ static int64_t write_bytes(struct capy_stack *s, capy_handle h, const uint8_t *d
     int rc = usable(s, h, &c, &idx);
     if (rc != CAPY_OK)
         return rc;
+    if (s->foreign)
+        return capy_foreign_write(s, idx, data, len, more);
     struct capy_tcp_env env = capy_env(s);
     int64_t taken = more ? capy_tcp_write_more(&c->tcb, &env, data, len)
                          : capy_tcp_write(&c->tcb, &env, data, len);
@@ -128,6 +134,8 @@ int capy_stack_shutdown(struct capy_stack *s, capy_handle h, uint64_t now)
     int rc = usable(s, h, &c, &idx);
     if (rc != CAPY_OK)
         return rc;
+    if (s->foreign)
+        return CAPY_E_STATE; /* half-closed, it could not be told from one that moves */
     struct capy_tcp_env env = capy_env(s);
     capy_tcp_shutdown(&c->tcb, &env);
     capy_conn_settle(s, idx);
@@ -145,6 +153,10 @@ int capy_stack_close(struct capy_stack *s, capy_handle h, uint64_t now)
     capy_conn_forget(s, idx);
     if (c->asked)
         capy_origin_veto(s, idx);
+    if (s->foreign) {
+        capy_foreign_let_go(s, idx);
+        return CAPY_OK;
+    }
     struct capy_tcp_env env = capy_env(s);
     c->want_write = false;
     capy_tcp_close(&c->tcb, &env);

@@ -107,7 +107,7 @@ void capy_conn_arm(struct capy_stack *s, uint32_t idx)
 void capy_conn_settle(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
-    if (c->mode != CAPY_CONN_RUNNING)
+    if (c->mode != CAPY_CONN_RUNNING || s->foreign)
         return;
     if (!c->known)
         capy_age_place(s, idx);
@@ -184,6 +184,8 @@ void capy_conn_strip(struct capy_stack *s, uint32_t idx)
     if (c->half_open)
         s->listeners[c->listener].syn_cnt--;
     c->half_open = false;
+    if (s->foreign)
+        s->foreign->gone(s->foreign_ctx, idx);
     if (c->mode != CAPY_CONN_ARRIVING)
         capy_tcp_free(&c->tcb, &env);
     capy_stream_clear(&c->app, &s->blocks);
@@ -244,7 +246,9 @@ void capy_conn_reset(struct capy_stack *s, uint32_t idx, uint32_t bits)
 {
     struct capy_tcp_env env = capy_env(s);
     struct capy_tcp_segment rst;
-    if (capy_tcp_abort(&s->conns[idx].tcb, &env, &rst))
+    if (s->foreign)
+        s->foreign->reset(s->foreign_ctx, idx);
+    else if (capy_tcp_abort(&s->conns[idx].tcb, &env, &rst))
         capy_conn_send_reset(s, &s->conns[idx], &rst);
     capy_conn_end(s, idx, bits);
 }

@@ -73,6 +73,8 @@ int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t 
                        uint16_t local_port, uint64_t user, capy_handle *out, uint64_t now)
 {
     capy_now_is(s, now);
+    if (s->foreign)
+        return CAPY_E_STATE; /* the other TCP opens none for us */
     /* RFC 9293 MUST-46: no OPEN to an address that cannot be one host's. */
     if (port == 0 || capy_in_mig_range(s, local_port) || capy_vip_service_of(s, local_port) != 0 ||
         !capy_net_of(s, ip)->on || capy_is_martian(s, ip))

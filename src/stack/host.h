@@ -14,6 +14,7 @@
  * - event.c: what the application is told; calls.c: what it asks for
  * - rack.c: TCPMig in and out, heartbeats; announce.c: flows told to the switch
  * - migrate_out.c, migrate_in.c: the two sides of a move; away.c: frames of flows not run here
+ * - foreign.c: connections that are another TCP's, a kernel's
  * - carry.c: all connections into another stack; inspect.c: for people and tools */
 #ifndef CAPY_STACK_HOST_H
 #define CAPY_STACK_HOST_H
@@ -21,6 +22,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "stack/conn.h"
+#include "stack/foreign.h"
 #include "stack/neigh.h"
 #include "stack/net.h"
 #include "stack/wheel.h"
@@ -182,6 +184,10 @@ struct capy_stack {
 
     capy_probe_fn *probe;
     void *probe_ctx;
+    const struct capy_foreign_ops *foreign; /* NULL: connections are our own */
+    void *foreign_ctx;
+    uint8_t *foreign_buf;
+    uint32_t foreign_max;
     struct capy_stack_counters count;
     struct capy_offload device;      /* what it could do about the present output */
     struct capy_offload todo;        /* what is left for it to do */
@@ -362,6 +368,9 @@ struct capy_listener *capy_listener_of(struct capy_stack *s, uint16_t port);
 /* Who gets a connection that arrives by migration; NULL: nobody here. */
 struct capy_listener *capy_listener_of_arrival(struct capy_stack *s, bool opened,
                                                uint16_t home_port);
+/* The name of a connection that a client opens; it runs. */
+void capy_listen_begin(struct capy_stack *s, uint32_t idx, const struct capy_ip *client,
+                       uint16_t client_port, uint16_t local_port);
 /* A running connection's segment. The connection may be ENDED or gone after it. */
 void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packet *p);
 /* A segment for no connection: one that opens it when somebody listens. False: it does not. */
@@ -520,6 +529,20 @@ void capy_target_message(struct capy_stack *s, const struct capy_mig_msg *msg);
 void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame, size_t len);
 void capy_target_timer(struct capy_stack *s, uint32_t slot);
 size_t capy_target_send(struct capy_stack *s, uint8_t *frame);
+
+/* ---- foreign.c: only where s->foreign is set ---- */
+/* As capy_tcp_write. */
+int64_t capy_foreign_write(struct capy_stack *s, uint32_t conn, const uint8_t *data, uint32_t len,
+                           bool more);
+/* The application has let go of it; the connection may be gone after it. */
+void capy_foreign_let_go(struct capy_stack *s, uint32_t conn);
+/* Stops it and fills its control block, to be encoded. CAPY_OK; CAPY_E_STATE, CAPY_E_NOMEM: it goes
+ * on. */
+CAPY_MUST_USE int capy_foreign_leave(struct capy_stack *s, uint32_t conn);
+/* It was about to leave, and goes on here. */
+void capy_foreign_stay(struct capy_stack *s, uint32_t conn);
+/* A connection whose control block was decoded begins. False: it cannot. */
+bool capy_foreign_arrive(struct capy_stack *s, uint32_t conn);
 
 /* ---- away.c ---- */
 /* Queues a frame again, addressed to where the flow is at home, for the switch to steer. */

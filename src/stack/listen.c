@@ -22,6 +22,9 @@ int capy_stack_listen(struct capy_stack *s, uint16_t port, uint64_t user)
         return CAPY_E_INUSE;
     for (uint32_t i = 0; i < s->cfg.listener_max; i++) {
         if (s->listeners[i].port == 0) {
+            int rc = s->foreign ? s->foreign->listen(s->foreign_ctx, port) : CAPY_OK;
+            if (rc != CAPY_OK)
+                return rc;
             s->listeners[i] = (struct capy_listener){.user = user, .port = port};
             capy_tcp_tuning_default(&s->listeners[i].tuning, &s->cfg.tcp);
             return CAPY_OK;
@@ -84,6 +87,8 @@ int capy_stack_unlisten(struct capy_stack *s, uint16_t port)
         if (s->conns[i].half_open && s->conns[i].listener == l - s->listeners)
             capy_conn_end(s, i, 0);
     CAPY_ASSERT(l->syn_cnt == 0);
+    if (s->foreign)
+        s->foreign->unlisten(s->foreign_ctx, port);
     *l = (struct capy_listener){0};
     return CAPY_OK;
 }
@@ -103,28 +108,35 @@ struct capy_seq capy_isn(const struct capy_stack *s, const struct capy_tuple *t,
     return (struct capy_seq){(uint32_t)(s->now / ISN_TICK_NS) + f};
 }
 
+void capy_listen_begin(struct capy_stack *s, uint32_t idx, const struct capy_ip *client,
+                       uint16_t client_port, uint16_t local_port)
+{
+    struct capy_conn *c = &s->conns[idx];
+    c->mode = CAPY_CONN_RUNNING;
+    c->remote = *client;
+    c->remote_port = client_port;
+    c->local_port = c->home_port = local_port;
+    if (capy_vip_service_of(s, local_port) != 0) { /* the switch made its entry */
+        c->home = CAPY_HOME_VIP;
+        c->home_port = capy_vip_service_of(s, local_port);
+        capy_conn_set_epoch(s, idx, 1);
+    }
+    if (s->cfg.peer_cnt > 0) {
+        struct capy_flow_key key = capy_conn_key(s, c);
+        capy_closed_forget(s, &key);
+    }
+}
+
 /* The host's part of a connection that a client opens. */
 static void begin(struct capy_stack *s, uint32_t idx, struct capy_listener *l,
                   const struct capy_packet *p)
 {
     struct capy_conn *c = &s->conns[idx];
-    c->mode = CAPY_CONN_RUNNING;
-    c->remote = p->src;
-    c->remote_port = p->src_port;
-    c->local_port = c->home_port = p->dst_port;
-    if (capy_vip_service_of(s, p->dst_port) != 0) { /* the switch made its entry */
-        c->home = CAPY_HOME_VIP;
-        c->home_port = capy_vip_service_of(s, p->dst_port);
-        capy_conn_set_epoch(s, idx, 1);
-    }
+    capy_listen_begin(s, idx, &p->src, p->src_port, p->dst_port);
     capy_learn_next_hop(s, c, p);
     c->half_open = true;
     c->listener = (uint16_t)(l - s->listeners);
     l->syn_cnt++;
-    if (s->cfg.peer_cnt > 0) {
-        struct capy_flow_key key = capy_conn_key(s, c);
-        capy_closed_forget(s, &key);
-    }
 }
 
 /* The connection in SYN_RECEIVED that this SYN opens. iss: NULL for a sequence number of RFC 6528's.
@@ -227,6 +239,8 @@ int capy_stack_listen_pause(struct capy_stack *s, uint16_t port, bool paused)
     if (!l)
         return CAPY_E_INVAL;
     l->paused = paused;
+    if (s->foreign)
+        s->foreign->pause(s->foreign_ctx, port, paused);
     return CAPY_OK;
 }
 

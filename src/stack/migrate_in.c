@@ -125,7 +125,13 @@ static enum capy_mig_reason restore(struct capy_stack *s, struct capy_target_slo
     c->app_len = meta.app_len;
     c->user_flags = meta.user_flags;
     c->next_hop = meta.next_hop;
-    return CAPY_REASON_NONE;
+    c->has_next_hop =
+        !capy_mac_eq(&meta.next_hop, &(struct capy_mac){{0}}); /* a kernel told none */
+    if (!s->foreign || capy_foreign_arrive(s, t->conn))
+        return CAPY_REASON_NONE;
+    capy_tcp_free(&c->tcb, &env);
+    capy_stream_clear(&c->app, &s->blocks);
+    return CAPY_REASON_BAD_STATE;
 }
 
 /* Writes what the slot owes now; a finished one is done with it. */
@@ -154,7 +160,7 @@ static void import(struct capy_stack *s, uint32_t i)
     }
     c->mode = CAPY_CONN_RUNNING;
     c->slot = t->conn = CAPY_NONE;
-    c->has_next_hop = c->known = true;
+    c->known = true;
     c->user = listener->user;
     capy_conn_set_epoch(s, idx, t->mig.epoch);
     if (t->boot != s->tor.boot) /* the commit may have passed the switch before it rebooted */

@@ -90,6 +90,8 @@ static void resume(struct capy_stack *s, uint32_t i)
     if (c->mode == CAPY_CONN_FROZEN) {
         c->mode = CAPY_CONN_RUNNING;
         capy_stack_drop_app(s, c);
+        if (s->foreign)
+            capy_foreign_stay(s, idx);
     }
     capy_conn_set_epoch(s, idx, epoch);
     if (c->tcb.state == CAPY_TCP_TIME_WAIT && epoch > 0) {
@@ -272,6 +274,11 @@ int capy_stack_release(struct capy_stack *s, capy_handle h, const uint8_t *app, 
     capy_probe(s, CAPY_STEP_EXPORT, o->mig.mig_id, 1);
     capy_stack_drop_app(s, c);
     int rc = app_len > 0 ? capy_stream_write(&c->app, &s->blocks, 0, app, app_len) : CAPY_OK;
+    if (rc == CAPY_OK && s->foreign) {
+        rc = capy_foreign_leave(s, idx);
+        if (rc == CAPY_E_STATE) /* as above, or half-closed */
+            capy_origin_veto(s, idx);
+    }
     if (rc == CAPY_OK) {
         c->app_len = app_len;
         c->user_flags = user_flags;

@@ -76,7 +76,9 @@ void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const u
         return;
     }
     const struct capy_conn *c = &s->conns[idx];
-    if (c->mode == CAPY_CONN_RUNNING)
+    if (c->mode == CAPY_CONN_RUNNING && s->foreign)
+        s->foreign->inject(s->foreign_ctx, frame, len);
+    else if (c->mode == CAPY_CONN_RUNNING)
         capy_conn_input(s, idx, p);
     else if (c->mode == CAPY_CONN_ARRIVING)
         capy_target_hold(s, idx, frame, len);

@@ -242,7 +242,8 @@ void capy_stack_input_offloaded(struct capy_stack *s, const uint8_t *frame, size
     }
     enum capy_drop why = done->checked || done->partial ? capy_frame_parse_checked(frame, len, &p)
                                                         : capy_frame_parse(frame, len, &p);
-    if (why == CAPY_DROP_NONE && p.kind == CAPY_PACKET_TCP && !whole && !capy_runs_here(s, &p))
+    if (why == CAPY_DROP_NONE && p.kind == CAPY_PACKET_TCP && !whole &&
+        (s->foreign || !capy_runs_here(s, &p)))
         input_pieces(s, frame, len, done);
     else
         take(s, why, &p, frame, len);

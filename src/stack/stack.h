@@ -143,7 +143,8 @@ int capy_stack_listen_pause(struct capy_stack *s, uint16_t port, bool paused);
  * (refused), or TIMED_OUT (no answer, no neighbour). CAPY_OK with the handle in *out;
  * CAPY_E_INVAL (port 0, an address that is nobody's or our own or of an IP version we have no
  * address of, or a local port in the migration range), CAPY_E_INUSE (also: the local port's flow
- * runs on another server now), CAPY_E_NOMEM (no connection or no port free).  RFC 9293 §3.10.1 */
+ * runs on another server now), CAPY_E_NOMEM (no connection or no port free), CAPY_E_STATE
+ * (connections are another TCP's: stack/foreign.h).  RFC 9293 §3.10.1 */
 int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t port,
                        uint16_t local_port, uint64_t user, capy_handle *out, uint64_t now);
 /* Settings (capy/option.h): of a connection; or of a listener, for the connections that it opens
