@@ -32,6 +32,8 @@ static const char usage[] =
     "  --seconds-max N   give up after (120)\n"
     "  --driver NAME     auto, af_xdp or tap\n"
     "  --plane NAME      the switch: user, a program, or xdp, in the kernel (user)\n"
+    "  --stack LIST      whose TCP the servers have: capy, ours, or linux, the kernel's (capy "
+    "rack)\n"
     "  --ipv6            the clients' connections are IPv6\n"
     "  --encrypt         encrypt the state of connections on their way\n"
     "  --record DIR      each program's recording, DIR/NAME.capyrec, for capy replay\n"
@@ -208,41 +210,41 @@ static int wrong(const char *what, const char *arg)
     return EXIT_USAGE;
 }
 
+/* Where an option's text goes; NULL: it has none. */
+static const char **text_of(int c, struct demo_options *opt)
+{
+    return c == 'D'   ? &opt->rack.driver
+           : c == 'p' ? &opt->rack.plane
+           : c == 'S' ? &opt->rack.stack
+           : c == 'd' ? &opt->rack.dir
+           : c == 'R' ? &opt->rack.record
+           : c == 'j' ? &opt->json
+                      : NULL;
+}
+
 static int parse(int argc, char **argv, struct demo_options *opt)
 {
-    static const struct option known[] = {{"migrations", required_argument, NULL, 0},
-                                          {"connections", required_argument, NULL, 1},
-                                          {"servers", required_argument, NULL, 2},
-                                          {"seconds-max", required_argument, NULL, 3},
-                                          {"rate", required_argument, NULL, 4},
-                                          {"driver", required_argument, NULL, 'D'},
-                                          {"encrypt", no_argument, NULL, 'e'},
-                                          {"dir", required_argument, NULL, 'd'},
-                                          {"json", required_argument, NULL, 'j'},
-                                          {"ipv6", no_argument, NULL, '6'},
-                                          {"record", required_argument, NULL, 'R'},
-                                          {"plane", required_argument, NULL, 'p'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"migrations", required_argument, NULL, 0}, {"connections", required_argument, NULL, 1},
+        {"servers", required_argument, NULL, 2},    {"seconds-max", required_argument, NULL, 3},
+        {"rate", required_argument, NULL, 4},       {"driver", required_argument, NULL, 'D'},
+        {"encrypt", no_argument, NULL, 'e'},        {"dir", required_argument, NULL, 'd'},
+        {"json", required_argument, NULL, 'j'},     {"ipv6", no_argument, NULL, '6'},
+        {"record", required_argument, NULL, 'R'},   {"plane", required_argument, NULL, 'p'},
+        {"stack", required_argument, NULL, 'S'},    {NULL, 0, NULL, 0}};
     uint64_t *const number[] = {&opt->migrations, &opt->connections, &opt->servers,
                                 &opt->seconds_max, &opt->rate};
     const uint64_t number_max[] = {1000000000, 10000, CAPY_RACK_SERVER_MAX, 1000000, 10000000};
     opterr = 0;
     optind = 1;
     for (int c, at = 1; (c = getopt_long(argc, argv, "", known, NULL)) != -1; at = optind) {
-        if (c == 'D') {
-            opt->rack.driver = optarg;
-        } else if (c == 'p') {
-            opt->rack.plane = optarg;
+        const char **text = text_of(c, opt);
+        if (text) {
+            *text = optarg;
         } else if (c == 'e') {
             opt->rack.encrypt = true;
         } else if (c == '6') {
             opt->ipv6 = true;
-        } else if (c == 'd') {
-            opt->rack.dir = optarg;
-        } else if (c == 'R') {
-            opt->rack.record = optarg;
-        } else if (c == 'j') {
-            opt->json = optarg;
         } else if (c == '?') {
             return wrong("unknown option or missing value", argv[at]);
         } else if (!capy_option_number(optarg, strlen(optarg), number_max[c], number[c])) {

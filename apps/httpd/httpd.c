@@ -39,6 +39,8 @@ static const char help[] =
     "  --record-mib N    end the recording at this size\n"
     "  --record-frames   keep frames sent whole, and not only their hash\n"
     "  --driver NAME     auto, af_xdp or tap, instead of what the rack file says\n"
+    "  --stack NAME      capy, our own TCP, or linux, sockets of the kernel, which move all the "
+    "same\n"
     "\n"
     "Resources beside files:\n"
     "  /synthetic?us=N&bytes=N&seed=S        busy time, then a body the client can verify\n"
@@ -80,6 +82,7 @@ static const struct option known[] = {{"rack", required_argument, NULL, 'r'},
                                       {"record-mib", required_argument, NULL, 'M'},
                                       {"record-frames", no_argument, NULL, 'F'},
                                       {"driver", required_argument, NULL, 'D'},
+                                      {"stack", required_argument, NULL, 'S'},
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
 
@@ -127,6 +130,9 @@ static int take_option(int c, struct options *o)
         return 0;
     case 'M':
         return number(c, 1, RECORD_MIB_MAX, &o->os.record_mib);
+    case 'S':
+        o->os.stack = optarg;
+        return 0;
     case 'F':
         o->os.record_frames = true;
         return 0;

@@ -24,6 +24,7 @@ struct capy_rack_local_options {
     const char *dir;        /* made if absent: rack file, control sockets, logs */
     const char *root;       /* directory of files to serve; NULL: none */
     const char *driver;     /* as in a rack file; NULL: its default */
+    const char *stack;      /* the servers', in turn, the last for all others; NULL: ours */
     const char *plane;      /* the switch's: user, or xdp; NULL: its default */
     const char *httpd_args; /* more for each server, split at blanks, {} its name; or NULL */
     const char *capture;    /* directory, made if absent, for what the switch sees; NULL: none */

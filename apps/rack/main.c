@@ -31,6 +31,9 @@ static const char usage[] =
     "         --dir DIR        rack file, control sockets and logs (" CAPY_RACK_LOCAL_DIR ")\n"
     "         --root DIR       files to serve (none)\n"
     "         --driver NAME    auto, af_xdp or tap\n"
+    "         --stack LIST     whose TCP the servers have: capy, ours, or linux, the kernel's; of "
+    "each\n"
+    "                          in turn, as linux,capy: the last for all that follow (capy)\n"
     "         --plane NAME     the switch: user, a program, or xdp, in the kernel (user)\n"
     "         --threshold N    over this load a server moves connections away by itself (0: "
     "never)\n"
@@ -63,21 +66,15 @@ static int parse_cnt(const char *text, unsigned *out)
     return 0;
 }
 
-static const struct option known[] = {{"servers", required_argument, NULL, 's'},
-                                      {"clients", required_argument, NULL, 'c'},
-                                      {"dir", required_argument, NULL, 'd'},
-                                      {"root", required_argument, NULL, 'r'},
-                                      {"driver", required_argument, NULL, 'D'},
-                                      {"httpd-args", required_argument, NULL, 'a'},
-                                      {"threshold", required_argument, NULL, 't'},
-                                      {"capture", required_argument, NULL, 'C'},
-                                      {"encrypt", no_argument, NULL, 'e'},
-                                      {"offload", no_argument, NULL, 'o'},
-                                      {"ipv6-only", no_argument, NULL, '6'},
-                                      {"record", required_argument, NULL, 'R'},
-                                      {"vip", required_argument, NULL, 'v'},
-                                      {"plane", required_argument, NULL, 'p'},
-                                      {NULL, 0, NULL, 0}};
+static const struct option known[] = {
+    {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
+    {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
+    {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
+    {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
+    {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
+    {"ipv6-only", no_argument, NULL, '6'},       {"record", required_argument, NULL, 'R'},
+    {"vip", required_argument, NULL, 'v'},       {"plane", required_argument, NULL, 'p'},
+    {"stack", required_argument, NULL, 'S'},     {NULL, 0, NULL, 0}};
 
 /* Where an option's text, number or flag goes; NULL: it is no such option. */
 static const char **text_of(int c, struct capy_rack_local_options *opt)
@@ -86,6 +83,7 @@ static const char **text_of(int c, struct capy_rack_local_options *opt)
            : c == 'r' ? &opt->root
            : c == 'D' ? &opt->driver
            : c == 'p' ? &opt->plane
+           : c == 'S' ? &opt->stack
            : c == 'a' ? &opt->httpd_args
            : c == 'C' ? &opt->capture
            : c == 'v' ? &opt->vip_policy

@@ -74,13 +74,13 @@ static int set_feature(int sock, const char *device, uint32_t command, uint32_t 
 /* A kernel's end of a cable, which is up, whose other end is user space: its checksums must be filled in
  * by the kernel, for no NIC will; and GRO, turned on while the device is up, makes veth poll by NAPI,
  * without which a frame that XDP redirects here is dropped without a word. */
-static int tune_client(char *err, size_t err_len)
+static int tune_kernel(char *err, size_t err_len)
 {
     int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (sock < 0 || set_feature(sock, RACK_DEVICE, ETHTOOL_STXCSUM, 0) < 0 ||
         set_feature(sock, RACK_DEVICE, ETHTOOL_SGRO, 0) < 0 ||
         set_feature(sock, RACK_DEVICE, ETHTOOL_SGRO, 1) < 0) {
-        snprintf(err, err_len, "checksum offload of a client's device: %s", strerror(errno));
+        snprintf(err, err_len, "checksum offload of a kernel's device: %s", strerror(errno));
         if (sock >= 0) {
             close(sock);
         }
@@ -91,7 +91,7 @@ static int tune_client(char *err, size_t err_len)
 }
 
 /* Where our own stack owns the device, the kernel must not speak on it: no IPv6 autoconfiguration. A
- * client's kernel speaks IPv6 whatever the machine's own setting is. A kernel without IPv6 has no
+ * client's kernel, or that of a server on kernel sockets, speaks IPv6 whatever the machine's own setting is. A kernel without IPv6 has no
  * such file, and no need. */
 static void allow_ipv6(bool allow)
 {
@@ -114,7 +114,7 @@ static int make_namespace(struct rack_node *node, char *err, size_t err_len)
         snprintf(err, err_len, "network namespace of %s: %s", node->name, strerror(errno));
         return -1;
     }
-    allow_ipv6(node->role == RACK_CLIENT);
+    allow_ipv6(node->kernel);
     return 0;
 }
 
@@ -165,7 +165,7 @@ static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
     return result;
 }
 
-/* Brings the node's own end up. Only a client's kernel has addresses. */
+/* Brings the node's own end up. Where our own stack owns the device, the kernel has no addresses. */
 static int raise_node(const struct rack_plan *plan, const struct rack_node *node, char *err,
                       size_t err_len)
 {
@@ -181,7 +181,7 @@ static int raise_node(const struct rack_plan *plan, const struct rack_node *node
     } else {
         fputs("link set " RACK_DEVICE " up\n", f);
     }
-    if (node->role == RACK_CLIENT) {
+    if (node->kernel) {
         /* Nobody else in this namespace's link has them: no waiting for that to be found out. */
         const char *nodad = strchr(node->ip, ':') ? " nodad" : "";
         fprintf(f, "addr add %s/%u dev " RACK_DEVICE "%s\n", node->ip, plan->rack.prefix_len,
@@ -195,10 +195,10 @@ static int raise_node(const struct rack_plan *plan, const struct rack_node *node
     if (run_ip(node->netns, batch, err, err_len) < 0) {
         return -1;
     }
-    if (node->role != RACK_CLIENT) {
+    if (!node->kernel) {
         return 0;
     }
-    return setns(node->netns, CLONE_NEWNET) < 0 ? -1 : tune_client(err, err_len);
+    return setns(node->netns, CLONE_NEWNET) < 0 ? -1 : tune_kernel(err, err_len);
 }
 
 int rack_netns_make(struct rack_plan *plan, char *err, size_t err_len)

@@ -103,6 +103,36 @@ static int add_vip(struct rack_plan *plan, char *err, size_t err_len)
     return 0;
 }
 
+/* The word of the list that is the i-th server's; the last one is that of all others, too. */
+static void stack_of(const char *list, unsigned i, char out[16])
+{
+    size_t len;
+    for (; (len = strcspn(list, ",")), i > 0 && list[len]; i--)
+        list += len + 1;
+    snprintf(out, 16, "%.*s", (int)len, list);
+}
+
+static int check_stacks(const struct capy_rack_local_options *opt, char *err, size_t err_len)
+{
+    bool any = false;
+    for (unsigned i = 0; opt->stack && i < opt->server_cnt; i++) {
+        char stack[16];
+        stack_of(opt->stack, i, stack);
+        any = any || strcmp(stack, "linux") == 0;
+        if (strcmp(stack, "linux") != 0 && strcmp(stack, "capy") != 0) {
+            snprintf(err, err_len, "--stack %s: give capy or linux, or as capy,linux", opt->stack);
+            return -1;
+        }
+    }
+    if (any && ((opt->driver && strcmp(opt->driver, "tap") == 0) || opt->record)) {
+        snprintf(err, err_len,
+                 "--stack linux needs veths, and is not recorded; leave --driver tap "
+                 "and --record out");
+        return -1;
+    }
+    return 0;
+}
+
 static void add_server(struct rack_plan *plan, unsigned i)
 {
     struct rack_node *node = add_node(plan, RACK_SERVER);
@@ -112,6 +142,8 @@ static void add_server(struct rack_plan *plan, unsigned i)
     memcpy(server->mac, node->mac, sizeof server->mac);
     strcpy(server->name, node->name);
     strcpy(server->device, RACK_DEVICE);
+    stack_of(plan->opt->stack ? plan->opt->stack : "capy", i, server->stack);
+    node->kernel = strcmp(server->stack, "linux") == 0;
     snprintf(server->port, sizeof server->port, "s%u", i + 1);
 }
 
@@ -121,6 +153,7 @@ static void add_client(struct rack_plan *plan, unsigned i)
     struct capy_rack_port *port = &plan->rack.client_port[plan->rack.client_port_cnt++];
     uint8_t ip[16], ip6[16]; /* a client has no place in the rack file, only its port has */
     snprintf(node->name, sizeof node->name, "c%u", i + 1);
+    node->kernel = true;
     address(plan, node, CLIENT_HOST + i, ip, ip6);
     snprintf(port->device, sizeof port->device, "c%u", i + 1);
 }
@@ -229,7 +262,7 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
                  CAPY_RACK_CLIENT_MAX);
         return -1;
     }
-    if (check_plane(opt, err, err_len) < 0) {
+    if (check_plane(opt, err, err_len) < 0 || check_stacks(opt, err, err_len) < 0) {
         return -1;
     }
     if (make_dir("--dir", opt->dir, RUN_DIR_MAX, rack->run_dir, err, err_len) < 0 ||

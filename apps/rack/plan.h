@@ -17,7 +17,8 @@ struct rack_node {
     char ip[CAPY_ADDRESS_TEXT_MAX];  /* its primary address: IPv6 in a rack without IPv4 */
     char ip6[CAPY_ADDRESS_TEXT_MAX]; /* the second one; "": none */
     uint8_t mac[6];
-    int netns; /* -1 until made */
+    bool kernel; /* its TCP/IP is the kernel's */
+    int netns;   /* -1 until made */
 };
 
 struct rack_plan {

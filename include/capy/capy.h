@@ -28,7 +28,10 @@ struct capy_options {
     const char *rack_file; /* path; NULL: a host that is in no rack, see below */
     const char *server;    /* our name in it */
     const char *driver;    /* NULL: as the rack file says */
-    const char *capture;   /* pcapng file to write every frame to, NULL for none */
+    /* "capy", our own, or "linux": connections are sockets of the kernel, and move all the same
+     * (docs/operating.md, "Members on kernel sockets"). NULL: as the rack file says */
+    const char *stack;
+    const char *capture; /* pcapng file to write every frame to, NULL for none */
     /* Everything that goes into the stack, to a file that `capy replay` reads; it holds the rack's key and
      * every byte received and sent. docs/operating.md, "Recording". NULL: nothing */
     const char *record;

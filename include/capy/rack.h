@@ -20,6 +20,7 @@ struct capy_rack_server {
     uint8_t ip6[16]; /* a second one, IPv6, beside an IPv4 ip; all zero: none */
     uint8_t mac[6];  /* default 02:ca + the last four bytes of ip */
     char port[16];   /* the switch's device that leads to this server */
+    char stack[16];  /* whose TCP its connections are: "capy" (also: ""), "linux": the kernel's */
 };
 
 struct capy_rack_port { /* a client-facing device of the switch */

@@ -226,6 +226,12 @@ static int check_words(struct rack_reader *r)
         return rack_fail(r, config_lookup(&r->config, "rack.run_dir"),
                          "run_dir = \"%s\" is not an absolute path; write one that begins with /",
                          rack->run_dir);
+    for (unsigned i = 0; i < rack->server_cnt; i++) {
+        const char *stack = rack->server[i].stack;
+        if (stack[0] && strcmp(stack, "capy") != 0 && strcmp(stack, "linux") != 0)
+            return rack_fail(r, rack_at(r, "servers", i, "stack"),
+                             "stack = \"%s\" is not known; write \"capy\" or \"linux\"", stack);
+    }
     if (strcmp(rack->driver, "auto") != 0 && strcmp(rack->driver, "af_xdp") != 0 &&
         strcmp(rack->driver, "tap") != 0)
         return rack_fail(r, config_lookup(&r->config, "rack.driver"),

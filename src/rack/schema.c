@@ -119,6 +119,7 @@ static const struct rack_field server_fields[] = {
      "write the interface that the server opens, at most 15 characters"},
     {"port", RACK_TEXT, AT_SERVER(port), 1, DEVICE_LEN_MAX, true,
      "write the switch's device that leads to this server, at most 15 characters"},
+    {"stack", RACK_TEXT, AT_SERVER(stack), 1, 15, false, "write \"capy\" or \"linux\""},
 };
 
 static const struct rack_field service_fields[] = {

@@ -65,11 +65,12 @@ static void write_value(FILE *out, const struct rack_field *f, const uint8_t *at
     }
 }
 
-/* An address that was left out is all zero; it stays out. */
+/* An address that was left out is all zero, a text is empty; it stays out. */
 static bool absent(const struct rack_field *f, const uint8_t *at)
 {
     static const uint8_t none[16];
-    return f->type == RACK_INNER || (f->type == RACK_IP && memcmp(at, none, sizeof none) == 0);
+    return f->type == RACK_INNER || (f->type == RACK_IP && memcmp(at, none, sizeof none) == 0) ||
+           (f->type == RACK_TEXT && !f->required && at[0] == 0);
 }
 
 static void write_fields(FILE *out, const struct rack_group *g, const uint8_t *base,

@@ -3,6 +3,7 @@
  * completions. What the application pushed since the last turn leaves first, together with the ACKs
  * and window updates that the last burst owed: one frame each, not two. With nothing to do the loop
  * spins for the rack's spin_us (a server on its own core answers sooner), then sleeps in ppoll. */
+#include "kernel/kernel.h"
 #include "sock/control.h"
 #include "sock/host.h"
 #include "sock/os.h"
@@ -73,8 +74,9 @@ bool capy_send(struct capy *os)
 
 static bool turn(struct capy *os)
 {
+    bool worked = os->kernel && capy_kernel_poll(os->kernel, os->now);
     unsigned received = receive(os);
-    bool worked = received > 0;
+    worked |= received > 0;
     if (timers_may_run(os, received) && capy_stack_next_at(os->stack) <= os->now)
         capy_host_expire(os, os->now);
     capy_take_events(os);
@@ -91,6 +93,8 @@ static uint64_t wake_at(const struct capy *os, uint64_t deadline)
 {
     uint64_t at = capy_min64(deadline, capy_stack_next_at(os->stack));
     at = capy_min64(at, capy_mover_next_at(os));
+    if (os->kernel)
+        at = capy_min64(at, capy_kernel_next_at(os->kernel));
     return capy_min64(at, capy_trigger_next_at(os));
 }
 

@@ -1,5 +1,7 @@
 /* Start and end of a library OS: rack file -> driver -> stack -> control socket. Whatever fails is
  * told in one line with its remedy, and nothing stays half done. */
+#include "kernel/kernel.h"
+#include "kernel/packet.h"
 #include "sock/control.h"
 #include "sock/host.h"
 #include "sock/os.h"
@@ -163,6 +165,48 @@ static struct capy_drv *open_driver(const struct capy_options *opt, const struct
     return wrap_driver(drv, opt->capture, rack->offload, err, err_len);
 }
 
+/* A server on kernel sockets: a driver for what the kernel's TCP does not want, and the stack told
+ * whose its connections are. NULL with one line in err. */
+static struct capy *open_kernel(const struct capy_options *opt, const struct capy_rack *rack,
+                                int self, char *err, size_t err_len)
+{
+    if (opt->record) {
+        (void)snprintf(err, err_len,
+                       "what the kernel's TCP does cannot be recorded; leave --record "
+                       "out, or take --stack capy");
+        return NULL;
+    }
+    struct capy_drv *packet = capy_packet_open(rack->server[self].device, err, err_len);
+    if (!packet)
+        return NULL;
+    if (!mac_fits(rack, self, packet, err, err_len)) {
+        packet->ops->close(packet);
+        return NULL;
+    }
+    struct capy_drv *drv = wrap_driver(packet, opt->capture, false, err, err_len);
+    struct capy *os = drv ? capy_open_with(drv, rack, opt->server, NULL, NULL, err, err_len) : NULL;
+    if (!os)
+        return NULL;
+    os->kernel = capy_kernel_open(os->stack, packet, &os->rack, self, err, err_len);
+    if (os->kernel)
+        return os;
+    capy_close_os(os);
+    return NULL;
+}
+
+/* As asked for, or as the rack file says. 1: kernel sockets, 0: our own; -1 with one line in err. */
+static int wants_kernel(const struct capy_options *opt, const struct capy_rack *rack, int self,
+                        char *err, size_t err_len)
+{
+    const char *stack = opt->stack ? opt->stack : rack->server[self].stack;
+    if (strcmp(stack, "linux") == 0)
+        return 1;
+    if (!stack[0] || strcmp(stack, "capy") == 0)
+        return 0;
+    (void)snprintf(err, err_len, "no stack \"%s\"; write capy or linux", stack);
+    return -1;
+}
+
 /* NULL when os is, or when it cannot be recorded though that is wanted. */
 static struct capy *begin_record(struct capy *os, const struct capy_options *opt, char *err,
                                  size_t err_len)
@@ -189,6 +233,15 @@ static struct capy *open_alone(const struct capy_options *opt, struct capy_rack 
                         err, err_len);
 }
 
+/* A server whose TCP is ours. */
+static struct capy *open_own(const struct capy_options *opt, const struct capy_rack *rack, int self,
+                             char *err, size_t err_len)
+{
+    struct capy_drv *drv = open_driver(opt, rack, self, err, err_len);
+    struct capy *os = drv ? capy_open_with(drv, rack, opt->server, NULL, NULL, err, err_len) : NULL;
+    return begin_record(os, opt, err, err_len);
+}
+
 /* A server of the rack in its rack file. */
 static struct capy *open_server(const struct capy_options *opt, struct capy_rack *rack, char *err,
                                 size_t err_len)
@@ -198,12 +251,10 @@ static struct capy *open_server(const struct capy_options *opt, struct capy_rack
     if (capy_rack_read(opt->rack_file, rack, err, err_len) == CAPY_OK)
         self = find_self(rack, opt->server, err, err_len);
     /* Asked before the device is touched: a second program would take its frames. */
-    if (self >= 0 && (opt->no_control || capy_control_is_free(rack, self, err, err_len))) {
-        struct capy_drv *drv = open_driver(opt, rack, self, err, err_len);
-        if (drv)
-            os = capy_open_with(drv, rack, opt->server, NULL, NULL, err, err_len);
-        os = begin_record(os, opt, err, err_len);
-    }
+    int kernel = self < 0 ? -1 : wants_kernel(opt, rack, self, err, err_len);
+    if (kernel >= 0 && (opt->no_control || capy_control_is_free(rack, self, err, err_len)))
+        os = kernel ? open_kernel(opt, rack, self, err, err_len)
+                    : open_own(opt, rack, self, err, err_len);
     if (os && !opt->no_control && capy_control_open(os, err, err_len) != CAPY_OK) {
         capy_close_os(os);
         os = NULL;
@@ -247,6 +298,7 @@ void capy_close_os(struct capy *os)
     capy_control_close(os);
     if (os->queues && os->samples.ring)
         reset_all(os);
+    capy_kernel_close(os->kernel);
     capy_record_close(os->record);
     os->drv->ops->close(os->drv);
     capy_samples_free(&os->samples);

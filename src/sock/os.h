@@ -99,6 +99,7 @@ struct capy_listener {
 };
 
 struct capy_control; /* control.h */
+struct capy_kernel;  /* kernel/kernel.h */
 
 typedef uint64_t capy_clock_fn(void *ctx);
 
@@ -110,6 +111,7 @@ struct capy {
     struct capy_drv *drv;
     struct capy_stack *stack; /* host.h changes it; whoever only looks calls it */
     size_t stack_size;
+    struct capy_kernel *kernel; /* whose sockets the connections are; NULL: they are our own */
     struct capy_host_seed seed;
     struct capy_record *record; /* NULL: none */
     capy_clock_fn *clock;

@@ -31,7 +31,7 @@ def read_all(*patterns):
 
 def rows():
     """The table's cells: what is in the model, what in the code."""
-    section = read("docs/protocol.md").split("\n## 10. ")[1]
+    section = read("docs/protocol.md").split("\n## 10. ")[1].split("\n## ")[0]
     for line in section.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| ") and cells[0] != "in the model":

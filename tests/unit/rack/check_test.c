@@ -29,6 +29,8 @@ static void words_outside_their_set(void **state)
          ":4: run_dir = \"run\" is not an absolute path; write one that begins with /"},
         {5, "driver = \"dpdk\";",
          ":5: driver = \"dpdk\" is not known; write \"auto\", \"af_xdp\" or \"tap\""},
+        {16, S2("s2", "10.99.0.12", "port = \"s2\"; stack = \"bsd\";"),
+         ":16: stack = \"bsd\" is not known; write \"capy\" or \"linux\""},
         {12, "directory = { slots = 1000; };",
          ":12: slots = 1000 is not a power of two; write 65536, say"},
     };

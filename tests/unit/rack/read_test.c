@@ -94,7 +94,7 @@ static void unknown_keys_are_named_with_the_known_ones(void **state)
          ":12: unknown key level in switch.directory; known are levels, slots, learn_us, age_s, "
          "announce_s, linger_ms"},
         {15, "{ name = \"s1\"; ip = \"10.99.0.11\"; dev = \"eth0\"; port = \"s1\"; },",
-         ":15: unknown key dev in servers; known are name, ip, ip6, mac, device, port"},
+         ":15: unknown key dev in servers; known are name, ip, ip6, mac, device, port, stack"},
         {22, "limit: { };",
          ":22: unknown group limit; known are rack, switch, servers, services, limits, trigger"},
     };

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Members on kernel sockets: connections move between them, from them to our own stack and back, and an
+unmodified client notices nothing."""
+
+import json
+import os
+import subprocess
+
+from rack import CAPY, IPV4, IPV6, OUT, Mover, Rack, check, each, main, moved, skip
+
+MIXES = ("linux", "linux,capy", "capy,linux,capy")
+
+
+def built():
+    """False where the gate before the kernel's TCP was left out of the build."""
+    p = subprocess.run([CAPY, "rack", "run", "--stack", "linux", "--dir", os.path.join(OUT, "rack"), "--", "true"],
+                       capture_output=True)
+    return b"install clang and bpftool" not in p.stderr
+
+
+def requests(version, stack):
+    """Keep-alive connections of a kernel client under load, each moved all the time."""
+    path = os.path.join(OUT, "load.json")
+    with Rack(version=version, args=("--stack", stack)) as rack:
+        with Mover(rack):
+            rack.run(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "24", "--seconds", "2", "--json",
+                     path)
+        with open(path) as f:
+            result = json.load(f)
+        count = moved(rack)
+        print(f"{stack}: {count} moves, {result['requests']} answers", flush=True)
+        check(result["errors"] == 0 and result["requests"] > 0, f"{stack}: clients noticed: {result}")
+        check(result["client_retransmits"] == 0, f"{stack}: clients had to repeat: {result}")
+        check(count >= 100, f"{stack}: only {count} moves")
+        check(all(result["servers"].get(s, 0) > 0 for s in rack.servers),
+              f"{stack}: not all servers answered: {result['servers']}")
+        for server in rack.servers:
+            kept = rack.ask(server, "counters")["migration"].get("refused_bad_state", 0)
+            check(kept == 0, f"{stack}: {server} refused {kept} snapshots")
+
+
+def test():
+    if not built():
+        skip("--stack linux is not built: needs clang and bpftool")
+    each((IPV4, IPV6), lambda version: [requests(version, stack) for stack in MIXES])
+
+
+if __name__ == "__main__":
+    main(test)
