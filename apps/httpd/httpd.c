@@ -32,6 +32,7 @@ static const char help[] =
     "  --port N          listen on port N (80)\n"
     "  --root DIR        serve the files below DIR; without it, / is a page about the server\n"
     "  --service-us N    keep the core busy N microseconds for each request (0)\n"
+    "  --arrival-us N    and N microseconds for each connection that arrives by migration (0)\n"
     "  --body BYTES      answer / and /synthetic with this many bytes of a checkable pattern\n"
     "  --max-body BYTES  refuse longer request bodies with 413 (1073741824)\n"
     "  --capture FILE    write every frame to a pcapng file\n"
@@ -53,7 +54,7 @@ static const char help[] =
 
 struct options {
     struct capy_options os;
-    uint64_t port, service_us, body_len, max_body;
+    uint64_t port, service_us, arrival_us, body_len, max_body;
     bool body_given;
     const char *root;
 };
@@ -75,6 +76,7 @@ static const struct option known[] = {{"rack", required_argument, NULL, 'r'},
                                       {"port", required_argument, NULL, 'p'},
                                       {"root", required_argument, NULL, 'd'},
                                       {"service-us", required_argument, NULL, 'u'},
+                                      {"arrival-us", required_argument, NULL, 'a'},
                                       {"body", required_argument, NULL, 'b'},
                                       {"max-body", required_argument, NULL, 'm'},
                                       {"capture", required_argument, NULL, 'c'},
@@ -117,6 +119,8 @@ static int take_option(int c, struct options *o)
         return 0;
     case 'u':
         return number(c, 0, SERVICE_US_MAX, &o->service_us);
+    case 'a':
+        return number(c, 0, SERVICE_US_MAX, &o->arrival_us);
     case 'b':
         o->body_given = true;
         return number(c, 0, BODY_MAX, &o->body_len);
@@ -244,6 +248,7 @@ int capy_httpd_main(int argc, char **argv)
         return EXIT_USAGE;
     site.server = o.os.server;
     site.service_ns = o.service_us * 1000;
+    site.arrival_ns = o.arrival_us * 1000;
     site.body_len = o.body_len;
     site.plain_root = o.body_given;
     site.max_body = o.max_body;

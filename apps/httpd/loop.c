@@ -9,6 +9,7 @@
  * released, and left alone until MIGRATED_OUT frees it or MIGRATE_KEPT lets it run again. */
 #include "apps/httpd/loop.h"
 #include "apps/httpd/files.h"
+#include "apps/httpd/resources.h"
 #include "apps/httpd/state.h"
 #include "apps/httpd/table.h"
 #include <stdio.h>
@@ -141,6 +142,8 @@ static void on_accept(struct loop *l, const struct capy_done *d)
         return;
     }
     (void)capy_set_user(l->os, slot->qd, capy_httpd_slot_user(&l->table, slot));
+    if (d->migrated)
+        capy_httpd_serve(l->site, l->site->arrival_ns);
     if (d->migrated && !restore(l, slot))
         drop(l, slot, capy_abort);
     else if (slot->session.x)

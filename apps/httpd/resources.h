@@ -12,7 +12,7 @@ void capy_httpd_open_page(struct capy_httpd_site *site, struct capy_httpd_exchan
 /* /synthetic?us=N&bytes=N&seed=S: busy for N microseconds, then N bytes of pattern stream S. */
 void capy_httpd_open_synthetic(struct capy_httpd_site *site, struct capy_httpd_exchange *x,
                                const struct capy_httpd_request *req, uint64_t now);
-/* Keeps the processor busy for the service time of a request, and notes in site->busy that it did.
+/* Keeps the processor busy for the service time of a request or an arrival, and notes in site->busy that it did.
  */
 void capy_httpd_serve(struct capy_httpd_site *site, uint64_t ns);
 

@@ -25,6 +25,7 @@ struct capy_httpd_site {
     uint32_t head_max;     /* CAPY_HTTPD_HEAD_MAX, or less when the receive buffer is smaller */
     uint64_t max_body;     /* of requests, bytes; above: 413 */
     uint64_t service_ns;   /* busy time of a request that does not name its own */
+    uint64_t arrival_ns;   /* and of a connection that arrives by migration */
     uint64_t body_len;     /* of a /synthetic that does not name its own */
     bool plain_root;       /* "/" answers with body_len pattern bytes instead of the page */
     uint32_t exchange_max; /* requests in progress at once */
