@@ -30,6 +30,7 @@ struct capy_rack_local_options {
     const char *capture;    /* directory, made if absent, for what the switch sees; NULL: none */
     const char *record; /* directory, made if absent, for each program's recording; NULL: none */
     unsigned threshold; /* load over which servers move connections by themselves; 0: never */
+    unsigned conn_max;  /* connections of each server; 0: the rack file's default */
     const char *vip_policy; /* with a service address, as in a rack file; NULL: without one */
     bool encrypt;           /* TCPMig payload */
     bool offload;           /* large segments */

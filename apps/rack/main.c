@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+#define NUMBER_MAX 4194304 /* connections of a server */
 
 static const char usage[] =
     "usage: capy rack up  [OPTIONS]               build a rack here and keep it until Ctrl-C\n"
@@ -37,6 +38,7 @@ static const char usage[] =
     "         --plane NAME     the switch: user, a program, or xdp, in the kernel (user)\n"
     "         --threshold N    over this load a server moves connections away by itself (0: "
     "never)\n"
+    "         --conn-max N     connections that each server can hold (16384)\n"
     "         --vip POLICY     a service address, 10.99.0.100; maglev or least_loaded\n"
     "         --capture DIR    every frame at the switch, into DIR/PORT.pcapng\n"
     "         --record DIR     what goes into each program, into DIR/NAME.capyrec, for capy "
@@ -59,22 +61,30 @@ static int parse_cnt(const char *text, unsigned *out)
     char *end = NULL;
     errno = 0;
     unsigned long n = strtoul(text, &end, 10);
-    if (errno || end == text || *end || n > 1000 || text[0] == '-') {
+    if (errno || end == text || *end || n > NUMBER_MAX || text[0] == '-') {
         return -1;
     }
     *out = (unsigned)n;
     return 0;
 }
 
-static const struct option known[] = {
-    {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
-    {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
-    {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
-    {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
-    {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
-    {"ipv6-only", no_argument, NULL, '6'},       {"record", required_argument, NULL, 'R'},
-    {"vip", required_argument, NULL, 'v'},       {"plane", required_argument, NULL, 'p'},
-    {"stack", required_argument, NULL, 'S'},     {NULL, 0, NULL, 0}};
+static const struct option known[] = {{"servers", required_argument, NULL, 's'},
+                                      {"clients", required_argument, NULL, 'c'},
+                                      {"dir", required_argument, NULL, 'd'},
+                                      {"root", required_argument, NULL, 'r'},
+                                      {"driver", required_argument, NULL, 'D'},
+                                      {"httpd-args", required_argument, NULL, 'a'},
+                                      {"threshold", required_argument, NULL, 't'},
+                                      {"capture", required_argument, NULL, 'C'},
+                                      {"encrypt", no_argument, NULL, 'e'},
+                                      {"offload", no_argument, NULL, 'o'},
+                                      {"ipv6-only", no_argument, NULL, '6'},
+                                      {"record", required_argument, NULL, 'R'},
+                                      {"vip", required_argument, NULL, 'v'},
+                                      {"plane", required_argument, NULL, 'p'},
+                                      {"stack", required_argument, NULL, 'S'},
+                                      {"conn-max", required_argument, NULL, 'n'},
+                                      {NULL, 0, NULL, 0}};
 
 /* Where an option's text, number or flag goes; NULL: it is no such option. */
 static const char **text_of(int c, struct capy_rack_local_options *opt)
@@ -96,6 +106,7 @@ static unsigned *number_of(int c, struct capy_rack_local_options *opt)
     return c == 's'   ? &opt->server_cnt
            : c == 'c' ? &opt->client_cnt
            : c == 't' ? &opt->threshold
+           : c == 'n' ? &opt->conn_max
                       : NULL;
 }
 
@@ -121,7 +132,7 @@ static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
             wrong("unknown option or missing value", argv[at]);
             return -1;
         } else if (parse_cnt(optarg, number) < 0) {
-            wrong("not a number up to 1000", optarg);
+            wrong("not a number up to 4194304", optarg);
             return -1;
         }
     }

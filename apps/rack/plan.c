@@ -232,6 +232,17 @@ static int check_plane(const struct capy_rack_local_options *opt, char *err, siz
     return 0;
 }
 
+/* Room for so many connections at each server, and in the directory for twice as many, all of which
+ * may be away from home. */
+static void make_room(struct capy_rack *rack, unsigned conn_max)
+{
+    rack->conn_max = conn_max;
+    if (rack->memory_max < 2 * conn_max)
+        rack->memory_max = 2 * conn_max;
+    for (rack->directory_levels = VIP_LEVELS; rack->directory_slots < 2 * conn_max;)
+        rack->directory_slots *= 2;
+}
+
 /* The rack file's own choices. */
 static void choose(struct rack_plan *plan)
 {
@@ -241,6 +252,9 @@ static void choose(struct rack_plan *plan)
     rack->offload = opt->offload;
     rack->load_threshold = opt->threshold;
     rack->load_low = opt->threshold / 2;
+    if (opt->conn_max > 0) {
+        make_room(rack, opt->conn_max);
+    }
     if (opt->driver) {
         snprintf(rack->driver, sizeof rack->driver, "%s", opt->driver);
     }
