@@ -5,6 +5,7 @@
  *   bench-kernel serve PORT CC                    /synthetic?bytes=N&seed=S, and PUT; IPv4 and IPv6
  *   bench-kernel get|put IP PORT CC BYTES         one transfer
  *   bench-kernel ask IP PORT CC COUNT             64 byte answers, one request outstanding
+ *   bench-kernel trace IP PORT CC SECONDS         as ask, each request's time and duration
  *   bench-kernel watch IP PORT CC SECONDS         an endless answer: bytes that came, by intervals
  *
  * CC: cubic, bbr ...; "default" leaves the kernel's. The client prints one JSON object. */
@@ -39,11 +40,16 @@ static _Noreturn void die(const char *what)
     exit(1);
 }
 
-static double now_s(void)
+static uint64_t now_ns(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+    return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+static double now_s(void)
+{
+    return (double)now_ns() / 1e9;
 }
 
 static void tune(int fd, const char *cc)
@@ -242,6 +248,22 @@ static int ask(int fd, const char *ip, uint64_t count)
     return 0;
 }
 
+/* Times are CLOCK_MONOTONIC's, as those of the servers' samples are. */
+static int trace(int fd, const char *ip, uint64_t seconds)
+{
+    for (unsigned i = 0; i < WARM_UP; i++)
+        request(fd, ip, false, ASKED_BYTES, i);
+    uint64_t first = now_ns(), begun = first;
+    printf("{\"first_ns\":%" PRIu64 ",\"begun_and_took_ns\":[", first);
+    for (uint64_t i = 0; begun < first + seconds * UINT64_C(1000000000); i++) {
+        begun = now_ns();
+        request(fd, ip, false, ASKED_BYTES, i);
+        printf("%s%" PRIu64 ",%" PRIu64, i ? "," : "", begun - first, now_ns() - begun);
+    }
+    printf("],\"retransmits\":%u}\n", retransmits(fd));
+    return 0;
+}
+
 static int watch(int fd, const char *ip, uint64_t seconds)
 {
     char head[HEAD_MAX];
@@ -276,6 +298,7 @@ int main(int argc, char **argv)
         fputs("usage: bench-kernel serve PORT CC\n"
               "       bench-kernel get|put IP PORT CC BYTES\n"
               "       bench-kernel ask IP PORT CC COUNT\n"
+              "       bench-kernel trace IP PORT CC SECONDS\n"
               "       bench-kernel watch IP PORT CC SECONDS\n",
               stderr);
         return 2;
@@ -284,6 +307,8 @@ int main(int argc, char **argv)
     uint64_t n = strtoull(argv[5], NULL, 10);
     if (strcmp(argv[1], "ask") == 0)
         return ask(fd, argv[2], n);
+    if (strcmp(argv[1], "trace") == 0)
+        return trace(fd, argv[2], n);
     if (strcmp(argv[1], "watch") == 0)
         return watch(fd, argv[2], n);
     return transfer(fd, argv[2], strcmp(argv[1], "put") == 0, n);
