@@ -23,13 +23,6 @@ struct bench {
     uint64_t segments_in, segments_out; /* of the server, with data */
 };
 
-/* What callgrind counts in is neither inlined nor cloned, and named measured_*. */
-#if defined(__clang__) /* never clones */
-#define BENCH_AS_WRITTEN __attribute__((noinline))
-#else
-#define BENCH_AS_WRITTEN __attribute__((noinline, noclone))
-#endif
-
 /* The client, with one connection to the server open. conn_max: of the client. */
 void bench_open(struct bench *b, struct served *server, uint32_t conn_max);
 void bench_close(struct bench *b);

@@ -6,21 +6,35 @@
 #include <string.h>
 
 /* Takes the events of a server; the connection's handle there if one arrived. */
-static capy_handle drain_events(struct wire *w, unsigned host)
+BENCH_AS_WRITTEN capy_handle measured_events(struct capy_stack *s, uint64_t now);
+capy_handle measured_events(struct capy_stack *s, uint64_t now)
 {
     struct capy_stack_event ev;
     capy_handle arrived = CAPY_HANDLE_NONE;
-    uint64_t t0 = wire_ticks();
-    while (capy_stack_event(w->host[host], &ev)) {
+    while (capy_stack_event(s, &ev)) {
         if (ev.bits & CAPY_EV_MIGRATE_ASK)
-            CAPY_ASSERT(capy_stack_release(w->host[host], ev.conn, NULL, 0, 0, w->now) == CAPY_OK);
+            CAPY_ASSERT(capy_stack_release(s, ev.conn, NULL, 0, 0, now) == CAPY_OK);
         if (ev.bits & CAPY_EV_ACCEPTED)
             arrived = ev.conn;
         if (ev.bits & CAPY_EV_MIGRATE_KEPT)
             fprintf(stderr, "migrate: refused: %s, %s\n", capy_mig_reason_name(ev.reason),
                     capy_mig_verdict_name(ev.verdict));
     }
-    w->ticks[host] += wire_ticks() - t0;
+    return arrived;
+}
+
+BENCH_AS_WRITTEN void measured_migrate(struct capy_stack *s, capy_handle conn, unsigned to,
+                                       uint64_t now);
+void measured_migrate(struct capy_stack *s, capy_handle conn, unsigned to, uint64_t now)
+{
+    CAPY_ASSERT(capy_stack_migrate(s, conn, (uint16_t)to, now) == CAPY_OK);
+}
+
+static capy_handle drain_events(struct wire *w, unsigned host)
+{
+    uint64_t t0 = wire_ticks();
+    capy_handle arrived = measured_events(w->host[host], w->now);
+    wire_called(w, host, t0);
     return arrived;
 }
 
@@ -81,8 +95,8 @@ uint64_t move_once(struct move *m)
     memset(m->step, 0, sizeof m->step);
     w->ticks[WIRE_S1] = w->ticks[WIRE_S2] = 0;
     uint64_t t0 = wire_ticks();
-    CAPY_ASSERT(capy_stack_migrate(w->host[from], c->conn, (uint16_t)to, w->now) == CAPY_OK);
-    w->ticks[from] += wire_ticks() - t0;
+    measured_migrate(w->host[from], c->conn, to, w->now);
+    wire_called(w, from, t0);
     wire_settle(w);        /* PREPARE_MIG and its answer */
     drain_events(w, from); /* asked, and let go */
     wire_settle(w);        /* CONN_STATE and its answer */
