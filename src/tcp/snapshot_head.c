@@ -4,25 +4,27 @@
 #include "tcp/arrival.h"
 #include "tcp/position.h"
 #include "tcp/rtt.h"
+#include "tcp/snapshot_cc.h"
 #include "tcp/validation.h"
 
-static void walk_flag(uint8_t *bits, uint8_t mask, bool *flag, bool decoding)
+CAPY_CODEC_WALK void walk_flag(uint8_t *bits, uint8_t mask, bool *flag, bool decoding)
 {
     if (decoding)
         *flag = *bits & mask;
-    else if (*flag)
-        *bits |= mask;
+    else
+        *bits |= *flag ? mask : 0;
 }
 
 #define WALK_FLAG(mask, field)                                                                     \
     do {                                                                                           \
         bool flag_ = (field);                                                                      \
         walk_flag(&bits, (mask), &flag_, c->decoding);                                             \
-        (field) = flag_;                                                                           \
+        if (c->decoding)                                                                           \
+            (field) = flag_;                                                                       \
     } while (0)
 
 /* True when the range lists follow. */
-static bool gather_flags(struct capy_codec *c, struct capy_tcp *tcb, bool marked)
+CAPY_CODEC_WALK bool gather_flags(struct capy_codec *c, struct capy_tcp *tcb, bool marked)
 {
     uint8_t bits = 0;
     if (c->decoding)
@@ -40,7 +42,7 @@ static bool gather_flags(struct capy_codec *c, struct capy_tcp *tcb, bool marked
     return marked;
 }
 
-static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
 {
     uint8_t bits = 0;
     if (c->decoding)
@@ -57,7 +59,7 @@ static void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
         capy_codec_u8(c, &bits);
 }
 
-static void walk_ecn(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK void walk_ecn(struct capy_codec *c, struct capy_tcp *tcb)
 {
     uint8_t bits = 0;
     if (c->decoding)
@@ -78,7 +80,7 @@ static void walk_ecn(struct capy_codec *c, struct capy_tcp *tcb)
     tcb->ce_from = capy_tcp_near(tcb->rcv.nxt - since);
 }
 
-static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
 {
     struct capy_tcp_tuning *tune = &tcb->tune;
     uint8_t bits = 0;
@@ -112,7 +114,7 @@ static void walk_tuning(struct capy_codec *c, struct capy_tcp *tcb)
 }
 
 /* The release moves with sent_at. */
-static void walk_pacing(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK void walk_pacing(struct capy_codec *c, struct capy_tcp *tcb)
 {
     uint8_t out = tcb->paced_out;
     uint32_t ns = (uint32_t)tcb->pace_ns;
@@ -127,7 +129,8 @@ static void walk_pacing(struct capy_codec *c, struct capy_tcp *tcb)
     tcb->pace_ns = (int32_t)ns;
 }
 
-static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env)
+CAPY_CODEC_WALK void walk_state(struct capy_codec *c, struct capy_tcp *tcb,
+                                const struct capy_tcp_env *env)
 {
     capy_codec_u8(c, &tcb->timer);
     capy_codec_u8(c, &tcb->phase);
@@ -164,7 +167,7 @@ static void walk_state(struct capy_codec *c, struct capy_tcp *tcb, const struct 
     tcb->ts_offset += clock - capy_tcp_ts_now(tcb, env);
 }
 
-static void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
 {
     struct capy_tcp_snd *snd = &tcb->snd;
     capy_codec_fixed32(c, &snd->iss.v);
@@ -191,7 +194,7 @@ static void walk_snd(struct capy_codec *c, struct capy_tcp *tcb)
 }
 
 /* A position as its lower half; bad when it is so far off that this would not name it. */
-static struct capy_tcp_near near_enough(struct capy_codec *c, uint64_t pos, uint64_t ref)
+CAPY_CODEC_WALK struct capy_tcp_near near_enough(struct capy_codec *c, uint64_t pos, uint64_t ref)
 {
     if (capy_tcp_far(capy_tcp_near(pos), ref) != pos)
         capy_codec_fail(c);
@@ -199,14 +202,14 @@ static struct capy_tcp_near near_enough(struct capy_codec *c, uint64_t pos, uint
 }
 
 /* A time in whole seconds of the clock, as its age. */
-static void walk_age_s(struct capy_codec *c, uint32_t *at_s)
+CAPY_CODEC_WALK void walk_age_s(struct capy_codec *c, uint32_t *at_s)
 {
     uint32_t now_s = (uint32_t)(c->now / CAPY_SEC(1)), age_s = now_s - *at_s;
     capy_codec_u32(c, &age_s);
     *at_s = now_s - age_s;
 }
 
-static void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
 {
     struct capy_tcp_rcv *rcv = &tcb->rcv;
     capy_codec_fixed32(c, &rcv->irs.v);
@@ -240,7 +243,7 @@ static void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb)
     capy_codec_u8(c, &rcv->wscale);
 }
 
-static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
 {
     struct capy_tcp_rtt *rtt = &tcb->rtt;
     capy_codec_int(c, &rtt->srtt_ns);
@@ -249,7 +252,7 @@ static void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
     if (rtt->timed_pos != 0)
         capy_codec_age(c, &rtt->timed_at);
     capy_codec_u32(c, &tcb->snd.min_rtt_ns);
-    capy_snap_cc_walk(c, &tcb->cc, tcb->congestion, tcb->snd.una);
+    walk_cc(c, &tcb->cc, tcb->congestion, tcb->snd.una);
     /* Once the period is over, it does not matter for how long. */
     uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1));
     uint32_t unused_ms = capy_min32(now_ms - tcb->validated_ms, CAPY_TCP_NON_VALIDATED_MS);
@@ -324,14 +327,14 @@ static void walk_episode(struct capy_codec *c, const struct capy_tcp *tcb,
     ep->sent_once = sent_once == 1;
     if (sent_once > 1)
         capy_codec_fail(c);
-    capy_snap_cc_walk(c, &ep->before, tcb->congestion, tcb->snd.una);
+    walk_cc(c, &ep->before, tcb->congestion, tcb->snd.una);
     capy_codec_u32(c, &ep->prr.flight);
     capy_codec_u32(c, &ep->prr.delivered);
     capy_codec_u32(c, &ep->prr.out);
 }
 
-static void walk_marks(struct capy_codec *c, const struct capy_tcp *tcb,
-                       struct capy_tcp_marks *marks)
+static __attribute__((noinline)) void walk_marks(struct capy_codec *c, const struct capy_tcp *tcb,
+                                                 struct capy_tcp_marks *marks)
 {
     if (c->decoding)
         *marks = (struct capy_tcp_marks){0};
@@ -346,8 +349,9 @@ static void walk_marks(struct capy_codec *c, const struct capy_tcp *tcb,
         capy_codec_fail(c); /* then nobody would have written them */
 }
 
-bool capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                         struct capy_tcp_marks *marks, struct capy_snap_meta *meta)
+CAPY_CODEC_WALK bool walk_head(struct capy_codec *c, struct capy_tcp *tcb,
+                               const struct capy_tcp_env *env, struct capy_tcp_marks *marks,
+                               struct capy_snap_meta *meta)
 {
     uint8_t version = CAPY_SNAP_VERSION;
     capy_codec_u8(c, &version);
@@ -362,10 +366,31 @@ bool capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struc
     walk_rcv(c, tcb);
     walk_ecn(c, tcb);
     walk_path(c, tcb);
-    if (marked)
-        walk_marks(c, tcb, marks);
+    if (marked) { /* rarely: not worth the registers of the rest */
+        struct capy_codec elsewhere = *c;
+        walk_marks(&elsewhere, tcb, marks);
+        *c = elsewhere;
+    }
     capy_codec_bytes(c, meta->next_hop.b, sizeof meta->next_hop.b);
     capy_codec_u32(c, &meta->app_len);
     capy_codec_fixed64(c, &meta->user_flags);
     return marked && !c->bad;
+}
+
+/* decoding: a constant, so that the compiler makes a walk of its own for each direction. */
+CAPY_CODEC_WALK bool walk_one_way(bool decoding, struct capy_codec *c, struct capy_tcp *tcb,
+                                  const struct capy_tcp_env *env, struct capy_tcp_marks *marks,
+                                  struct capy_snap_meta *meta)
+{
+    struct capy_codec here = {c->p, c->at, c->max, decoding, c->bad, c->now};
+    bool marked = walk_head(&here, tcb, env, marks, meta);
+    *c = here;
+    return marked;
+}
+
+bool capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                         struct capy_tcp_marks *marks, struct capy_snap_meta *meta)
+{
+    return c->decoding ? walk_one_way(true, c, tcb, env, marks, meta)
+                       : walk_one_way(false, c, tcb, env, marks, meta);
 }

@@ -12,10 +12,7 @@
 bool capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          struct capy_tcp_marks *marks, struct capy_snap_meta *meta);
 
-/* Congestion control, which is the algorithm's. una: snd.una. */
-void capy_snap_cc_walk(struct capy_codec *c, struct capy_tcp_cc *cc, uint8_t algorithm,
-                       uint64_t una);
-/* The same decoded: within what its arithmetic can stand. */
+/* Congestion control as decoded: within what its arithmetic can stand. una: snd.una. */
 bool capy_snap_cc_ok(const struct capy_tcp_cc *cc, uint8_t algorithm, uint64_t una, uint64_t nxt);
 
 /* True when a decoded head describes a connection that this engine could have made itself, so that
