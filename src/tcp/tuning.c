@@ -44,7 +44,7 @@ struct range {
     uint64_t min, max;
 };
 
-static struct range range_of(enum capy_option option, const struct capy_tcp_cfg *cfg)
+static inline struct range range_of(enum capy_option option, const struct capy_tcp_cfg *cfg)
 {
     switch (option) {
     case CAPY_OPTION_NAGLE:
@@ -156,7 +156,7 @@ int capy_tcp_tuning_set(struct capy_tcp_tuning *t, const struct capy_tcp_cfg *cf
     return CAPY_OK;
 }
 
-uint64_t capy_tcp_tuning_get(const struct capy_tcp_tuning *t, enum capy_option option)
+static inline uint64_t value_of(const struct capy_tcp_tuning *t, enum capy_option option)
 {
     switch (option) {
     case CAPY_OPTION_NAGLE:
@@ -201,15 +201,21 @@ uint64_t capy_tcp_tuning_get(const struct capy_tcp_tuning *t, enum capy_option o
     return 0;
 }
 
+uint64_t capy_tcp_tuning_get(const struct capy_tcp_tuning *t, enum capy_option option)
+{
+    return value_of(t, option);
+}
+
 /* Where the buffers end is the configuration's business, and differs between hosts. */
 bool capy_tcp_tuning_ok(const struct capy_tcp_tuning *t)
 {
     const struct capy_tcp_cfg widest = {
         .snd_buf_max = 1u << 30, .rcv_buf_max = 1u << 30, .mss_max = MSS_MAX};
+#pragma GCC unroll 32 /* then each option is two comparisons */
     for (unsigned i = 0; i < CAPY_OPTION_CNT; i++) {
         enum capy_option option = (enum capy_option)i;
         struct range range = range_of(option, &widest);
-        uint64_t value = capy_tcp_tuning_get(t, option);
+        uint64_t value = value_of(t, option);
         bool buffer = option == CAPY_OPTION_SEND_BUFFER || option == CAPY_OPTION_RECEIVE_BUFFER;
         if (value > range.max || (value < range.min && !(buffer && value > 0)))
             return false;
