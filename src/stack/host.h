@@ -137,10 +137,11 @@ struct capy_stack {
     uint64_t now;             /* latest now of any call */
     struct capy_tcp_cfg tcp6; /* cfg.tcp, with IPv6's smaller largest segment */
     struct capy_net net[CAPY_VERSION_CNT];
-    struct capy_ip link_local; /* of IPv6; all zero without it */
-    struct capy_ip tor_ip;     /* the switch, for TCPMig: of our primary address's version */
-    uint32_t msg_at;           /* where TCPMig messages begin in a frame */
-    uint64_t problem_at;       /* no ICMPv6 parameter problem before this */
+    struct capy_ip link_local;   /* of IPv6; all zero without it */
+    struct capy_ip tor_ip;       /* the switch, for TCPMig: of our primary address's version */
+    struct capy_udp_way tor_way; /* to it */
+    uint32_t msg_at;             /* where TCPMig messages begin in a frame */
+    uint64_t problem_at;         /* no ICMPv6 parameter problem before this */
 
     struct capy_conn *conns;
     struct capy_pool conn_pool;

@@ -8,6 +8,13 @@
 
 void capy_rack_start(struct capy_stack *s)
 {
+    const struct capy_frame_to to = {.dst_mac = s->cfg.tor.mac,
+                                     .src_mac = s->cfg.mac,
+                                     .src = s->cfg.ip,
+                                     .dst = s->tor_ip,
+                                     .src_port = s->cfg.tcpmig_port,
+                                     .dst_port = s->cfg.tcpmig_port};
+    capy_udp_way_init(&s->tor_way, &to);
     s->tor.beat_owed = true;
     s->tor.least_load = UINT32_MAX;
     s->tor.quiet_until = s->now + CAPY_MIG_QUIET_NS;
@@ -24,14 +31,8 @@ size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len)
 {
     if (msg_len == 0)
         return 0;
-    struct capy_frame_to to = {.dst_mac = s->cfg.tor.mac,
-                               .src_mac = s->cfg.mac,
-                               .src = s->cfg.ip,
-                               .dst = s->tor_ip,
-                               .src_port = s->cfg.tcpmig_port,
-                               .dst_port = s->cfg.tcpmig_port};
     s->count.mig_out[capy_rack_at(s, frame)[CAPY_MIG_TYPE_AT]]++;
-    return capy_frame_build_udp(frame, &to, msg_len);
+    return capy_udp_way_wrap(&s->tor_way, frame, msg_len);
 }
 
 void capy_heartbeat_timer(struct capy_stack *s)

@@ -102,6 +102,17 @@ size_t capy_frame_tcp_data_at(const struct capy_frame_to *to, const struct capy_
  * UDP, IP and Ethernet. Returns the frame's length. */
 size_t capy_frame_build_udp(uint8_t *frame, const struct capy_frame_to *to, size_t data_len);
 
+/* The same for datagrams that all go one way: their headers, written once (wire/udp_way.c). */
+struct capy_udp_way {
+    uint8_t header[CAPY_UDP_AT6]; /* of a datagram without payload, its checksums as sums below */
+    bool v4;
+    uint64_t ip_sum, udp_sum; /* of the fields that are the same in all; ip_sum: of IPv4 */
+};
+
+/* to->ecn, to->ttl and to->flow_label as for one datagram. */
+void capy_udp_way_init(struct capy_udp_way *way, const struct capy_frame_to *to);
+size_t capy_udp_way_wrap(const struct capy_udp_way *way, uint8_t *frame, size_t data_len);
+
 /* Turns a received echo request frame into its reply, in place, from the address it was sent to (a
  * node's own, no group's) to its sender (RFC 792, RFC 4443 §4.2). IPv6 extension headers go. Returns
  * the frame's length. */
