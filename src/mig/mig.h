@@ -97,7 +97,7 @@ struct capy_mig_window {
     uint32_t settled; /* those below it that this pass sent arrived, or are lost */
     uint32_t flight;  /* sent in this pass, and not settled */
     bool repeat;      /* the repeat timer began this pass */
-    uint64_t done[CAPY_MIG_FRAGMENT_MAX / 64]; /* acknowledged */
+    uint64_t done[CAPY_MIG_FRAGMENT_MAX / 64]; /* acknowledged: the first cnt bits */
 };
 
 struct capy_mig_origin {
@@ -116,9 +116,10 @@ struct capy_mig_origin {
     struct capy_flow_key key;
     uint64_t started_at, give_up_at;
     struct capy_mig_repeat repeat;
+    bool waiting; /* SENDING: nothing to send before news, or repeat.send_at */
+    /* Most of the slot, and nothing of it means anything before it is frozen. */
     struct capy_snap snap;
     struct capy_mig_window window;
-    bool waiting; /* SENDING: nothing to send before news, or repeat.send_at */
 };
 
 /* Starts a migration; PREPARE_MIG is owed at once. epoch: the flow's present epoch + 1.
@@ -181,7 +182,8 @@ struct capy_mig_target {
     struct capy_stream held;  /* frames: 2-byte length, then the frame, one after the other */
     uint32_t held_frames;
     uint64_t held_read, held_end; /* stream offsets */
-    uint64_t fragment_got[CAPY_MIG_FRAGMENT_MAX / 64];
+    uint64_t
+        fragment_got[CAPY_MIG_FRAGMENT_MAX / 64]; /* from RECEIVING on: a bit for each of total */
 };
 
 /* Opens a slot for a PREPARE_MIG that the stack admits. PREPARE_MIG_ACK is owed at once. */

@@ -54,7 +54,7 @@ void capy_mig_origin_start(struct capy_mig_origin *m, const struct capy_mig_env 
                            uint16_t target)
 {
     CAPY_ASSERT(epoch >= 1 && target != env->self);
-    memset(m, 0, sizeof *m);
+    memset(m, 0, offsetof(struct capy_mig_origin, snap));
     m->target = target;
     m->mig_id = mig_id;
     m->epoch = epoch;

@@ -22,7 +22,7 @@
 void capy_mig_target_start(struct capy_mig_target *m, const struct capy_mig_env *env,
                            const struct capy_mig_msg *prepare, uint16_t target_port)
 {
-    memset(m, 0, sizeof *m);
+    memset(m, 0, offsetof(struct capy_mig_target, fragment_got));
     m->phase = CAPY_TARGET_HOLDING;
     m->ack_owed = true;
     m->origin = prepare->origin;
@@ -70,6 +70,12 @@ static uint32_t plain_total(uint32_t total, bool sealed)
     if (cnt > CAPY_MIG_FRAGMENT_MAX || total <= overhead)
         return 0;
     return capy_mig_wire_total(total - overhead, sealed) == total ? total - overhead : 0u;
+}
+
+/* Of fragment_got, that are in use. */
+static uint32_t bitmap_words(const struct capy_mig_target *m)
+{
+    return (capy_mig_fragment_cnt(m->total, m->sealed) + 63u) / 64u;
 }
 
 /* The one way a CONN_STATE may be cut. */
@@ -123,6 +129,8 @@ static bool begin_receiving(struct capy_mig_target *m, const struct capy_mig_env
         return false;
     }
     m->phase = CAPY_TARGET_RECEIVING;
+    for (uint32_t i = 0; i < bitmap_words(m); i++)
+        m->fragment_got[i] = 0;
     capy_mig_repeat_answered(&m->repeat, env, env->target_pace);
     m->ack_owed = false; /* the state came, so PREPARE_MIG_ACK did arrive */
     m->repeat.send_at = CAPY_NEVER;
@@ -231,7 +239,7 @@ enum capy_mig_action capy_mig_target_input(struct capy_mig_target *m,
 
 static void output_bitmap(const struct capy_mig_target *m, struct capy_mig_msg *msg, uint8_t *p)
 {
-    uint32_t words = (capy_mig_fragment_cnt(m->total, m->sealed) + 63u) / 64u;
+    uint32_t words = bitmap_words(m);
     for (uint32_t w = 0; w < words; w++)
         capy_store64(p + CAPY_MIG_HEADER_LEN + 8u * w, m->fragment_got[w]);
     msg->length = (uint16_t)(words * 8u);

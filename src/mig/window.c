@@ -8,7 +8,9 @@
 void capy_mig_window_open(struct capy_mig_window *w, uint32_t cnt)
 {
     CAPY_ASSERT(cnt >= 1 && cnt <= CAPY_MIG_FRAGMENT_MAX);
-    memset(w, 0, sizeof *w);
+    memset(w, 0, offsetof(struct capy_mig_window, done));
+    for (uint32_t i = 0; i < (cnt + 63u) / 64u; i++)
+        w->done[i] = 0;
     w->cnt = cnt;
 }
 
