@@ -8,6 +8,11 @@
 /* In chain[]: a forgotten record, in no bucket; it waits at the head of the age list for reuse. */
 #define UNCHAINED (CAPY_NONE - 1u)
 
+static inline uint64_t hash_of(const struct capy_mig_memory *mem, const struct capy_flow_key *key)
+{
+    return capy_siphash13(mem->key, (const uint8_t *)key, sizeof *key);
+}
+
 void capy_mig_memory_init(struct capy_mig_memory *mem, struct capy_arena *a, uint32_t cnt,
                           struct capy_key key)
 {
@@ -25,12 +30,21 @@ void capy_mig_memory_init(struct capy_mig_memory *mem, struct capy_arena *a, uin
     capy_list_init(&mem->by_age, mem->age, sizeof *mem->age);
     for (uint32_t i = 0; i < buckets; i++)
         mem->buckets[i] = CAPY_NONE;
+    mem->hash = hash_of(mem, &mem->hashed);
 }
 
-static uint32_t bucket_of(const struct capy_mig_memory *mem, const struct capy_flow_key *key)
+uint64_t capy_mig_memory_hash(struct capy_mig_memory *mem, const struct capy_flow_key *key)
 {
-    uint64_t h = capy_siphash13(mem->key, (const uint8_t *)key, sizeof *key);
-    return (uint32_t)h & (mem->bucket_cnt - 1u);
+    if (!capy_flow_key_eq(&mem->hashed, key)) {
+        mem->hashed = *key;
+        mem->hash = hash_of(mem, key);
+    }
+    return mem->hash;
+}
+
+static uint32_t bucket_of(struct capy_mig_memory *mem, const struct capy_flow_key *key)
+{
+    return (uint32_t)capy_mig_memory_hash(mem, key) & (mem->bucket_cnt - 1u);
 }
 
 static uint32_t find_in(const struct capy_mig_memory *mem, uint32_t bucket,
@@ -45,7 +59,8 @@ static uint32_t find_in(const struct capy_mig_memory *mem, uint32_t bucket,
 /* Takes record idx out of its bucket's chain. */
 static void unchain(struct capy_mig_memory *mem, uint32_t idx)
 {
-    uint32_t *at = &mem->buckets[bucket_of(mem, &mem->records[idx].key)];
+    uint64_t h = hash_of(mem, &mem->records[idx].key); /* another flow's: the last one stays */
+    uint32_t *at = &mem->buckets[(uint32_t)h & (mem->bucket_cnt - 1u)];
     while (*at != idx)
         at = &mem->chain[*at];
     *at = mem->chain[idx];

@@ -262,10 +262,15 @@ struct capy_mig_memory {
     uint32_t cnt, bucket_cnt, used;
     struct capy_list by_age;
     struct capy_key key;
+    struct capy_flow_key hashed; /* the last flow that was hashed, and its hash */
+    uint64_t hash;
 };
 
 void capy_mig_memory_init(struct capy_mig_memory *mem, struct capy_arena *a, uint32_t cnt,
                           struct capy_key key);
+/* SipHash-1-3 of a flow key under the memory's key, for other tables as well. Whatever happens to a
+ * flow asks for it several times in a row, so the last one is kept. */
+uint64_t capy_mig_memory_hash(struct capy_mig_memory *mem, const struct capy_flow_key *key);
 /* The record of a flow, or NULL. */
 struct capy_mig_record *capy_mig_memory_find(struct capy_mig_memory *mem,
                                              const struct capy_flow_key *key);

@@ -225,8 +225,7 @@ static void take_out(struct capy_stack *s, uint32_t i)
 
 static uint32_t *closed_bucket(struct capy_stack *s, const struct capy_flow_key *key)
 {
-    uint64_t h = capy_siphash13(s->index_key, (const uint8_t *)key, sizeof *key);
-    return &s->closed_buckets[h % CAPY_CLOSED_MAX];
+    return &s->closed_buckets[capy_mig_memory_hash(&s->memory, key) % CAPY_CLOSED_MAX];
 }
 
 static void closed_done(struct capy_stack *s, uint32_t i)

@@ -42,10 +42,9 @@ static uint32_t tuple_bucket(const struct capy_stack *s, const struct capy_ip *r
     return (uint32_t)capy_siphash13(s->index_key, bytes, 20) & s->bucket_mask[CAPY_INDEX_TUPLE];
 }
 
-static uint32_t away_bucket(const struct capy_stack *s, const struct capy_flow_key *key)
+static uint32_t away_bucket(struct capy_stack *s, const struct capy_flow_key *key)
 {
-    return (uint32_t)capy_siphash13(s->index_key, (const uint8_t *)key, sizeof *key) &
-           s->bucket_mask[CAPY_INDEX_AWAY];
+    return (uint32_t)capy_mig_memory_hash(&s->memory, key) & s->bucket_mask[CAPY_INDEX_AWAY];
 }
 
 static void chain_in(struct capy_stack *s, unsigned index, uint32_t bucket, uint32_t idx)
@@ -100,7 +99,7 @@ uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remot
     return idx;
 }
 
-uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_key *key)
+uint32_t capy_demux_find_key(struct capy_stack *s, const struct capy_flow_key *key)
 {
     if (capy_peer_of(s, &key->home) == s->cfg.self) { /* at home the local port is the home port */
         uint32_t idx = capy_demux_find(s, &key->client, key->client_port, key->home_port);

@@ -333,7 +333,7 @@ void capy_demux_remove(struct capy_stack *s, uint32_t idx);
 uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remote,
                          uint16_t remote_port, uint16_t local_port);
 /* By the flow's name; CAPY_NONE. */
-uint32_t capy_demux_find_key(const struct capy_stack *s, const struct capy_flow_key *key);
+uint32_t capy_demux_find_key(struct capy_stack *s, const struct capy_flow_key *key);
 /* Server id of an address of the rack; without a rack we are server 0. CAPY_HOME_VIP: the service
  * address. CAPY_SERVER_ANY: nobody. */
 uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip);

@@ -199,7 +199,7 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
 }
 
 /* A local port that makes (client, client port, our address, port) unique; 0: none is left. */
-static uint16_t choose_port(const struct capy_stack *s, const struct capy_flow_key *key)
+static uint16_t choose_port(struct capy_stack *s, const struct capy_flow_key *key)
 {
     bool keeps = capy_is_opened_port(s, key->home_port);
     if (keeps || capy_peer_of(s, &key->home) == s->cfg.self) {
@@ -207,7 +207,7 @@ static uint16_t choose_port(const struct capy_stack *s, const struct capy_flow_k
             capy_demux_find(s, &key->client, key->client_port, key->home_port) != CAPY_NONE;
         return taken ? 0 : key->home_port;
     }
-    uint32_t offset = (uint32_t)capy_siphash13(s->index_key, (const uint8_t *)key, sizeof *key);
+    uint32_t offset = (uint32_t)capy_mig_memory_hash(&s->memory, key);
     for (uint32_t n = 0; n < s->cfg.mig_port_cnt; n++) {
         uint16_t port = (uint16_t)(s->cfg.mig_port_first + (offset + n) % s->cfg.mig_port_cnt);
         if (capy_demux_find(s, &key->client, key->client_port, port) == CAPY_NONE)
