@@ -1,5 +1,5 @@
-/* The log-linear histogram (base/hist.h). Values below 64 have a bucket each; above, every power of
- * two is split into 64 equal buckets, so a bucket is never wider than 1/64 of its smallest value.
+/* The log-linear histogram (base/hist.h). Values below 128 have a bucket each; above, every power of
+ * two is split into 128 equal buckets, so a bucket is never wider than 1/128 of its smallest value.
  */
 #include "base/hist.h"
 #include "base/assert.h"
