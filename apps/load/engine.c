@@ -1,312 +1,467 @@
-/* The load's run loop: epoll, pacing, give-up times, the end. See engine.h. */
-#include "apps/load/conn.h"
+/* The load's run loop. See engine.h. */
+#include "apps/load/engine.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
+#include "apps/load/exchange.h"
+#include "apps/load/progress.h"
+#include "apps/load/supply.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <time.h>
-#include <unistd.h>
 
-#define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
-#define TICK_NS (20 * NS_PER_MS)   /* give-up times are looked at this often */
+#define TICK_NS (5 * NS_PER_MS)    /* give-up times are looked at this often, */
+#define TICK_SHARE 8u              /* of so large a part of the connections each */
 #define RETRY_NS (100 * NS_PER_MS) /* before a failed connection connects again */
-#define EVENT_MAX 64
+#define OPENING_MAX 256u           /* that connect at a time, when the load begins */
+#define EVENT_MAX 64u
 #define BUFFER_LEN 65536u
-#define SIGNAL_TAG UINT32_MAX /* in epoll data; connections have their index */
+#define NONE UINT32_MAX
+
+enum conn_state { CONN_CLOSED, CONN_OPENING, CONN_OPEN };
+
+struct conn {
+    enum conn_state state;
+    bool tried, is_free; /* free: in the list of those that may ask */
+    uint32_t next, prev; /* in that list */
+    unsigned target;
+    uint64_t due_at, sent_at; /* of the request in flight: when it should have left, and did */
+    uint64_t free_at;         /* when it could ask again */
+    uint64_t expire_at;       /* when to give the request, or the connecting, up */
+    uint64_t retry_at;        /* closed: when to connect again */
+    uint64_t served;          /* bit i: server i of the result answered here */
+    struct load_exchange x;
+};
 
 struct engine {
     const struct load_options *opt;
     struct load_result *result;
-    int epoll, signals;
-    struct load_conn *conn;
-    uint32_t *idle; /* stack of connections that may ask */
-    uint32_t idle_cnt, in_flight;
-    uint64_t asked, started_at, now, tick_at, live_at;
-    bool stopping;
+    struct load_transport *t;
+    struct load_supply supply;
+    struct load_progress progress;
+    struct conn *conn;
+    struct load_question question[LOAD_TARGET_MAX];
+    uint32_t free_head, free_tail; /* the first has been free for longest */
+    uint32_t tried_cnt, opening_cnt, in_flight, tick_idx;
+    uint64_t asked; /* requests sent, or begun to be */
+    uint64_t now, tick_at;
+    uint64_t begun_at, zero_at; /* of the load, of what counts: zero_at is behind the warm-up */
+    bool begun, stopping, signalled;
     char buffer[BUFFER_LEN];
 };
 
-static uint64_t clock_ns(void)
+static uint32_t number_of(const struct engine *e, const struct conn *c)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+    return (uint32_t)(c - e->conn);
 }
 
-static bool in_flight(const struct load_conn *c)
+static bool in_flight(const struct conn *c)
 {
-    return c->phase == LOAD_ASKING || c->phase == LOAD_HEAD || c->phase == LOAD_BODY;
+    return c->x.phase != LOAD_AT_REST;
 }
 
-static void drop_idle(struct engine *e, uint32_t idx)
+/* ---- the list of free connections ---- */
+
+static void set_free(struct engine *e, struct conn *c)
 {
-    for (uint32_t i = 0; i < e->idle_cnt; i++) {
-        if (e->idle[i] == idx) {
-            e->idle[i] = e->idle[--e->idle_cnt];
-            return;
-        }
-    }
+    uint32_t i = number_of(e, c);
+    c->is_free = true;
+    c->next = NONE;
+    c->prev = e->free_tail;
+    if (e->free_tail == NONE)
+        e->free_head = i;
+    else
+        e->conn[e->free_tail].next = i;
+    e->free_tail = i;
 }
 
-/* Closes, and connects again a little later. */
-static void close_conn(struct engine *e, struct load_conn *c, uint64_t retry_ns)
+static void set_taken(struct engine *e, struct conn *c)
 {
-    if (c->phase == LOAD_IDLE) {
-        drop_idle(e, (uint32_t)(c - e->conn));
-    }
-    load_conn_close(c, e->result);
-    c->polls_out = false;
+    if (!c->is_free)
+        return;
+    c->is_free = false;
+    *(c->prev == NONE ? &e->free_head : &e->conn[c->prev].next) = c->next;
+    *(c->next == NONE ? &e->free_tail : &e->conn[c->next].prev) = c->prev;
+}
+
+/* ---- failures ---- */
+
+static void close_conn(struct engine *e, struct conn *c, uint64_t retry_ns)
+{
+    set_taken(e, c);
+    e->opening_cnt -= c->state == CONN_OPENING;
+    e->in_flight -= in_flight(c);
+    c->state = CONN_CLOSED;
+    c->x.phase = LOAD_AT_REST;
     c->retry_at = e->now + retry_ns;
+    e->result->retransmits += e->t->ops->close(e->t, number_of(e, c));
 }
 
-/* "10.99.0.101:40000 to 10.99.0.11:80", to be found again in captures and directories. */
-static void name_conn(const struct load_conn *c, char *out, size_t out_len)
-{
-    union capy_endpoint own = {.any.sa_family = c->target.any.sa_family};
-    socklen_t len = sizeof own;
-    char from[CAPY_ENDPOINT_TEXT_MAX], to[CAPY_ENDPOINT_TEXT_MAX];
-    getsockname(c->fd, &own.any, &len);
-    snprintf(out, out_len, "%s to %s", capy_endpoint_text(&own, from),
-             capy_endpoint_text(&c->target, to));
-}
-
-static void count_failure(struct engine *e, struct load_conn *c, const struct load_failure *f)
+static void fail(struct engine *e, struct conn *c, const struct load_failure *f)
 {
     static const char *const kind[] = {"connect", "reset", "closed", "timeout", "answer", "body"};
     struct load_result *r = e->result;
     r->error[f->error]++;
+    if (e->now >= e->zero_at)
+        load_timeline_error(&r->timeline, e->now - e->zero_at);
     if (!r->first_error[0]) {
-        char name[2 * CAPY_ENDPOINT_TEXT_MAX + 4];
-        name_conn(c, name, sizeof name);
-        snprintf(r->first_error, sizeof r->first_error, "%s, after %.3f s: %s: %s", name,
-                 (double)(e->now - e->started_at) / 1e9, kind[f->error], f->why);
+        char own[CAPY_ENDPOINT_TEXT_MAX], to[CAPY_ENDPOINT_TEXT_MAX];
+        e->t->ops->name(e->t, number_of(e, c), own, sizeof own);
+        snprintf(r->first_error, sizeof r->first_error, "%s to %s, after %.3f s: %s: %s", own,
+                 capy_endpoint_text(&e->opt->target[c->target], to),
+                 e->begun ? (double)(e->now - e->begun_at) / 1e9 : 0, kind[f->error], f->why);
     }
+    close_conn(e, c, RETRY_NS);
 }
 
-/* Polls for writing only while there is something to write. */
-static void poll_for(struct engine *e, struct load_conn *c)
-{
-    bool out = c->phase == LOAD_CONNECTING || c->phase == LOAD_ASKING;
-    if (c->fd >= 0 && out != c->polls_out) {
-        struct epoll_event ev = {.events = EPOLLIN | (out ? (uint32_t)EPOLLOUT : 0u),
-                                 .data.u32 = (uint32_t)(c - e->conn)};
-        epoll_ctl(e->epoll, EPOLL_CTL_MOD, c->fd, &ev);
-        c->polls_out = out;
-    }
-}
+/* ---- asking ---- */
 
-/* Acts on what a step of a connection brought. was_asking: a request was in flight before it. */
-static void settle(struct engine *e, struct load_conn *c, enum load_step step, bool was_asking,
-                   const struct load_failure *f)
-{
-    bool asks = in_flight(c);
-    e->in_flight += (uint32_t)asks - (uint32_t)was_asking;
-    switch (step) {
-    case LOAD_STEP_WAIT:
-        break;
-    case LOAD_STEP_READY:
-        if (was_asking) {
-            e->result->requests++;
-            capy_series_add(&e->result->latency_ns, e->now - c->due_at);
-        }
-        e->idle[e->idle_cnt++] = (uint32_t)(c - e->conn);
-        if (c->close_after) {
-            c->close_after = false;
-            e->result->reconnects++;
-            close_conn(e, c, 0);
-        }
-        break;
-    case LOAD_STEP_FAILED:
-        e->in_flight -= asks ? 1 : 0;
-        count_failure(e, c, f);
-        close_conn(e, c, RETRY_NS);
-        break;
-    }
-    poll_for(e, c);
-}
-
-static void open_conn(struct engine *e, struct load_conn *c)
+static void send_rest(struct engine *e, struct conn *c)
 {
     struct load_failure f;
-    enum load_step step = load_conn_open(c, &f);
-    if (step == LOAD_STEP_WAIT) {
-        struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.u32 = (uint32_t)(c - e->conn)};
-        epoll_ctl(e->epoll, EPOLL_CTL_ADD, c->fd, &ev);
-        c->polls_out = true;
-        c->expire_at = e->now + e->opt->timeout_ns;
-    }
-    settle(e, c, step, false, &f);
+    struct load_exchange *x = &c->x;
+    int64_t n =
+        e->t->ops->send(e->t, number_of(e, c), x->out + x->out_at, x->out_len - x->out_at, &f);
+    if (n < 0)
+        fail(e, c, &f);
+    else
+        load_exchange_sent(x, (uint32_t)n);
 }
 
-/* When the next request is due: open loop by the clock, else at once. */
-static uint64_t next_due(const struct engine *e)
+/* due_at: when it should have left, which may be long ago. */
+static void ask(struct engine *e, struct conn *c, uint64_t due_at)
 {
-    if (e->opt->rate == 0) {
-        return e->now;
+    set_taken(e, c);
+    e->now = e->t->ops->now(e->t);
+    c->due_at = due_at;
+    c->sent_at = e->now;
+    c->expire_at = e->now + e->opt->timeout_ns;
+    if (due_at >= e->zero_at) {
+        uint64_t could_at = due_at > c->free_at ? due_at : c->free_at;
+        capy_hist_add(&e->result->lag_ns, e->now > could_at ? e->now - could_at : 0);
     }
-    return e->started_at + e->asked / e->opt->rate * NS_PER_S +
-           e->asked % e->opt->rate * NS_PER_S / e->opt->rate;
+    load_exchange_begin(&c->x, &e->question[c->target], e->opt->seed + e->asked++);
+    e->in_flight++;
+    send_rest(e, c);
 }
 
-/* Lets idle connections ask, as many as are due. */
-static void ask(struct engine *e)
+static bool may_ask_more(const struct engine *e)
 {
-    while (!e->stopping && e->idle_cnt > 0 && next_due(e) <= e->now &&
-           (e->opt->request_max == 0 || e->asked < e->opt->request_max)) {
-        struct load_failure f;
-        struct load_conn *c = &e->conn[e->idle[--e->idle_cnt]];
-        c->due_at = next_due(e);
-        c->expire_at = e->now + e->opt->timeout_ns;
-        enum load_step step = load_conn_ask(c, e->opt, e->opt->seed + e->asked++, &f);
-        settle(e, c, step, false, &f);
+    return e->opt->request_max == 0 || e->asked < e->opt->request_max;
+}
+
+/* Stopped by the time or a signal, what waits is not sent any more; by the number of requests, it is. */
+static bool sends(const struct engine *e)
+{
+    return e->begun && !e->stopping;
+}
+
+/* The connection is open and at rest: what does it do now? */
+static void go_on(struct engine *e, struct conn *c)
+{
+    uint64_t at;
+    c->free_at = e->now;
+    if (sends(e) && !e->opt->open_loop && may_ask_more(e))
+        ask(e, c, e->now);
+    else if (sends(e) && load_supply_waiting(&e->supply, number_of(e, c), &at))
+        ask(e, c, e->begun_at + at);
+    else
+        set_free(e, c);
+}
+
+/* A request has become due. */
+static void take_due(struct engine *e, uint64_t at, uint32_t conn)
+{
+    struct conn *c = conn != LOAD_ANYBODY   ? &e->conn[conn]
+                     : e->free_head != NONE ? &e->conn[e->free_head]
+                                            : NULL;
+    uint64_t due_at = e->begun_at + at;
+    if (due_at >= e->zero_at) {
+        e->result->due++;
+        load_timeline_due(&e->result->timeline, due_at - e->zero_at);
+    }
+    if (c && c->is_free)
+        ask(e, c, due_at);
+    else
+        load_supply_keep(&e->supply, at, conn);
+}
+
+static void ask_what_is_due(struct engine *e)
+{
+    uint64_t at;
+    uint32_t conn;
+    while (sends(e) && load_supply_due(&e->supply, e->now - e->begun_at, &at, &conn))
+        take_due(e, at, conn);
+}
+
+/* ---- what comes ---- */
+
+static void open_conn(struct engine *e, struct conn *c)
+{
+    struct load_failure f;
+    e->tried_cnt += !c->tried;
+    c->tried = true;
+    c->state = CONN_OPENING;
+    e->opening_cnt++;
+    c->expire_at = e->now + e->opt->timeout_ns;
+    if (e->t->ops->open(e->t, number_of(e, c), &e->opt->target[c->target], &f) < 0)
+        fail(e, c, &f);
+}
+
+static void count_answer(struct engine *e, struct conn *c)
+{
+    struct load_result *r = e->result;
+    int server = load_result_server(r, c->x.server);
+    if (server >= 0)
+        c->served |= UINT64_C(1) << server;
+    if (c->due_at < e->zero_at) {
+        r->warm_up_requests++;
+        return;
+    }
+    r->requests++;
+    if (server >= 0)
+        r->server_requests[server]++;
+    capy_hist_add(&r->latency_ns, e->now - c->due_at);
+    capy_hist_add(&r->service_ns, e->now - c->sent_at);
+    load_timeline_answer(&r->timeline, e->now - e->zero_at, e->now - c->due_at, server);
+}
+
+static void answered(struct engine *e, struct conn *c)
+{
+    e->now = e->t->ops->now(e->t);
+    e->in_flight--;
+    count_answer(e, c);
+    if (c->x.close_after) {
+        c->x.close_after = false;
+        e->result->reconnects++;
+        close_conn(e, c, 0);
+        if (!e->stopping)
+            open_conn(e, c);
+    } else {
+        go_on(e, c);
     }
 }
 
-/* Gives up what takes too long, connects again what was closed. */
-static void tick(struct engine *e)
+/* Reads until the answer is whole or nothing is left. */
+static void receive(struct engine *e, struct conn *c)
+{
+    struct load_failure f;
+    for (;;) {
+        int64_t n = e->t->ops->receive(e->t, number_of(e, c), e->buffer, BUFFER_LEN, &f);
+        enum load_step step = n < 0    ? LOAD_STEP_FAILED
+                              : n == 0 ? LOAD_STEP_WAIT
+                                       : load_exchange_take(&c->x, e->buffer, (size_t)n, &f);
+        if (step == LOAD_STEP_FAILED)
+            fail(e, c, &f);
+        else if (step == LOAD_STEP_ANSWERED)
+            answered(e, c);
+        if (step != LOAD_STEP_WAIT || n == 0)
+            return;
+    }
+}
+
+/* Nothing is due any more. */
+static void stop(struct engine *e)
+{
+    e->stopping = e->signalled = true;
+    if (e->begun && e->now - e->begun_at < e->supply.end_at)
+        e->supply.end_at = e->now - e->begun_at;
+}
+
+static void take_event(struct engine *e, const struct load_event *ev)
+{
+    if (ev->kind == LOAD_EVENT_STOP) {
+        stop(e);
+        return;
+    }
+    struct conn *c = &e->conn[ev->conn];
+    if (c->state == CONN_CLOSED)
+        return;
+    switch (ev->kind) {
+    case LOAD_EVENT_OPENED:
+        e->opening_cnt--;
+        c->state = CONN_OPEN;
+        go_on(e, c);
+        break;
+    case LOAD_EVENT_READABLE:
+        receive(e, c);
+        break;
+    case LOAD_EVENT_WRITABLE:
+        if (c->x.phase == LOAD_ASKING)
+            send_rest(e, c);
+        break;
+    case LOAD_EVENT_FAILED:
+        fail(e, c, &ev->why);
+        break;
+    case LOAD_EVENT_STOP:
+        break;
+    }
+}
+
+/* ---- time ---- */
+
+static void look_at(struct engine *e, struct conn *c)
 {
     static const struct load_failure late = {LOAD_ERROR_TIMEOUT, "no whole answer in time"};
     static const struct load_failure far = {LOAD_ERROR_CONNECT, "no answer in time"};
-    for (uint32_t i = 0; i < e->opt->connection_cnt; i++) {
-        struct load_conn *c = &e->conn[i];
-        bool asks = in_flight(c);
-        if ((asks || c->phase == LOAD_CONNECTING) && e->now >= c->expire_at) {
-            settle(e, c, LOAD_STEP_FAILED, asks, asks ? &late : &far);
-        } else if (c->phase == LOAD_CLOSED && !e->stopping && e->now >= c->retry_at) {
-            open_conn(e, c);
-        }
+    if ((in_flight(c) || c->state == CONN_OPENING) && e->now >= c->expire_at)
+        fail(e, c, in_flight(c) ? &late : &far);
+    else if (c->state == CONN_CLOSED && c->tried && !e->stopping && e->now >= c->retry_at)
+        open_conn(e, c);
+}
+
+/* Gives up what takes too long, connects again what was closed: each tick a part of them all. */
+static void tick(struct engine *e)
+{
+    uint32_t cnt = e->opt->connection_cnt;
+    for (uint32_t i = 0; i <= cnt / TICK_SHARE; i++) {
+        look_at(e, &e->conn[e->tick_idx]);
+        e->tick_idx = e->tick_idx + 1 < cnt ? e->tick_idx + 1 : 0;
     }
     e->tick_at = e->now + TICK_NS;
 }
 
-/* One line of progress for whoever started us. */
-static void tell(struct engine *e)
+static void begin(struct engine *e)
 {
-    const struct load_result *r = e->result;
-    printf("{\"seconds\":%.2f,\"requests\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"resets\":%" PRIu64
-           ",\"first_error\":\"%s\"}\n",
-           (double)(e->now - e->started_at) / 1e9, r->requests, load_errors(r),
-           r->error[LOAD_ERROR_RESET], r->first_error);
-    fflush(stdout);
-    e->live_at = e->now + e->opt->live_ns;
-}
-
-/* How long epoll may sleep: until the tick, or the next request that is due. */
-static struct timespec sleep_time(const struct engine *e)
-{
-    uint64_t until = e->tick_at;
-    if (e->opt->rate && !e->stopping && e->idle_cnt > 0 && next_due(e) < until) {
-        until = next_due(e);
-    }
-    uint64_t ns = until > e->now ? until - e->now : 0;
-    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-}
-
-static void dispatch(struct engine *e, const struct epoll_event *ev)
-{
-    if (ev->data.u32 == SIGNAL_TAG) {
-        struct signalfd_siginfo info;
-        (void)!read(e->signals, &info, sizeof info);
-        e->stopping = true;
+    e->begun = true;
+    e->begun_at = e->now;
+    e->zero_at = e->now + e->opt->warm_up_ns;
+    e->result->begun_at_ns = e->zero_at;
+    load_progress_begin(&e->progress, e->opt, e->zero_at, e->now);
+    if (e->opt->open_loop)
         return;
-    }
-    struct load_conn *c = &e->conn[ev->data.u32];
-    struct load_failure f;
-    bool asks = in_flight(c);
-    if (c->phase != LOAD_CLOSED) {
-        settle(e, c, load_conn_step(c, e->result, e->buffer, BUFFER_LEN, &f), asks, &f);
-    }
+    for (uint32_t i = 0; i < e->opt->connection_cnt && may_ask_more(e); i++)
+        if (e->conn[i].is_free)
+            ask(e, &e->conn[i], e->now);
+}
+
+/* The load begins once every connection was tried. */
+static void open_all(struct engine *e)
+{
+    for (; e->tried_cnt < e->opt->connection_cnt && e->opening_cnt < OPENING_MAX && !e->stopping;)
+        open_conn(e, &e->conn[e->tried_cnt]);
+    if (e->tried_cnt == e->opt->connection_cnt && e->opening_cnt == 0)
+        begin(e);
 }
 
 static bool is_over(struct engine *e)
 {
     const struct load_options *opt = e->opt;
-    if ((opt->duration_ns && e->now - e->started_at >= opt->duration_ns) ||
-        (opt->request_max && e->asked >= opt->request_max)) {
+    bool none_due = load_supply_next_at(&e->supply) == LOAD_NEVER;
+    bool room = e->supply.backlog.cnt < e->supply.backlog.room;
+    if (e->begun && opt->duration_ns > 0 && e->now >= e->zero_at + opt->duration_ns &&
+        (none_due || !room))
         e->stopping = true;
-    }
-    return e->stopping && e->in_flight == 0;
+    bool all_asked = opt->open_loop
+                         ? load_supply_all_drawn(&e->supply) && e->supply.backlog.cnt == 0
+                         : !may_ask_more(e);
+    return (e->stopping || (e->begun && all_asked)) && e->in_flight == 0;
 }
 
-static void run(struct engine *e)
+static uint64_t sleep_time(const struct engine *e)
 {
-    struct epoll_event ev[EVENT_MAX];
-    e->now = e->started_at = clock_ns();
-    e->live_at = e->now + e->opt->live_ns;
+    uint64_t until = e->tick_at;
+    if (sends(e)) {
+        uint64_t next = load_supply_next_at(&e->supply);
+        bool room = e->supply.backlog.cnt < e->supply.backlog.room;
+        if (next != LOAD_NEVER && room && e->begun_at + next < until)
+            until = e->begun_at + next;
+        if (e->opt->duration_ns > 0 && e->zero_at + e->opt->duration_ns < until)
+            until = e->zero_at + e->opt->duration_ns;
+    }
+    return until > e->now ? until - e->now : 0;
+}
+
+static void loop(struct engine *e)
+{
+    struct load_event ev[EVENT_MAX];
+    e->now = e->t->ops->now(e->t);
     while (!is_over(e)) {
-        if (e->now >= e->tick_at) {
+        if (e->now >= e->tick_at)
             tick(e);
-        }
-        if (e->opt->live_ns && e->now >= e->live_at) {
-            tell(e);
-        }
-        ask(e);
-        struct timespec sleep = sleep_time(e);
-        int n = epoll_pwait2(e->epoll, ev, EVENT_MAX, &sleep, NULL);
-        e->now = clock_ns();
-        for (int i = 0; i < n; i++) {
-            dispatch(e, &ev[i]);
-        }
+        if (e->begun)
+            load_progress_tell(&e->progress, e->result, e->now);
+        else
+            open_all(e);
+        ask_what_is_due(e);
+        unsigned n = e->t->ops->wait(e->t, ev, EVENT_MAX, sleep_time(e));
+        e->now = e->t->ops->now(e->t);
+        for (unsigned i = 0; i < n; i++)
+            take_event(e, &ev[i]);
     }
-    e->result->seconds = (double)(e->now - e->started_at) / 1e9;
 }
 
-static int set_up(struct engine *e)
+/* ---- the end ---- */
+
+/* Due, and never sent: it has waited at least so long. */
+static void count_unsent(struct engine *e, uint64_t at)
 {
-    sigset_t mask;
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGTERM);
-    sigprocmask(SIG_BLOCK, &mask, NULL);
-    e->epoll = epoll_create1(EPOLL_CLOEXEC);
-    e->signals = signalfd(-1, &mask, SFD_CLOEXEC);
-    e->conn = calloc(e->opt->connection_cnt, sizeof *e->conn);
-    e->idle = calloc(e->opt->connection_cnt, sizeof *e->idle);
-    struct epoll_event ev = {.events = EPOLLIN, .data.u32 = SIGNAL_TAG};
-    if (e->epoll < 0 || e->signals < 0 || !e->conn || !e->idle ||
-        epoll_ctl(e->epoll, EPOLL_CTL_ADD, e->signals, &ev) < 0) {
+    uint64_t due_at = e->begun_at + at, end_at = e->now;
+    if (due_at < e->zero_at)
+        return;
+    e->result->never_sent++;
+    capy_hist_add(&e->result->latency_ns, end_at > due_at ? end_at - due_at : 0);
+}
+
+static void end(struct engine *e)
+{
+    struct load_result *r = e->result;
+    const struct load_options *opt = e->opt;
+    uint64_t at, until = e->now - e->begun_at;
+    uint32_t conn;
+    if (opt->open_loop && e->begun) {
+        for (uint32_t i = 0; i < opt->connection_cnt; i++)
+            while (load_supply_waiting(&e->supply, i, &at))
+                count_unsent(e, at);
+        while (load_supply_draw(&e->supply, until, &at, &conn))
+            if (e->begun_at + at >= e->zero_at) {
+                r->due++;
+                count_unsent(e, at);
+            }
+    }
+    uint64_t measured = e->begun && e->now > e->zero_at ? e->now - e->zero_at : 0;
+    r->seconds = (double)measured / 1e9;
+    load_timeline_end(&r->timeline, measured);
+    if (!opt->open_loop)
+        r->due = r->requests;
+    for (uint32_t i = 0; i < opt->connection_cnt; i++) {
+        r->served_by[__builtin_popcountll(e->conn[i].served)]++;
+        close_conn(e, &e->conn[i], 0);
+    }
+    load_progress_end(&e->progress);
+}
+
+static int set_up(struct engine *e, char *err, size_t err_len)
+{
+    const struct load_options *opt = e->opt;
+    char host[CAPY_ENDPOINT_TEXT_MAX];
+    if (load_supply_init(&e->supply, opt, err, err_len) < 0)
+        return -1;
+    e->conn = calloc(opt->connection_cnt, sizeof *e->conn);
+    if (!e->conn) {
+        snprintf(err, err_len, "out of memory for %u connections", opt->connection_cnt);
+        load_supply_free(&e->supply);
         return -1;
     }
-    for (uint32_t i = 0; i < e->opt->connection_cnt; i++) {
-        e->conn[i].fd = -1;
-        e->conn[i].target = e->opt->target[i % e->opt->target_cnt];
-    }
+    for (uint32_t i = 0; i < opt->connection_cnt; i++)
+        e->conn[i].target = i % opt->target_cnt;
+    for (unsigned i = 0; i < opt->target_cnt; i++)
+        load_question_make(&e->question[i], capy_endpoint_host(&opt->target[i], host),
+                           opt->service_us, opt->bytes);
     return 0;
 }
 
-int load_run(const struct load_options *opt, struct load_result *result, char *err, size_t err_len)
+int load_run(const struct load_options *opt, struct load_transport *t, struct load_result *result,
+             char *err, size_t err_len)
 {
     static struct engine e; /* its buffer is large */
-    e = (struct engine){.opt = opt, .result = result};
-    *result = (struct load_result){0};
-    if (set_up(&e) < 0) {
-        snprintf(err, err_len, "setting up %u connections: %s", opt->connection_cnt,
-                 strerror(errno));
+    e = (struct engine){.opt = opt, .result = result, .t = t, .free_head = NONE, .free_tail = NONE};
+    *result = (struct load_result){.rate = opt->open_loop ? opt->phase[0].rate : 0};
+    snprintf(result->transport, sizeof result->transport, "%s", t->detail);
+    load_timeline_init(&result->timeline, opt->interval_ns);
+    if (set_up(&e, err, err_len) < 0)
         return -1;
-    }
-    run(&e);
-    for (uint32_t i = 0; i < opt->connection_cnt; i++) {
-        result->served_by[__builtin_popcountll(e.conn[i].served)]++;
-        load_conn_close(&e.conn[i], result);
-    }
-    close(e.epoll);
-    close(e.signals);
+    loop(&e);
+    end(&e);
     free(e.conn);
-    free(e.idle);
-    return 0;
-}
-
-uint64_t load_errors(const struct load_result *r)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < LOAD_ERROR_CNT; i++) {
-        sum += r->error[i];
-    }
-    return sum;
+    load_supply_free(&e.supply);
+    return e.signalled ? 1 : 0;
 }

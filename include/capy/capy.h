@@ -125,6 +125,16 @@ int capy_arrivals(struct capy *os);
  * (no connection, or it has ended). */
 int capy_peer(const struct capy *os, int qd, struct capy_address *out);
 
+/* What has passed over a connection. */
+struct capy_traffic {
+    struct capy_address own;      /* our end, as it is now */
+    uint64_t bytes_in, bytes_out; /* received in order, and acknowledged, wherever it ran */
+    uint64_t retransmissions;     /* segments sent again, here */
+    uint64_t rtt_ns;              /* smoothed round-trip time; 0: none measured yet */
+};
+/* CAPY_OK, or CAPY_E_BADQD (no connection, or it has ended). */
+int capy_traffic(const struct capy *os, int qd, struct capy_traffic *out);
+
 int capy_set_user(struct capy *os, int qd, uint64_t user);
 
 /* Settings (capy/option.h) of a connection; or of a listening queue, for connections that are

@@ -20,15 +20,35 @@ int capy_connect(struct capy *os, const struct capy_address *to)
     return qd;
 }
 
+static int look_at(const struct capy *os, int qd, struct capy_stack_conn_info *out)
+{
+    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
+    if (idx == CAPY_NONE || (os->queues[idx].flags & CAPY_QUEUE_DEAD))
+        return CAPY_E_BADQD;
+    return capy_stack_conn_info(os->stack, os->queues[idx].conn, out);
+}
+
 int capy_peer(const struct capy *os, int qd, struct capy_address *out)
 {
     struct capy_stack_conn_info info;
-    uint32_t idx = capy_queue_find(os, qd, CAPY_QUEUE_CONN);
-    if (idx == CAPY_NONE || (os->queues[idx].flags & CAPY_QUEUE_DEAD) ||
-        capy_stack_conn_info(os->stack, os->queues[idx].conn, &info) != CAPY_OK)
+    if (look_at(os, qd, &info) != CAPY_OK)
         return CAPY_E_BADQD;
     memcpy(out->ip, info.key.client.b, sizeof out->ip);
     out->port = info.key.client_port;
+    return CAPY_OK;
+}
+
+int capy_traffic(const struct capy *os, int qd, struct capy_traffic *out)
+{
+    struct capy_stack_conn_info info;
+    if (look_at(os, qd, &info) != CAPY_OK)
+        return CAPY_E_BADQD;
+    memcpy(out->own.ip, info.local.b, sizeof out->own.ip);
+    out->own.port = info.local_port;
+    out->bytes_in = info.bytes_in;
+    out->bytes_out = info.bytes_out;
+    out->retransmissions = info.tcp.retrans_segs;
+    out->rtt_ns = info.tcp.srtt_ns;
     return CAPY_OK;
 }
 

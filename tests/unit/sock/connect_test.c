@@ -89,6 +89,29 @@ static void a_connection_is_opened_and_used(void **state)
     assert_int_equal(capy_push(rig.os[0], qd, "x", 1), CAPY_E_BADQD);
 }
 
+static void its_traffic_is_told(void **state)
+{
+    (void)state;
+    struct capy_traffic t;
+    capy_handle far;
+    int qd = open_one(&far);
+    assert_int_equal(capy_traffic(rig.os[0], qd, &t), CAPY_OK);
+    assert_int_equal(t.bytes_in + t.bytes_out + t.retransmissions, 0);
+    exchange(0, qd, far);
+    rig_turns(&rig, 10);
+    assert_int_equal(capy_traffic(rig.os[0], qd, &t), CAPY_OK);
+    assert_int_equal(t.bytes_in, strlen("answer"));
+    assert_int_equal(t.bytes_out, strlen("question"));
+    assert_int_equal(t.retransmissions, 0);
+    struct capy_ip own = rig_server_ip(0);
+    assert_memory_equal(t.own.ip, own.b, sizeof own.b);
+    struct capy_stack_conn_info seen;
+    assert_int_equal(capy_stack_conn_info(rig.client, far, &seen), CAPY_OK);
+    assert_int_equal(t.own.port, seen.key.client_port); /* as its peer sees it */
+    assert_int_equal(capy_close(rig.os[0], qd), CAPY_OK);
+    assert_int_equal(capy_traffic(rig.os[0], qd, &t), CAPY_E_BADQD);
+}
+
 /* RFC 9293 §3.10.7.3: a RST in answer to our SYN. */
 static void nobody_listening_is_a_refusal(void **state)
 {
@@ -365,6 +388,7 @@ int main(void)
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
         IN_RIG(a_connection_is_opened_and_used),
+        IN_RIG(its_traffic_is_told),
         IN_RIG(nobody_listening_is_a_refusal),
         IN_RIG(nobody_answering_is_a_timeout),
         IN_RIG(a_reset_before_it_was_taken_is_told_by_its_connect),
