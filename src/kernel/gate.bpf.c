@@ -117,6 +117,14 @@ static int is_wanted(struct look *l)
     return wanted;
 }
 
+/* Repair mode keeps a socket from sending only while its send queue is being looked at: its timers, and
+ * the pacing of its congestion control, send as ever. What the target does not know of must not leave. */
+SEC("tc")
+int capy_gate_out(struct __sk_buff *skb)
+{
+    return skb->mark == CAPY_GATE_STOPPED ? TC_ACT_SHOT : TC_ACT_OK;
+}
+
 SEC("tc")
 int capy_gate(struct __sk_buff *skb)
 {

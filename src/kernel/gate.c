@@ -23,18 +23,28 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
     return 0;
 }
 
+static int attach_at(struct capy_gate *g, enum bpf_tc_attach_point point,
+                     const struct bpf_program *program)
+{
+    struct bpf_tc_opts opts = {.sz = sizeof opts,
+                               .prog_fd = bpf_program__fd(program),
+                               .handle = HANDLE,
+                               .priority = PRIORITY,
+                               .flags = BPF_TC_F_REPLACE};
+    g->hook.attach_point = point;
+    return bpf_tc_attach(&g->hook, &opts);
+}
+
 static int attach(struct capy_gate *g, unsigned ifindex)
 {
     g->hook = (struct bpf_tc_hook){
         .sz = sizeof g->hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS};
-    struct bpf_tc_opts opts = {.sz = sizeof opts,
-                               .prog_fd = bpf_program__fd(g->bpf->progs.capy_gate),
-                               .handle = HANDLE,
-                               .priority = PRIORITY,
-                               .flags = BPF_TC_F_REPLACE};
     int rc = bpf_tc_hook_create(&g->hook);
     g->made_hook = rc == 0;
-    return rc == 0 || rc == -EEXIST ? bpf_tc_attach(&g->hook, &opts) : rc;
+    if (rc != 0 && rc != -EEXIST)
+        return rc;
+    rc = attach_at(g, BPF_TC_EGRESS, g->bpf->progs.capy_gate_out);
+    return rc == 0 ? attach_at(g, BPF_TC_INGRESS, g->bpf->progs.capy_gate) : rc;
 }
 
 struct capy_gate *capy_gate_open(unsigned ifindex, const struct capy_gate_rules *rules, char *err,
@@ -76,9 +86,13 @@ void capy_gate_close(struct capy_gate *g)
 {
     if (!g)
         return;
-    struct bpf_tc_opts opts = {.sz = sizeof opts, .handle = HANDLE, .priority = PRIORITY};
+    const enum bpf_tc_attach_point points[] = {BPF_TC_INGRESS, BPF_TC_EGRESS};
     libbpf_print_fn_t before = libbpf_set_print(quiet);
-    (void)bpf_tc_detach(&g->hook, &opts);
+    for (unsigned i = 0; i < 2; i++) {
+        struct bpf_tc_opts opts = {.sz = sizeof opts, .handle = HANDLE, .priority = PRIORITY};
+        g->hook.attach_point = points[i];
+        (void)bpf_tc_detach(&g->hook, &opts);
+    }
     if (g->made_hook) {
         g->hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* clsact, as a whole */
         (void)bpf_tc_hook_destroy(&g->hook);

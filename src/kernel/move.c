@@ -94,11 +94,13 @@ bool capy_kernel_begin(void *ctx, uint32_t conn, const struct capy_tuple *name,
         return false;
     s->fd = fd;
     s->generation++;
-    bool ok = capy_repair_end(fd) == CAPY_OK && capy_repair_rest(fd, f, snd) == CAPY_OK &&
+    bool ok = capy_repair_end(fd) == CAPY_OK && mark(fd, 0) &&
+              (f->snd_unsent == 0 || capy_repair_rest(fd, f, snd) == CAPY_OK) &&
               capy_kernel_watch(k, fd, CAPY_KERNEL_CONN, conn);
     if (is_listened_on(k, name->local_port))
         share_port(fd);
-    ok = ok && mark(fd, 0);
+    if (a.queued > k->snd_buf / 2) /* what is there stays; writes are bounded as ever */
+        capy_kernel_tune(k, fd);
     if (!ok)
         capy_kernel_gone(k, conn);
     return ok;

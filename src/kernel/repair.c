@@ -101,19 +101,17 @@ static void note_info(const struct tcp_info *info, uint32_t mss, struct capy_tcp
 static int tell_sending(int fd, struct capy_tcp_foreign *f, uint8_t *snd, uint32_t room)
 {
     int queued = 0, unsent = 0;
-    if (!put(fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) ||
-        !get(fd, TCP_QUEUE_SEQ, &f->snd_end.v, sizeof f->snd_end.v) ||
-        ioctl(fd, SIOCOUTQ, &queued) < 0)
+    /* Before the queue is chosen: while it is, the kernel's timers mark as sent what they do not send. */
+    if (ioctl(fd, SIOCOUTQ, &queued) < 0 || (queued > 0 && ioctl(fd, SIOCOUTQNSD, &unsent) < 0) ||
+        !put(fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) ||
+        !get(fd, TCP_QUEUE_SEQ, &f->snd_end.v, sizeof f->snd_end.v))
         return CAPY_E_SYS;
     f->snd_queued = (uint32_t)queued;
-    f->snd_unsent = 0;
+    f->snd_unsent = (uint32_t)unsent;
     if (queued == 0)
         return CAPY_OK;
     if ((uint32_t)queued > room)
         return CAPY_E_NOMEM;
-    if (ioctl(fd, SIOCOUTQNSD, &unsent) < 0)
-        return CAPY_E_SYS;
-    f->snd_unsent = (uint32_t)unsent;
     ssize_t n = recv(fd, snd, (size_t)queued, MSG_PEEK | MSG_DONTWAIT);
     return n == queued ? CAPY_OK : n < 0 ? CAPY_E_SYS : CAPY_E_STATE;
 }
@@ -194,8 +192,10 @@ static bool put_state(int fd, const struct capy_tcp_foreign *f, const struct cap
                                              .max_window = f->snd_wnd_max,
                                              .rcv_wnd = f->rcv_wnd,
                                              .rcv_wup = f->rcv_wup.v};
-    return put(fd, TCP_REPAIR, TCP_REPAIR_ON) && bind(fd, &local.any, local_len) == 0 &&
-           put_seq(fd, TCP_RECV_QUEUE, f->rcv_nxt.v) &&
+    /* TCP_MAXSEG counts when it connects; the option below would leave segments as small as of a peer
+     * that said nothing. */
+    return put(fd, TCP_MAXSEG, f->mss) && put(fd, TCP_REPAIR, TCP_REPAIR_ON) &&
+           bind(fd, &local.any, local_len) == 0 && put_seq(fd, TCP_RECV_QUEUE, f->rcv_nxt.v) &&
            put_seq(fd, TCP_SEND_QUEUE, f->snd_end.v - f->snd_queued) &&
            connect(fd, &remote.any, remote_len) == 0 && put_options(fd, f) &&
            (sent == 0 || send_all(fd, snd, sent)) &&
