@@ -11,27 +11,6 @@
 /* Full bursts in a row after which timers run all the same: about what a receive ring holds. */
 #define FULL_BURSTS_MAX 32u
 
-/* How many frames. */
-static unsigned receive(struct capy *os)
-{
-    struct capy_frame frames[CAPY_DRV_BURST];
-    unsigned cnt = os->drv->ops->receive(os->drv, frames, CAPY_DRV_BURST);
-    for (unsigned i = 0; i < cnt; i++)
-        capy_host_input_offloaded(os, frames[i].data, frames[i].len, &frames[i].offload, os->now);
-    if (cnt)
-        os->drv->ops->release(os->drv, frames, cnt);
-    return cnt;
-}
-
-/* A server that was not run for a while finds timers due and, behind the first burst, the very
- * frames they wait for: an ACK, a grant. What has arrived already is heard first, or all of it
- * would be sent again for nothing. */
-static bool timers_may_run(struct capy *os, unsigned received)
-{
-    os->full_bursts = received == CAPY_DRV_BURST ? (os->full_bursts + 1) % FULL_BURSTS_MAX : 0;
-    return os->full_bursts == 0;
-}
-
 /* Fills empty frames from the top of the spare ones, so that the rest stay reserved. How many. */
 static unsigned send_burst(struct capy *os)
 {
@@ -54,9 +33,35 @@ static unsigned send_burst(struct capy *os)
         burst[i] = os->spare[os->spare_cnt - 1 - i];
     if (used)
         ops->submit(os->drv, burst, used);
+    os->unflushed = os->unflushed || used > 0;
     os->output_waits = left == 0; /* perhaps more */
     os->spare_cnt = left;
     return used;
+}
+
+/* How many frames. Within a burst, too, the ACKs that a peer waits for are made one by one; the device
+ * hears of them with all the rest. */
+static unsigned receive(struct capy *os)
+{
+    struct capy_frame frames[CAPY_DRV_BURST];
+    unsigned cnt = os->drv->ops->receive(os->drv, frames, CAPY_DRV_BURST);
+    for (unsigned i = 0; i < cnt; i++) {
+        capy_host_input_offloaded(os, frames[i].data, frames[i].len, &frames[i].offload, os->now);
+        if (capy_stack_ack_due(os->stack))
+            (void)send_burst(os);
+    }
+    if (cnt)
+        os->drv->ops->release(os->drv, frames, cnt);
+    return cnt;
+}
+
+/* A server that was not run for a while finds timers due and, behind the first burst, the very
+ * frames they wait for: an ACK, a grant. What has arrived already is heard first, or all of it
+ * would be sent again for nothing. */
+static bool timers_may_run(struct capy *os, unsigned received)
+{
+    os->full_bursts = received == CAPY_DRV_BURST ? (os->full_bursts + 1) % FULL_BURSTS_MAX : 0;
+    return os->full_bursts == 0;
 }
 
 bool capy_send(struct capy *os)
@@ -67,8 +72,9 @@ bool capy_send(struct capy *os)
         if (!os->output_waits)
             break;
     }
-    if (used)
+    if (os->unflushed)
         os->drv->ops->flush(os->drv);
+    os->unflushed = false;
     return used > 0;
 }
 

@@ -129,6 +129,7 @@ struct capy {
     uint64_t worked_at;   /* when the loop last found work: spinning ends spin_us later */
     unsigned full_bursts; /* received in a row: more may wait in the ring */
     bool output_waits;    /* more than a turn may send, or the driver had no frame free */
+    bool unflushed;       /* frames were submitted that the driver was not told of */
     bool interrupted;     /* a signal ended the sleep */
     unsigned spare_cnt;   /* empty frames reserved from the driver */
     struct capy_frame spare[CAPY_DRV_BURST];

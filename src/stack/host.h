@@ -155,6 +155,7 @@ struct capy_stack {
     uint32_t turn; /* segments the head of `ready` may still send in its turn */
     uint32_t port_counters[CAPY_PORT_COUNTERS];
     bool conn_turn; /* connections and migration slots alternate */
+    bool ack_due;   /* since the last output: capy_stack_ack_due */
     struct capy_wheel wheel;
     uint32_t origin_clocks, target_clocks, closed_clocks, clocks; /* first wheel index of each */
     uint32_t tight;           /* fewer free blocks than this are pressure; 0: never */

@@ -43,6 +43,7 @@ void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packe
         capy_learn_next_hop(s, c, p);
     uint64_t una = c->tcb.snd.una;
     uint32_t events = capy_tcp_input(&c->tcb, &env, &p->tcp, p->ecn);
+    s->ack_due = s->ack_due || events & CAPY_TCP_ACK_DUE;
     if (events & CAPY_TCP_SYN_REUSE) {
         bool away = c->local_port != c->home_port;
         capy_conn_end(s, idx, CAPY_EV_FINISHED);

@@ -97,9 +97,15 @@ static size_t send_migrations(struct capy_stack *s, uint8_t *frame)
     return len > 0 ? len : capy_origin_send(s, frame);
 }
 
+bool capy_stack_ack_due(const struct capy_stack *s)
+{
+    return s->ack_due;
+}
+
 size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
 {
     capy_now_is(s, now);
+    s->ack_due = false;
     size_t len = capy_control_pop(s, frame);
     if (len == 0 && s->neigh.owed_cnt > 0)
         len = capy_neigh_output(s, frame);

@@ -82,6 +82,9 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
  * dropped). Sends nothing and calls nobody: moves state, queues events. Never fails: malformed
  * input is counted by reason. */
 void capy_stack_input(struct capy_stack *s, const uint8_t *frame, size_t len, uint64_t now);
+/* Output should be asked for before the next frame of a burst is fed: a peer waits for just this ACK
+ * (RFC 5681 §4.2). Until output is asked for. */
+bool capy_stack_ack_due(const struct capy_stack *s);
 /* Writes the next frame to send (room: CAPY_FRAME_MAX); its length, 0 when there is none. */
 size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now);
 /* The same with a device that takes work over. Received: `done` says what it did, and a frame that

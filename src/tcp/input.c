@@ -14,6 +14,9 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
+/* A sender that counts ACKs, and not what they acknowledge, grows by as much per ACK in slow start
+ * (RFC 9406 §4.2's L). */
+#define STRETCH_SEGMENTS 8u
 #define TS_RECENT_MAX_S (24u * 24 * 3600) /* RFC 7323 §5.5: then it may have wrapped */
 
 void capy_tcp_challenge(struct capy_tcp *tcb, const struct capy_tcp_env *env)
@@ -74,22 +77,23 @@ static void input_syn_sent(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 
 /* A segment that is refused for its numbers is answered with an ACK; when it takes no sequence
  * space only now and then, so that two confused ends do not answer each other for ever. */
-static void refuse(struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                   const struct capy_tcp_arrival *a)
+static void refuse(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct capy_tcp_arrival *a)
 {
     if (a->seg->flags & CAPY_TCP_RST)
         return;
-    if (capy_tcp_segment_len(a->seg) > 0)
+    if (capy_tcp_segment_len(a->seg) > 0) {
         tcb->ack_now = true;
-    else
+        a->events |= CAPY_TCP_ACK_DUE;
+    } else {
         capy_tcp_challenge(tcb, env);
+    }
     /* The peer did not get our ACK of its FIN: wait anew (§3.10.7.4, TIME-WAIT). */
     if (tcb->state == CAPY_TCP_TIME_WAIT && a->seg->flags & CAPY_TCP_FIN)
         capy_tcp_timers_end_at(tcb, env->now + env->cfg->time_wait_ns);
 }
 
 static bool check_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
-                            const struct capy_tcp_arrival *a)
+                            struct capy_tcp_arrival *a)
 {
     if (!tcb->ts_ok || a->seg->flags & CAPY_TCP_RST)
         return true;
@@ -245,13 +249,19 @@ static bool check_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 /* ---- seventh step: text ---- */
 
 /* RFC 9293 §3.8.6.3, RFC 5681 §4.2: at once for every second full-sized segment and around holes,
- * else within delack_ns. */
-static void owe_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+ * else within delack_ns.
+ * DEVIATION(RFC 9293 SHLD-19): of a burst that is taken in together up to STRETCH_SEGMENTS share one
+ * ACK, which is less than what kernels join before their TCP sees it. */
+static void owe_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                    struct capy_tcp_arrival *a)
 {
-    if (tcb->rcv.nxt - capy_tcp_rcv_acked(tcb) > tcb->rcv.mss)
+    uint64_t unacked = tcb->rcv.nxt - capy_tcp_rcv_acked(tcb);
+    if (unacked > tcb->rcv.mss)
         tcb->ack_now = true;
     else if (tcb->delack_at == CAPY_NEVER)
         tcb->delack_at = env->now + CAPY_MS(tcb->tune.delack_ms);
+    if (unacked >= STRETCH_SEGMENTS * tcb->rcv.mss)
+        a->events |= CAPY_TCP_ACK_DUE;
 }
 
 static bool may_receive(const struct capy_tcp *tcb)
@@ -283,13 +293,14 @@ static bool take_text(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     case CAPY_TCP_PLACED_AHEAD:
         env->count->ooo_segs_in++;
         tcb->ack_now = true;
+        a->events |= CAPY_TCP_ACK_DUE;
         break;
     case CAPY_TCP_PLACED_GAP:
         tcb->ack_now = true;
-        a->events |= CAPY_TCP_DATA_ARRIVED;
+        a->events |= CAPY_TCP_DATA_ARRIVED | CAPY_TCP_ACK_DUE;
         break;
     case CAPY_TCP_PLACED_NEXT:
-        owe_ack(tcb, env);
+        owe_ack(tcb, env, a);
         a->events |= CAPY_TCP_DATA_ARRIVED;
         break;
     }

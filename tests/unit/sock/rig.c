@@ -271,7 +271,8 @@ static void client_turn(struct rig *rig)
     while (capy_stack_event(rig->client, &ev))
         rig->client_events |= ev.bits;
     while ((len = capy_stack_output(rig->client, frame, rig->now)) > 0)
-        through_switch(rig, CLIENT_PORT, frame, len);
+        if (rig->lose == 0 || --rig->lose > 0)
+            through_switch(rig, CLIENT_PORT, frame, len);
 }
 
 void rig_turn(struct rig *rig)

@@ -36,6 +36,7 @@ struct rig {
     struct capy_switch *tor;
     bool has_vip;    /* tune gave the rack a service address, and services */
     bool tor_silent; /* every frame to the switch is lost */
+    unsigned lose;   /* of the client's frames the lose-th from now is lost; 0: none */
     struct capy_stack *client;
     /* Completions not yet looked at by rig_expect, per server, oldest first. */
     struct capy_done done[RIG_SERVERS][RIG_DONE_MAX];
