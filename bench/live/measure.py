@@ -62,6 +62,7 @@ BULK = {
     "down: kernel to kernel, its default":
         lambda n, b: n.kernel("get", "c2", b, DEFAULT_PORT, "default"),
 }
+ONCE_A_ROUND = ("down: kernel to kernel, its default",)  # nothing is compared with it
 BULK_REFERENCE = {"down": "down: kernel to kernel", "up": "up: kernel to kernel"}
 
 # Request and response: name -> function of a net and a number of requests.
