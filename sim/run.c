@@ -185,6 +185,34 @@ static void reap(struct sim_world *w)
     }
 }
 
+/* Its server has the one before of the same name still, and waits for its last acknowledgement: what
+ * the client says goes there (docs/protocol.md, "Known limits"). A client that gives up, ends both. */
+static bool is_overshadowed(const struct sim_world *w, const struct sim_life *l)
+{
+    for (unsigned h = 0; h < w->r.server_cnt; h++) {
+        struct capy_stack_conn_info i;
+        if (h == l->home || w->r.down_until[h] != CAPY_NEVER)
+            continue;
+        for (uint32_t cursor = 0; capy_stack_next_conn(w->r.host[h], &cursor, &i);)
+            if ((i.tcp.state == CAPY_TCP_LAST_ACK || i.tcp.state == CAPY_TCP_CLOSING) &&
+                i.key.client_port == l->client_port && i.key.home_port == l->home_port &&
+                sim_host_of(&i.key.client) == l->client && sim_host_of(&i.key.home) == l->home &&
+                capy_ip_is_v4(&i.key.client) != l->ipv6)
+                return true;
+    }
+    return false;
+}
+
+static void reap_overshadowed(struct sim_world *w)
+{
+    for (uint32_t id = 0; id < w->life_cnt; id++)
+        if (!sim_life_is_over(&w->life[id]) && !w->life[id].clean && w->life[id].moves == 0 &&
+            is_overshadowed(w, &w->life[id])) {
+            sim_reset(w, id, true);
+            sim_flush(&w->r, w->life[id].client);
+        }
+}
+
 /* Connections that no application has taken up, for their other end was gone before it spoke. */
 static void reap_nameless(struct sim_world *w)
 {
@@ -228,6 +256,8 @@ static void finish(struct sim_world *w)
     for (uint32_t id = 0; id < w->life_cnt; id++)
         sim_grant(w, id, 1ull << 40);
     uint32_t id;
+    run_for(w, step);
+    reap_overshadowed(w);
     for (uint64_t spent = 0; (id = first_not_over(w)) != SIM_NOBODY; spent += step) {
         struct sim_life *l = &w->life[id];
         if (spent >= FINISH_NS) {
