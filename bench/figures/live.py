@@ -3,6 +3,7 @@ servers remember of each migration. Times in nanoseconds of the one monotonic cl
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -77,6 +78,17 @@ class Rack:
         return join(marks)
 
 
+def by_stack(h, one):
+    """({stack: what measures it}, why one is missing or None): ours, and Linux's where it can be."""
+    stacks, missing = {"ours": lambda: one(h, "ours")}, None
+    try:
+        with Rack(h, stack="linux"):
+            stacks["linux"] = lambda: one(h, "linux")
+    except (Skip, Failed) as why:
+        missing = str(why)
+    return stacks, missing
+
+
 def join(marks):
     """Migrations of which every step was seen at origin and target: {"steps": {name: ns}, "total": ns,
     "frozen_at": ns, "running_at": ns}. As `capy demo` does it."""
@@ -107,6 +119,10 @@ class Load:
             live.h.capy, "load", "--json", self.path, *map(str, options),
             *(live.rack.ip[s] for s in targets), member=member, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE)
+
+    def stop(self):
+        """Ends it before its time: through every process between us and it."""
+        os.killpg(self.process.pid, signal.SIGTERM)
 
     def finish(self, timeout=180):
         """Its result, once it ends by itself. Errors are the caller's to look at."""

@@ -5,7 +5,7 @@ import time
 
 import plot
 from claim import at_least, holds, seen, skipped, text
-from harness import Skip, at, distribution, spread
+from harness import at, distribution, spread
 from live import STEPS, Migrations, Rack
 
 TITLE = "Figs. 4 and 5, live: host cost and pause of migrations under load"
@@ -33,12 +33,7 @@ def _one(h, stack):
 
 
 def measure(h):
-    stacks, missing = {"ours": lambda: _one(h, "ours")}, None
-    try:
-        with Rack(h, stack="linux"):
-            stacks["linux"] = lambda: _one(h, "linux")
-    except Skip as skip:
-        missing = str(skip)
+    stacks, missing = by_stack(h, _one)
     rounds = h.by_turns(h.size(3, 1), **stacks)
     return {"systems": {name: _system(runs) for name, runs in rounds.items()}, "skipped": missing}
 

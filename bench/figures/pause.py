@@ -6,8 +6,8 @@ import statistics
 
 import plot
 from claim import holds, seen, text
-from harness import Skip, at, distribution
-from live import Migrations, Rack
+from harness import at, distribution
+from live import Migrations, Rack, by_stack
 
 TITLE = "Client-visible pause of a migration"
 ABOUT = """One connection of a kernel's client asks for 64 bytes, again as soon as it was answered, while it moves
@@ -49,12 +49,7 @@ def split(trace, moved):
 
 
 def measure(h):
-    stacks, missing = {"ours": lambda: _one(h, "ours")}, None
-    try:
-        with Rack(h, stack="linux"):
-            stacks["linux"] = lambda: _one(h, "linux")
-    except Skip as skip:
-        missing = str(skip)
+    stacks, missing = by_stack(h, _one)
     rounds = h.by_turns(h.size(3, 1), **stacks)
     return {"systems": {n: _system(runs) for n, runs in rounds.items()}, "skipped": missing}
 
