@@ -95,8 +95,8 @@ def _ours(h, half):
 
 def _theirs(h, who, half, bound):
     need_root()
-    need_tool("nginx", "nginx-light")
-    need_tool(who, "nginx-light" if who == "nginx" else who)
+    need_tool("nginx", "nginx")
+    need_tool(who, "nginx" if who == "nginx" else who)
     told = h.run_json("unshare", "--net", "--pid", "--mount-proc", "--fork", "--kill-child", HELD, who,
                       half, half, bound, h.size(WATCH_S, 2), timeout=60)
     return told | {"bound_s": bound or None, "who": who}

@@ -6,7 +6,7 @@ import time
 import plot
 from claim import at_least, holds, seen, skipped, text
 from harness import at, distribution, spread
-from live import STEPS, Migrations, Rack
+from live import STEPS, Migrations, Rack, by_stack
 
 TITLE = "Figs. 4 and 5, live: host cost and pause of migrations under load"
 ABOUT = """A rack in network namespaces: two servers, a switch, and a client whose kernel holds 64 connections with
