@@ -151,6 +151,57 @@ static void test_hystart_ends_slow_start_before_the_queue_overflows(void **state
     }
 }
 
+struct first_second {
+    uint64_t css_at; /* the window when conservative slow start began; 0: a loss came first */
+    uint64_t lost;
+    uint32_t busy; /* of its time */
+};
+
+static struct first_second first_second(uint64_t rtt_ms, uint32_t queue_quarters, bool plain)
+{
+    struct first_second got = {0};
+    struct bottleneck b;
+    bottleneck_init(&b, 100, CAPY_MS(rtt_ms), 1, CAPY_TCP_CUBIC, 0);
+    b.queue_max = queue_quarters * bottleneck_bdp(&b) / 4;
+    b.plain_slow_start = plain;
+    const struct capy_tcp *tcb = sender(&b, 0);
+    for (int ms = 0; ms < 1000; ms++) {
+        bottleneck_run(&b, CAPY_MS(1));
+        bool first = tcb->state == CAPY_TCP_ESTABLISHED && tcb->cc.ssthresh == CAPY_TCP_CWND_MAX;
+        if (first && tcb->cc.hystart.base_ns != UINT32_MAX && got.css_at == 0)
+            got.css_at = tcb->cc.cwnd;
+    }
+    got.lost = b.drop_cnt;
+    got.busy = bottleneck_busy(&b, CAPY_SEC(1));
+    bottleneck_done(&b);
+    return got;
+}
+
+/* Not too early, not too late. Round trips tell of the flight before: its first packets found a queue
+ * of an eighth of the round trip (RFC 9406's RTT_DIVISOR) if the window was 9/8 of what the path holds
+ * already then. By now it is twice that, and up to twice as much again as windows double: 2.25 to
+ * 4.5. Below the path's own size it must not end. Shorter queues overflow while their round trips are
+ * still short at the beginning of each round: there it cannot help, and must do no harm. */
+static void test_hystart_on_short_queues(void **state)
+{
+    (void)state;
+    for (uint64_t rtt_ms = 10; rtt_ms <= 40; rtt_ms *= 2)
+        for (uint32_t quarters = 1; quarters <= 16; quarters *= 2) {
+            struct first_second with = first_second(rtt_ms, quarters, false);
+            struct first_second without = first_second(rtt_ms, quarters, true);
+            uint64_t percent =
+                with.css_at * 100 / (CAPY_MS(rtt_ms) / 80); /* of the path, 100 Mbit/s */
+            printf("%2lu ms, a queue of %u/4 round trips: conservative at %3lu %% of the path; %lu "
+                   "lost, %lu without; busy 0.%03u, 0.%03u without\n",
+                   (unsigned long)rtt_ms, quarters, (unsigned long)percent,
+                   (unsigned long)with.lost, (unsigned long)without.lost, with.busy, without.busy);
+            assert_true(with.lost <= without.lost && with.busy >= without.busy);
+            assert_true(percent == 0 || (percent >= 225 && percent <= 450));
+            assert_true(percent > 0 || quarters < 4);
+            assert_int_equal(without.css_at, 0);
+        }
+}
+
 /* ---- after a loss ---- */
 
 /* RFC 9438 §4.6: with a queue of half a round trip's bytes, a window reduced to 0.7 still fills the
@@ -188,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_dctcp_keeps_the_queue_near_the_threshold),
         cmocka_unit_test(test_marks_instead_of_losses),
         cmocka_unit_test(test_hystart_ends_slow_start_before_the_queue_overflows),
+        cmocka_unit_test(test_hystart_on_short_queues),
         cmocka_unit_test(test_cubic_fills_the_pipe_after_a_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
