@@ -2,11 +2,14 @@
  * the clock once, takes one burst of frames in, runs what is due, and turns events into
  * completions. What the application pushed since the last turn leaves first, together with the ACKs
  * and window updates that the last burst owed: one frame each, not two. With nothing to do the loop
- * spins for the rack's spin_us (a server on its own core answers sooner), then sleeps in ppoll. */
+ * looks again for the rack's spin_us or, while frames come in short pauses, somewhat longer
+ * (base/spin.h); each time it offers the core to others first, as programs may be more than cores. Then
+ * it sleeps in ppoll. */
 #include "kernel/kernel.h"
 #include "sock/control.h"
 #include "sock/host.h"
 #include "sock/os.h"
+#include <sched.h>
 
 /* Full bursts in a row after which timers run all the same: about what a receive ring holds. */
 #define FULL_BURSTS_MAX 32u
@@ -107,11 +110,14 @@ static uint64_t wake_at(const struct capy *os, uint64_t deadline)
 static void rest(struct capy *os, uint64_t deadline)
 {
     uint64_t at = wake_at(os, deadline);
-    bool spin = os->output_waits || os->now - os->worked_at < CAPY_US(os->rack.spin_us);
-    if (!spin && at > os->now) {
-        capy_record_rest(os->record, os->now, at);
-        (void)capy_watch_poll(os, at == CAPY_NEVER ? CAPY_NEVER : at - os->now);
+    if (os->output_waits || at <= os->now)
+        return;
+    if (capy_spin_wanted(&os->spin, os->now)) {
+        (void)sched_yield();
+        return;
     }
+    capy_record_rest(os->record, os->now, at);
+    (void)capy_watch_poll(os, at == CAPY_NEVER ? CAPY_NEVER : at - os->now);
 }
 
 int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_ns)
@@ -128,16 +134,17 @@ int capy_wait(struct capy *os, struct capy_done *done, int max, int64_t timeout_
         worked |= turn(os);
         int cnt = capy_deliver(os, done, max);
         if (cnt > 0) {
-            os->worked_at = os->now;
+            capy_spin_worked(&os->spin, os->now);
             return cnt;
         }
         worked |= capy_send(os);
         if (worked)
-            os->worked_at = os->now;
+            capy_spin_worked(&os->spin, os->now);
         if (os->now >= deadline || os->interrupted)
             return 0;
         rest(os, deadline);
         os->now = os->clock(os->clock_ctx);
+        capy_spin_back(&os->spin, os->now);
         worked = false;
     }
 }

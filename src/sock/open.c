@@ -103,7 +103,8 @@ struct capy *capy_open_with(struct capy_drv *drv, const struct capy_rack *rack, 
     os->drv = drv;
     os->clock = clock ? clock : monotonic;
     os->clock_ctx = clock_ctx;
-    os->now = os->opened_at = os->worked_at = os->clock(clock_ctx);
+    os->now = os->opened_at = os->clock(clock_ctx);
+    capy_spin_init(&os->spin, CAPY_US(rack->spin_us), os->now);
     const char *fault = start_stack(os);
     if (fault) {
         (void)snprintf(err, err_len, "%s: %s", rack->server[self].name, fault);

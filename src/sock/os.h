@@ -20,6 +20,7 @@
 
 #include "base/list.h"
 #include "base/pool.h"
+#include "base/spin.h"
 #include "capy/capy.h"
 #include "drv/drv.h"
 #include "record/record.h"
@@ -126,7 +127,7 @@ struct capy {
     struct capy_listener listener[CAPY_LISTENER_MAX];
     uint32_t live_cnt; /* connection queues that are not dead */
 
-    uint64_t worked_at;   /* when the loop last found work: spinning ends spin_us later */
+    struct capy_spin spin;
     unsigned full_bursts; /* received in a row: more may wait in the ring */
     bool output_waits;    /* more than a turn may send, or the driver had no frame free */
     bool unflushed;       /* frames were submitted that the driver was not told of */

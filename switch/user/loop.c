@@ -1,7 +1,8 @@
-/* The run loop: rounds over all ports while frames come, then a short spin, then sleep in poll
+/* The run loop: rounds over all ports while frames come, then a short spin (base/spin.h), then sleep in poll
  * until a frame, a deadline, a request or a signal. The clock is read once per round. A machine
  * with fewer cores than programs is the normal case here, so an empty round yields the core. */
 #define _GNU_SOURCE /* ppoll */
+#include "base/spin.h"
 #include "switch/user/record.h"
 
 #include <errno.h>
@@ -65,14 +66,16 @@ static int sleep_until(struct program *p, uint64_t until, bool *aside)
 
 int program_loop(struct program *p)
 {
-    const uint64_t spin_ns = CAPY_US(p->rack.spin_us);
-    uint64_t busy_at = 0, aside_at = 0, expire_at = 0;
+    uint64_t aside_at = 0, expire_at = 0;
+    struct capy_spin spin;
     bool aside = false, slept = false;
     int rc = CAPY_OK;
+    capy_spin_init(&spin, CAPY_US(p->rack.spin_us), program_clock());
     while (rc == CAPY_OK) {
         bool moved = round_over_ports(p) > 0;
+        capy_spin_back(&spin, p->now);
         if (moved)
-            busy_at = p->now;
+            capy_spin_worked(&spin, p->now);
         if (p->now >= expire_at)
             expire_at = plane_expire(p, p->now);
         if (aside || (!slept && p->now >= aside_at)) {
@@ -86,7 +89,7 @@ int program_loop(struct program *p)
         if (moved)
             continue;
         uint64_t wake_at = capy_min64(expire_at, ports_due_at(p));
-        if (p->now - busy_at < spin_ns || wake_at < p->now + SLEEP_MIN_NS) {
+        if (capy_spin_wanted(&spin, p->now) || wake_at < p->now + SLEEP_MIN_NS) {
             sched_yield();
         } else {
             capy_record_rest(p->record, p->now, wake_at);
