@@ -1,6 +1,7 @@
 /* What the Linux kernel offers for the same: a connection of its own leaves one socket and goes on in
- * another by TCP_REPAIR, on loopback. Only the system calls are in the figures: no protocol between
- * two machines, no switch. That favours the kernel. */
+ * another by TCP_REPAIR, on loopback, by the code of servers on kernel sockets (src/kernel/repair.h). Only
+ * the system calls are in the figures: no protocol between two machines, no switch. That favours the
+ * kernel. */
 #ifndef CAPY_BENCH_REPAIR_H
 #define CAPY_BENCH_REPAIR_H
 

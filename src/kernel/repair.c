@@ -16,7 +16,8 @@
 #define OPT_WINDOW 3u
 #define OPT_SACK_PERMITTED 4u
 #define OPT_TIMESTAMP 8u
-#define USEC_CLOCK 1u /* lowest bit of TCP_TIMESTAMP: the clock counts microseconds */
+#define MAXSEG_MAX 32767u /* of the socket option */
+#define USEC_CLOCK 1u     /* lowest bit of TCP_TIMESTAMP: the clock counts microseconds */
 
 socklen_t capy_sockaddr_make(const struct capy_ip *ip, uint16_t port, union capy_sockaddr *out)
 {
@@ -194,8 +195,9 @@ static bool put_state(int fd, const struct capy_tcp_foreign *f, const struct cap
                                              .rcv_wup = f->rcv_wup.v};
     /* TCP_MAXSEG counts when it connects; the option below would leave segments as small as of a peer
      * that said nothing. */
-    return put(fd, TCP_MAXSEG, f->mss) && put(fd, TCP_REPAIR, TCP_REPAIR_ON) &&
-           bind(fd, &local.any, local_len) == 0 && put_seq(fd, TCP_RECV_QUEUE, f->rcv_nxt.v) &&
+    return put(fd, TCP_MAXSEG, (int)capy_min32(f->mss, MAXSEG_MAX)) &&
+           put(fd, TCP_REPAIR, TCP_REPAIR_ON) && bind(fd, &local.any, local_len) == 0 &&
+           put_seq(fd, TCP_RECV_QUEUE, f->rcv_nxt.v) &&
            put_seq(fd, TCP_SEND_QUEUE, f->snd_end.v - f->snd_queued) &&
            connect(fd, &remote.any, remote_len) == 0 && put_options(fd, f) &&
            (sent == 0 || send_all(fd, snd, sent)) &&

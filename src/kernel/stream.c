@@ -210,8 +210,14 @@ void capy_kernel_reset(void *ctx, uint32_t conn)
 void capy_kernel_gone(void *ctx, uint32_t conn)
 {
     struct capy_kernel *k = ctx;
-    if (k->sockets[conn].fd >= 0)
-        capy_repair_drop(take_away(k, conn));
+    bool silent = k->sockets[conn].stopped;
+    if (k->sockets[conn].fd < 0)
+        return;
+    int fd = take_away(k, conn);
+    if (silent)
+        close(fd);
+    else
+        capy_repair_drop(fd);
 }
 
 void capy_kernel_sweep(struct capy_kernel *k)
