@@ -3,8 +3,8 @@
  * what the application has not read yet, and where in either direction the connection is; all else
  * is the other TCP's, which tells it when the connection leaves, and is told it when one arrives.
  *
- * In between the block is quiet: established, nothing in flight, no timer, so that capy_tcp_output
- * and capy_tcp_next_at have nothing to say. Who calls: stack/foreign.c. */
+ * In between the block is quiet: nothing in flight, no timer. Nobody asks it for segments: what it would
+ * say, a wider window, is the other TCP's to say. Who calls: stack/foreign.c. */
 #ifndef CAPY_TCP_FOREIGN_H
 #define CAPY_TCP_FOREIGN_H
 
