@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #define EVENTS 64
-#define ROUNDS_MAX 4u /* of events per turn: frames must not starve */
+#define ROUNDS_MAX 4u          /* of events per turn: frames must not starve */
+#define ROOM_MORE (128u << 10) /* a write that just fits may end so far behind snd_buf */
 #define SWEEP_NS CAPY_MS(500)
 #define STARVED_NS CAPY_MS(20)
 #define KIND_SHIFT 56u
@@ -218,7 +219,7 @@ struct capy_kernel *capy_kernel_open(struct capy_stack *stack, struct capy_drv *
                               .conn_max = rack->conn_max,
                               .snd_buf = rack->snd_buf,
                               .rcv_buf = rack->rcv_buf,
-                              .room_len = rack->snd_buf};
+                              .room_len = rack->snd_buf + ROOM_MORE};
     memcpy(k->ip[0].b, me->ip, sizeof me->ip);
     memcpy(k->ip[1].b, me->ip6, sizeof me->ip6);
     if (!take_memory(k)) {

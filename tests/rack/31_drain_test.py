@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from rack import CAPY, IPV4, OUT, VERSIONS, Rack, check, each, main, until
+from rack import CAPY, IPV4, OUT, STACK, VERSIONS, Rack, check, each, main, until
 
 
 def requests_now(process):
@@ -37,8 +37,9 @@ def drain(version):
         # Clients go on while it is away: those of its own address, too, which they look for anew.
         rack.run("ip", "neigh", "flush", "dev", "eth0")
         name = "arp_proxied" if version == IPV4 else "nd_proxied"
-        until(lambda: rack.ask("switch", "counters")["counters"][name] > 0, 5,
-              "the switch answers for a server that is away")
+        if not STACK:  # a kernel goes on answering for itself when its program is away
+            until(lambda: rack.ask("switch", "counters")["counters"][name] > 0, 5,
+                  "the switch answers for a server that is away")
         time.sleep(1)
         rack.steer("start", "s1")
         until(lambda: rack.ask("s1", "status")["switch_alive"], 5, "s1 is back")

@@ -18,9 +18,10 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CAPY = os.environ.get("CAPY", os.path.join(ROOT, "build", "apps", "capy"))
 PLANE = os.environ.get("CAPY_PLANE", "user")  # of the switch: user or xdp
+STACK = os.environ.get("CAPY_STACK", "")  # of the servers, as --stack has it; "": as the test says
 BRIEF = "CAPY_BRIEF" in os.environ  # one of several IP versions is enough
 NAME = os.path.basename(sys.argv[0]).removesuffix("_test.py")
-OUT = os.path.join(ROOT, "out", "test", NAME if PLANE == "user" else f"{NAME}-{PLANE}")
+OUT = os.path.join(ROOT, "out", "test", "-".join([NAME] + [PLANE] * (PLANE != "user") + [STACK] * (STACK != "")))
 SKIPPED = 77
 # What the clients' connections are, and the rack: IPv4 or IPv6 in one that has both, or IPv6 alone.
 IPV4, IPV6, IPV6_ONLY = "IPv4", "IPv6", "IPv6 alone"
@@ -133,6 +134,8 @@ class Rack:
             if "--capture" in args:
                 skip("needs the switch's user-space plane, which captures")
             args = (*args, "--plane", PLANE)
+        if STACK and "--stack" not in args:
+            args = (*args, "--stack", STACK)
         self.servers = [f"s{i + 1}" for i in range(servers)]
         self.dir = os.path.join(OUT, "rack")
         self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
