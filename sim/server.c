@@ -229,7 +229,7 @@ static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_hand
     struct sim_life *l = &w->life[id];
     bool over = l->client_over || (l->place == SIM_OVER && (l->excuses & SIM_EXCUSE_RESET)) ||
                 (l->place == SIM_OVER && l->s.shut && l->s.saw_fin) ||
-                (is_orphan(w, l) && l->released_by != host);
+                (is_orphan(w, l) && (l->released_by != host || l->served > l->arrived_event));
     bool lost = (l->place == SIM_OVER && l->excuses != 0) ||
                 sim_silent_since(w, l->at, l->arrived_at) || is_forgotten(w, l);
     if (!over && (l->released_by != host || l->arrivals != l->releases || !lost))
@@ -245,7 +245,7 @@ static void reclaimed(struct sim_world *w, uint32_t id, unsigned host, capy_hand
                             .shut = l->shut_at_release,
                             .saw_fin = false,
                             .read = l->read_at_release,
-                            .written = l->written_at_release};
+                            .written = over ? l->s.written : l->written_at_release};
     sim_count(w, SIM_migrations_reclaimed);
     if (over) /* and the switch forgot that before its origin heard of it */
         sim_reset(w, id, false);
