@@ -198,8 +198,10 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
         settle(s, i);
 }
 
-/* A local port that makes (client, client port, our address, port) unique; 0: none is left. */
-static uint16_t choose_port(struct capy_stack *s, const struct capy_flow_key *key)
+/* A local port that makes (client, client port, our address, port) unique; 0: none is left. Away from
+ * home another one in each epoch, so that the switch tells late segments of an earlier stay here from
+ * this one's (CAPY_ENTRY_SERVED). */
+static uint16_t choose_port(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch)
 {
     bool keeps = capy_is_opened_port(s, key->home_port);
     if (keeps || capy_peer_of(s, &key->home) == s->cfg.self) {
@@ -207,7 +209,7 @@ static uint16_t choose_port(struct capy_stack *s, const struct capy_flow_key *ke
             capy_demux_find(s, &key->client, key->client_port, key->home_port) != CAPY_NONE;
         return taken ? 0 : key->home_port;
     }
-    uint32_t offset = (uint32_t)capy_mig_memory_hash(&s->memory, key);
+    uint32_t offset = (uint32_t)capy_mig_memory_hash(&s->memory, key) % s->cfg.mig_port_cnt + epoch;
     for (uint32_t n = 0; n < s->cfg.mig_port_cnt; n++) {
         uint16_t port = (uint16_t)(s->cfg.mig_port_first + (offset + n) % s->cfg.mig_port_cnt);
         if (capy_demux_find(s, &key->client, key->client_port, port) == CAPY_NONE)
@@ -230,7 +232,7 @@ static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mi
         return CAPY_REASON_NO_SERVICE;
     if (s->target_pool.free_cnt == 0 || s->blocks.pool.free_cnt < ADMIT_BLOCKS)
         return CAPY_REASON_FULL;
-    *port = choose_port(s, &msg->key);
+    *port = choose_port(s, &msg->key, msg->epoch);
     if (*port == 0 || (r && r->refused_epoch >= msg->epoch))
         return CAPY_REASON_CLASH;
     if (s->conn_pool.free_cnt == 0 && !capy_age_recycle(s))

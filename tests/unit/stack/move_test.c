@@ -94,7 +94,13 @@ static void a_flow_is_admitted_and_given_back(void **state)
     assert_in_range(told.target_port, MIG_PORTS, MIG_PORTS + FORGE_MIG_PORT_CNT - 1);
     prepare(1); /* it was lost */
     must_admit();
+    uint16_t port = told.target_port;
     let_expire(1);
+    /* What is still under way from the port of the first stay is not this one's. */
+    prepare(2);
+    must_admit();
+    assert_int_not_equal(told.target_port, port);
+    let_expire(2);
 }
 
 static void what_was_refused_is_never_taken(void **state)
