@@ -45,8 +45,11 @@ static inline struct capy_mac served_mac(uint32_t ip)
     return (struct capy_mac){{2, 0xca, 0, 0, 0, (uint8_t)ip}};
 }
 
-/* Our stack; conn_max connections. */
+/* Our stack, in no rack; conn_max connections. */
 void served_by_capy(struct served *s, uint32_t conn_max);
+/* The same as a member of a rack of two, whose connections could move: it has a switch, which is
+ * never heard, and announces itself to it. */
+void served_by_member(struct served *s, uint32_t conn_max);
 void served_by_capy_end(struct served *s);
 /* lwIP; false when the bench was built without it. Once per process. */
 bool served_by_lwip(struct served *s);

@@ -40,7 +40,26 @@ static void turn(struct served *served, const uint8_t *frame, size_t len, struct
         out->cnt++;
 }
 
-void served_by_capy(struct served *served, uint32_t conn_max)
+static void join_rack(struct capy_stack_cfg *cfg)
+{
+    enum { SELF, OTHER, TOR };
+    struct capy_stack_peer peer[] = {
+        [SELF] = {.ip = cfg->ip, .mac = cfg->mac},
+        [OTHER] = {.ip = capy_ip_from_v4(SERVED_IP + 10), .mac = served_mac(SERVED_IP + 10)},
+        [TOR] = {.ip = capy_ip_from_v4(SERVED_IP + 20), .mac = served_mac(SERVED_IP + 20)}};
+    cfg->self = SELF;
+    cfg->peer_cnt = TOR;
+    cfg->peers[SELF] = peer[SELF];
+    cfg->peers[OTHER] = peer[OTHER];
+    cfg->tor = peer[TOR];
+    cfg->tcpmig_port = 7777;
+    cfg->mig_port_first = 61440;
+    cfg->mig_port_cnt = 4096;
+    cfg->rack_key = (struct capy_key){3, 4};
+    cfg->incarnation = 1;
+}
+
+static void serve(struct served *served, uint32_t conn_max, bool member)
 {
     struct capy_stack_cfg cfg;
     capy_stack_cfg_default(&cfg);
@@ -50,12 +69,24 @@ void served_by_capy(struct served *served, uint32_t conn_max)
     cfg.conn_max = conn_max;
     cfg.block_cnt = 4096;
     cfg.hash_key = (struct capy_key){1, 2};
+    if (member)
+        join_rack(&cfg);
     size_t size = capy_stack_size(&cfg);
     void *mem = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
     CAPY_ASSERT(size > 0 && mem);
     *served = (struct served){.name = "capybara", .now = CAPY_SEC(1), .turn = turn};
     served->state = capy_stack_init(mem, &cfg, served->now);
     CAPY_ASSERT(capy_stack_listen(served->state, SERVED_PORT, 0) == CAPY_OK);
+}
+
+void served_by_capy(struct served *served, uint32_t conn_max)
+{
+    serve(served, conn_max, false);
+}
+
+void served_by_member(struct served *served, uint32_t conn_max)
+{
+    serve(served, conn_max, true);
 }
 
 void served_by_capy_end(struct served *served)
