@@ -30,4 +30,23 @@ static inline uint16_t capy_checksum_update16(uint16_t check, uint16_t from, uin
     return (uint16_t)~capy_sum_fold((uint64_t)(uint16_t)~check + (uint16_t)~from + to);
 }
 
+/* What is added to a sum when len bytes (even, and a constant) become others: RFC 1624's terms, of all
+ * words at once, for adding them and folding once gives the same. */
+static inline uint64_t capy_sum_change(const uint8_t *from, const uint8_t *to, size_t len)
+{
+    uint64_t sum = 0;
+    size_t i = 0;
+    for (; i + 4 <= len; i += 4)
+        sum += (uint64_t)(uint32_t)~capy_load32(from + i) + capy_load32(to + i);
+    if (i < len)
+        sum += (uint64_t)(uint16_t)~capy_load16(from + i) + capy_load16(to + i);
+    return sum;
+}
+
+/* The new checksum; change: a sum of the above. */
+static inline uint16_t capy_checksum_change(uint16_t check, uint64_t change)
+{
+    return capy_sum_finish((uint16_t)~check + change);
+}
+
 #endif

@@ -71,7 +71,7 @@ static inline bool capy_quote_parse(const uint8_t *data, const uint8_t *end,
 /* Writes len bytes (even, at most 16) into the quoted packet, under ICMP's checksum. */
 static inline void capy_quote_write(uint8_t *check, uint8_t *at, const uint8_t *bytes, uint32_t len)
 {
-    capy_rewrite_check(check, at, bytes, len);
+    capy_rewrite_check(check, capy_sum_change(at, bytes, len));
     for (uint32_t i = 0; i < len && i < 16; i += 2)
         capy_copy(at + i, bytes + i, 2);
 }
@@ -93,16 +93,17 @@ static inline bool capy_quote_rewrite(uint8_t *frame, const uint8_t *end, const 
         const uint8_t *bytes = ip->b + 12;
         uint8_t header_check[2], *to = frame + CAPY_VIEW_IP4_DST_AT;
         capy_copy(header_check, quoted + 10, 2);
-        capy_rewrite_check(frame + CAPY_VIEW_IP4_CHECK_AT, to, bytes, 4);
+        capy_rewrite_check(frame + CAPY_VIEW_IP4_CHECK_AT, capy_sum_change(to, bytes, 4));
         capy_copy(to, bytes, 4);
-        capy_rewrite_check(header_check, quoted + 12, bytes, 4);
+        capy_rewrite_check(header_check, capy_sum_change(quoted + 12, bytes, 4));
         capy_quote_write(check, quoted + 10, header_check, 2);
         capy_quote_write(check, quoted + 12, bytes, 4);
     } else {
         uint8_t *to = frame + CAPY_VIEW_IP6_DST_AT;
         if (to + 16 > end || quoted + CAPY_VIEW_IP6_LEN > end)
             return false;
-        capy_rewrite_check(check, to, ip->b, 16); /* of the pseudo-header (RFC 4443 §2.3) */
+        capy_rewrite_check(
+            check, capy_sum_change(to, ip->b, 16)); /* of the pseudo-header (RFC 4443 §2.3) */
         capy_copy(to, ip->b, 16);
         capy_quote_write(check, quoted + 8, ip->b, 16);
     }

@@ -30,14 +30,10 @@ static inline void capy_rewrite_mac(uint8_t *at, const struct capy_mac *mac)
     capy_copy(at, mac->b, sizeof mac->b);
 }
 
-/* Folds the change of len bytes (even, at most 16) from `from` to `to` into the checksum at `at`. */
-static inline void capy_rewrite_check(uint8_t *at, const uint8_t *from, const uint8_t *to,
-                                      uint32_t len)
+/* Folds a change (capy_sum_change) into the checksum at `at`. */
+static inline void capy_rewrite_check(uint8_t *at, uint64_t change)
 {
-    uint16_t check = capy_load16(at);
-    for (uint32_t i = 0; i + 1 < len && i < 16; i += 2)
-        check = capy_checksum_update16(check, capy_load16(from + i), capy_load16(to + i));
-    capy_store16(at, check);
+    capy_store16(at, capy_checksum_change(capy_load16(at), change));
 }
 
 /* The transport checksum's field, or NULL: not before the end. tcp: else UDP. */
@@ -74,22 +70,22 @@ static inline bool capy_rewrite_end(uint8_t *frame, const uint8_t *end, const st
     uint8_t *port_at = l4 + (dst ? 2 : 0);
     bool unchecked = capy_rewrite_is_unchecked(check, tcp);
     capy_store16(port_bytes, port);
+    uint64_t change = capy_sum_change(port_at, port_bytes, 2);
     if (v4) {
         uint8_t *ip_at = frame + (dst ? CAPY_VIEW_IP4_DST_AT : CAPY_VIEW_IP4_SRC_AT);
-        capy_rewrite_check(frame + CAPY_VIEW_IP4_CHECK_AT, ip_at, ip->b + 12, 4);
-        if (!unchecked)
-            capy_rewrite_check(check, ip_at, ip->b + 12, 4);
+        uint64_t of_ip = capy_sum_change(ip_at, ip->b + 12, 4);
+        capy_rewrite_check(frame + CAPY_VIEW_IP4_CHECK_AT, of_ip);
+        change += of_ip;
         capy_copy(ip_at, ip->b + 12, 4);
     } else {
         uint8_t *ip_at = frame + (dst ? CAPY_VIEW_IP6_DST_AT : CAPY_VIEW_IP6_SRC_AT);
         if (frame + CAPY_VIEW_IP6_DST_AT + 16 > end)
             return false;
-        if (!unchecked)
-            capy_rewrite_check(check, ip_at, ip->b, 16);
+        change += capy_sum_change(ip_at, ip->b, 16);
         capy_copy(ip_at, ip->b, 16);
     }
     if (!unchecked)
-        capy_rewrite_check(check, port_at, port_bytes, 2);
+        capy_rewrite_check(check, change);
     capy_copy(port_at, port_bytes, 2);
     capy_rewrite_l4_done(check, tcp, unchecked);
     return true;
@@ -134,7 +130,7 @@ static inline bool capy_rewrite_data(uint8_t *frame, const uint8_t *end, const s
         return false;
     bool unchecked = capy_rewrite_is_unchecked(check, tcp);
     if (!unchecked)
-        capy_rewrite_check(check, at, bytes, len);
+        capy_rewrite_check(check, capy_sum_change(at, bytes, len));
     for (uint32_t i = 0; i < len && i < 16; i += 2)
         capy_copy(at + i, bytes + i, 2);
     capy_rewrite_l4_done(check, tcp, unchecked);

@@ -106,6 +106,30 @@ static void rfc_1624_update_equals_a_new_sum(void **state)
     }
 }
 
+/* Several words at once give what one after the other does, bit for bit. */
+static void a_change_of_many_words_equals_many_changes(void **state)
+{
+    (void)state;
+    struct capy_prng rng;
+    capy_prng_seed(&rng, 16);
+    for (int i = 0; i < 200000; i++) {
+        uint8_t from[18], to[18];
+        fill(&rng, from, sizeof from);
+        fill(&rng, to, sizeof to);
+        for (size_t at = 0; at < sizeof from && i % 2; at++) { /* the edges, as above */
+            from[at] = capy_prng_below(&rng, 2) ? 0xff : 0;
+            to[at] = capy_prng_below(&rng, 2) ? 0xff : 0;
+        }
+        static const size_t lens[] = {2, 4, 6, 16, 18};
+        size_t len = lens[i % 5];
+        uint16_t check = i % 3 ? (uint16_t)capy_prng_next(&rng) : i % 2 ? 0xffff : 0;
+        uint16_t step = check;
+        for (size_t at = 0; at < len; at += 2)
+            step = capy_checksum_update16(step, capy_load16(from + at), capy_load16(to + at));
+        assert_int_equal(capy_checksum_change(check, capy_sum_change(from, to, len)), step);
+    }
+}
+
 static void rfc_1624_section_4_example(void **state)
 {
     (void)state;
@@ -122,6 +146,7 @@ int main(void)
         cmocka_unit_test(every_carry_counts),
         cmocka_unit_test(pieces_add_up),
         cmocka_unit_test(rfc_1624_update_equals_a_new_sum),
+        cmocka_unit_test(a_change_of_many_words_equals_many_changes),
         cmocka_unit_test(rfc_1624_section_4_example),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
