@@ -416,10 +416,12 @@ static inline bool capy_mig_port_ok(const struct capy_mig_job *m, uint16_t id, u
     return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
 }
 
-/* The flow is of one IP version, and both servers that the message is between can have it. */
+/* The flow's home is a server, or the service address; it is of one IP version, and both servers that the
+ * message is between can have it. */
 static inline bool capy_mig_flow_ok(const struct capy_mig_job *m)
 {
-    return capy_family_of(&m->msg->key.client) == capy_family_of(&m->msg->key.home) &&
+    return (m->home != CAPY_SERVER_ANY || capy_vip_is(m->j->sw->cfg, &m->msg->key.home)) &&
+           capy_family_of(&m->msg->key.client) == capy_family_of(&m->msg->key.home) &&
            capy_mig_serves(m, m->sender) &&
            (m->peer >= m->j->sw->cfg->server_cnt ||
             capy_mig_serves(m, m->peer)); /* its range: checked apart */
@@ -503,7 +505,8 @@ static inline enum capy_mig_bad capy_mig_read(struct capy_mig_job *m)
 static inline void capy_mig_input(struct capy_job *j, struct capy_mig_msg *msg)
 {
     struct capy_switch *sw = j->sw;
-    struct capy_mig_job m = {.j = j, .msg = msg, .sender = capy_plane_server_of(sw, &j->view->src)};
+    struct capy_mig_job m = {
+        .j = j, .msg = msg, .sender = capy_switch_server_of(sw, &j->view->src)};
     if (m.sender == CAPY_SERVER_ANY || CAPY_SWITCH_PLACE(sw, m.sender)->port != j->port ||
         !capy_ip_eq(&j->view->src,
                     &CAPY_SWITCH_PLACE(sw, m.sender)->ip)) { /* primary, hence ours */
@@ -517,7 +520,7 @@ static inline void capy_mig_input(struct capy_job *j, struct capy_mig_msg *msg)
                                                     : CAPY_COUNT_drop_mig_malformed);
         return;
     }
-    m.home = capy_plane_server_of(sw, &m.msg->key.home);
+    m.home = capy_switch_server_of(sw, &m.msg->key.home);
     if (!capy_mig_check_ids(&m))
         capy_job_drop(j, CAPY_COUNT_drop_mig_field);
     else if (m.msg->type == CAPY_MIG_HEARTBEAT)

@@ -17,7 +17,7 @@ static inline void capy_flow_route(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
     bool ip = j->view->kind == CAPY_VIEW_TCP || j->view->kind == CAPY_VIEW_UDP;
-    uint16_t id = ip ? capy_plane_server_of(sw, &j->view->dst) : CAPY_SERVER_ANY;
+    uint16_t id = ip ? capy_switch_server_of(sw, &j->view->dst) : CAPY_SERVER_ANY;
     if (id == CAPY_SERVER_ANY || j->frame + CAPY_ETHER_LEN > j->end) {
         capy_job_drop(j, CAPY_COUNT_drop_to_switch);
         return;
@@ -30,18 +30,17 @@ static inline void capy_flow_route(struct capy_job *j)
 static inline void capy_flow_forward(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
-    struct capy_mac dst;
     if (j->frame + CAPY_ETHER_LEN > j->end)
         return; /* never: it has a view */
-    capy_copy(dst.b, j->frame, sizeof dst.b);
-    if (capy_mac_eq(&dst, &sw->cfg->mac)) {
+    const uint64_t dst = capy_l2_word(j->frame);
+    if (dst == capy_l2_word(sw->cfg->mac.b)) {
         capy_flow_route(j);
         return;
     }
     uint16_t port = CAPY_L2_UNKNOWN;
-    if (!capy_mac_is_group(&dst)) {
-        uint16_t id = capy_plane_server_of_mac(sw, &dst);
-        port = id == CAPY_SERVER_ANY ? capy_l2_find(&sw->l2, &dst, j->now)
+    if (!capy_l2_is_group(dst)) {
+        uint16_t id = capy_switch_server_of_mac(sw, dst);
+        port = id == CAPY_SERVER_ANY ? capy_l2_find(&sw->l2, dst, j->now)
                                      : CAPY_SWITCH_PLACE(sw, id)->port;
     }
     if (port == CAPY_L2_UNKNOWN) {
@@ -200,7 +199,8 @@ static inline void capy_flow_to_its_place(struct capy_job *j)
                                       j->view->dst_port};
     const bool vip = capy_vip_is(sw->cfg, &key.home);
     struct capy_steer s = {.to = CAPY_STEER_MISS};
-    if (capy_plane_is_empty(sw) && !vip) {
+    if (!vip && (capy_plane_is_empty(sw) ||
+                 capy_switch_server_of(sw, &key.home) == CAPY_SERVER_ANY)) { /* nobody's home */
         capy_flow_forward(j);
         return;
     }
@@ -268,7 +268,7 @@ static inline void capy_flow_look_up_server(struct capy_job *j, uint16_t id, str
 static inline void capy_flow_mac_of_home(struct capy_job *j, const struct capy_ip *home)
 {
     const struct capy_switch *sw = j->sw;
-    uint16_t id = capy_plane_server_of(sw, home);
+    uint16_t id = capy_switch_server_of(sw, home);
     if (j->frame + CAPY_ETHER_LEN > j->end)
         return; /* never */
     if (capy_vip_is(sw->cfg, home))
@@ -340,12 +340,12 @@ static inline void capy_flow_input(struct capy_job *j)
         return;
     }
     if (sw->cfg->role[j->port % CAPY_SWITCH_PORT_MAX] == CAPY_PORT_SERVER)
-        id = capy_plane_server_of(sw, &j->view->src);
+        id = capy_switch_server_of(sw, &j->view->src);
     if (id != CAPY_SERVER_ANY) {
         if (CAPY_SWITCH_PLACE(sw, id)->port == j->port) {
             if (!capy_flow_from_server(j, id))
                 return;
-        } else if (capy_plane_server_of(sw, &j->view->dst) == CAPY_SERVER_ANY) {
+        } else if (capy_switch_server_of(sw, &j->view->dst) == CAPY_SERVER_ANY) {
             /* From another's port only one server's segment to another may come, relayed or put back
              * by a third. */
             capy_job_drop(j, CAPY_COUNT_drop_ip_spoofed);

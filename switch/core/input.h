@@ -10,16 +10,17 @@
 static inline bool capy_input_learn(struct capy_job *j)
 {
     struct capy_switch *sw = j->sw;
-    struct capy_mac src;
     if (j->frame + CAPY_ETHER_LEN > j->end)
         return false; /* never: it has a view */
-    capy_copy(src.b, j->frame + 6, sizeof src.b);
-    if (capy_mac_eq(&src, &sw->cfg->mac))
+    const uint64_t src = capy_l2_word(j->frame + 6);
+    if (capy_l2_knows(&sw->l2, src, j->port, j->now)) /* so it is no server, and not us */
+        return true;
+    if (src == capy_l2_word(sw->cfg->mac.b))
         return false;
-    uint16_t id = capy_plane_server_of_mac(sw, &src);
+    uint16_t id = capy_switch_server_of_mac(sw, src);
     if (id != CAPY_SERVER_ANY)
         return CAPY_SWITCH_PLACE(sw, id)->port == j->port;
-    capy_l2_learn(&sw->l2, &src, j->port, j->now);
+    capy_l2_learn(&sw->l2, src, j->port, j->now);
     return true;
 }
 
@@ -55,7 +56,7 @@ static inline bool capy_input_udp(struct capy_job *j)
             capy_job_drop(j, CAPY_COUNT_drop_to_switch);
         else
             capy_flow_forward(j);
-    } else if (!to_us && capy_plane_server_of(sw, &j->view->dst) == CAPY_SERVER_ANY) {
+    } else if (!to_us && capy_switch_server_of(sw, &j->view->dst) == CAPY_SERVER_ANY) {
         capy_flow_forward(j); /* somebody else's traffic with the same port number */
     } else if (sw->cfg->role[j->port % CAPY_SWITCH_PORT_MAX] != CAPY_PORT_SERVER) {
         capy_job_drop(j, CAPY_COUNT_drop_mig_client_port);

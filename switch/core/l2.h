@@ -27,32 +27,54 @@ struct capy_l2 {
     struct capy_key key;
 };
 
-static inline bool capy_mac_is_group(const struct capy_mac *mac)
+/* The address at p as a number. */
+static inline uint64_t capy_l2_word(const uint8_t *p)
 {
-    return mac->b[0] & 1u;
+    return (uint64_t)capy_load16(p) << 32 | capy_load32(p + 2);
 }
 
-static inline uint64_t capy_l2_word(const struct capy_mac *mac)
+static inline bool capy_l2_is_group(uint64_t word)
 {
-    return (uint64_t)capy_load16(mac->b) << 32 | capy_load32(mac->b + 2);
+    return word >> 40 & 1u;
 }
 
+/* The high bits of a product with a secret (multiply-shift, Dietzfelbinger et al. 1997): two stations share
+ * a set by chance alone, for who does not know it. */
 static inline struct capy_station *capy_l2_set(const struct capy_l2 *l2, uint64_t word)
 {
-    _Alignas(8) uint8_t bytes[8];
-    capy_store16(bytes, (uint16_t)(word >> 32));
-    capy_store32(bytes + 2, (uint32_t)word);
-    uint64_t h = capy_siphash13(l2->key, bytes, 6);
-    return &l2->stations[(h & (CAPY_L2_SETS - 1u)) * CAPY_L2_WAYS];
+    uint64_t h = (word ^ l2->key.k0) * (l2->key.k1 | 1u);
+    return &l2->stations[(h >> 54 & (CAPY_L2_SETS - 1u)) * CAPY_L2_WAYS];
 }
 
-/* Heard mac on port. Group addresses are ignored; a full set forgets its longest silent station. */
-static inline void capy_l2_learn(const struct capy_l2 *l2, const struct capy_mac *mac,
-                                 uint16_t port, uint64_t now)
+/* When it was heard last, 0 never; *port: where. */
+static inline uint64_t capy_l2_look_up(const struct capy_l2 *l2, uint64_t word, uint16_t *port)
 {
-    if (capy_mac_is_group(mac))
+    const struct capy_station *set = capy_l2_set(l2, word);
+    for (uint32_t i = 0; i < CAPY_L2_WAYS; i++) {
+        uint64_t place = set[i].place;
+        if (place << 16 == word << 16 && set[i].heard_at != 0) {
+            *port = (uint16_t)(place >> 48);
+            return set[i].heard_at;
+        }
+    }
+    return 0;
+}
+
+/* It was heard on port a moment ago: there is nothing to learn. */
+static inline bool capy_l2_knows(const struct capy_l2 *l2, uint64_t word, uint16_t port,
+                                 uint64_t now)
+{
+    uint16_t place = CAPY_L2_UNKNOWN;
+    uint64_t heard_at = capy_l2_look_up(l2, word, &place);
+    return heard_at != 0 && place == port && now < heard_at + CAPY_L2_GRAIN_NS;
+}
+
+/* Heard word on port. Group addresses are ignored; a full set forgets its longest silent station. */
+static inline void capy_l2_learn(const struct capy_l2 *l2, uint64_t word, uint16_t port,
+                                 uint64_t now)
+{
+    if (capy_l2_is_group(word))
         return;
-    uint64_t word = capy_l2_word(mac), place = (uint64_t)port << 48 | word;
     struct capy_station *set = capy_l2_set(l2, word), *at = &set[0];
     for (uint32_t i = 0; i < CAPY_L2_WAYS; i++) {
         if (set[i].heard_at != 0 && set[i].place << 16 == word << 16) {
@@ -62,25 +84,16 @@ static inline void capy_l2_learn(const struct capy_l2 *l2, const struct capy_mac
         if (set[i].heard_at < at->heard_at)
             at = &set[i];
     }
-    if (at->heard_at != 0 && at->place == place && now < at->heard_at + CAPY_L2_GRAIN_NS)
-        return;
-    at->place = place;
+    at->place = (uint64_t)port << 48 | word;
     at->heard_at = capy_max64(now, 1);
 }
 
 /* The port, or CAPY_L2_UNKNOWN. */
-static inline uint16_t capy_l2_find(const struct capy_l2 *l2, const struct capy_mac *mac,
-                                    uint64_t now)
+static inline uint16_t capy_l2_find(const struct capy_l2 *l2, uint64_t word, uint64_t now)
 {
-    uint64_t word = capy_l2_word(mac);
-    const struct capy_station *set = capy_l2_set(l2, word);
-    for (uint32_t i = 0; i < CAPY_L2_WAYS; i++) {
-        uint64_t place = set[i].place;
-        if (set[i].heard_at != 0 && place << 16 == word << 16)
-            return now < set[i].heard_at + CAPY_L2_AGE_NS ? (uint16_t)(place >> 48)
-                                                          : CAPY_L2_UNKNOWN;
-    }
-    return CAPY_L2_UNKNOWN;
+    uint16_t port = CAPY_L2_UNKNOWN;
+    uint64_t heard_at = capy_l2_look_up(l2, word, &port);
+    return heard_at != 0 && now < heard_at + CAPY_L2_AGE_NS ? port : CAPY_L2_UNKNOWN;
 }
 
 void capy_l2_init(struct capy_l2 *l2, struct capy_arena *a, struct capy_key key);

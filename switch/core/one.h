@@ -8,17 +8,6 @@
 
 struct capy_lock; /* never one */
 
-static inline uint16_t capy_plane_server_of(const struct capy_switch *sw, const struct capy_ip *ip)
-{
-    return capy_cfg_server_of(sw->cfg, ip);
-}
-
-static inline uint16_t capy_plane_server_of_mac(const struct capy_switch *sw,
-                                                const struct capy_mac *mac)
-{
-    return capy_cfg_server_of_mac(sw->cfg, mac);
-}
-
 static inline bool capy_plane_is_empty(const struct capy_switch *sw)
 {
     return sw->dir.used == 0;

@@ -19,7 +19,7 @@ static inline struct capy_own capy_own_of(const struct capy_job *j, const struct
     const struct capy_switch *sw = j->sw;
     if (capy_switch_is_own(sw, ip) || capy_vip_is(sw->cfg, ip))
         return (struct capy_own){&sw->cfg->mac, false};
-    uint16_t id = capy_plane_server_of(sw, ip);
+    uint16_t id = capy_switch_server_of(sw, ip);
     /* Never to the server itself, who may be probing for its own address as it starts. */
     if (id == CAPY_SERVER_ANY || CAPY_SWITCH_PLACE(sw, id)->port == j->port ||
         capy_switch_server_alive(sw, id, j->now))

@@ -61,6 +61,7 @@ static bool cfg_ok(const struct capy_switch_cfg *c)
 struct memory {
     struct capy_switch sw;
     struct capy_switch_cfg cfg;
+    struct capy_index index;
     struct capy_switch_live live;
     uint64_t count[CAPY_COUNT_END];
 };
@@ -77,8 +78,9 @@ static struct capy_switch *lay_out(struct capy_arena *a, const struct capy_switc
         return NULL;
     memset(m, 0, sizeof *m);
     m->cfg = *cfg;
+    capy_index_build(&m->index, cfg);
     m->sw = (struct capy_switch){
-        .cfg = &m->cfg, .live = &m->live, .count = m->count, .dir = dir, .l2 = l2};
+        .cfg = &m->cfg, .index = &m->index, .live = &m->live, .count = m->count, .dir = dir, .l2 = l2};
     return &m->sw;
 }
 

@@ -4,8 +4,8 @@
  * (each plane defines them before it includes flows.h, arbiter.h and own.h; one.h has those of a
  * plane that runs alone in one thread):
  *
- *   capy_plane_server_of, _server_of_mac          a search, which BPF's verifier wants apart
- *   capy_plane_choose, _decide, _least            likewise, each under its lock
+ *   capy_plane_choose, _decide, _least            a search, which BPF's verifier wants apart, each
+ *                                                 under its lock
  *   capy_plane_is_empty                           no entry at all: nothing to look for
  *   capy_plane_lock_of, _lock_for, _lock_of_servers, _lock, _unlock
  *                                                 exclusion between CPUs; _lock_for: NULL when the
@@ -17,6 +17,7 @@
 
 #include "switch/core/counters.h"
 #include "switch/core/directory.h"
+#include "switch/core/index.h"
 #include "switch/core/l2.h"
 #include "switch/core/maglev.h"
 #include "switch/core/plane.h"
@@ -43,6 +44,7 @@ void capy_switch_refill(struct capy_switch_live *live, const struct capy_switch_
 
 struct capy_switch {
     const struct capy_switch_cfg *cfg;
+    const struct capy_index *index; /* of cfg */
     struct capy_switch_live *live;
     uint64_t *count; /* CAPY_COUNT_END of them */
     struct capy_directory dir;
@@ -97,24 +99,14 @@ static inline struct capy_server *capy_switch_server_at(const struct capy_switch
 #define CAPY_SWITCH_PLACE(sw, id) (&(sw)->cfg->server[(id) % CAPY_SWITCH_SERVER_MAX])
 
 /* The server with this address, of either version, or CAPY_SERVER_ANY. */
-static inline uint16_t capy_cfg_server_of(const struct capy_switch_cfg *cfg,
-                                          const struct capy_ip *ip)
+static inline uint16_t capy_switch_server_of(const struct capy_switch *sw, const struct capy_ip *ip)
 {
-    if (capy_ip_is_unset(ip)) /* else it would be each server's that has no ip6 */
-        return CAPY_SERVER_ANY;
-    for (uint16_t i = 0; i < cfg->server_cnt && i < CAPY_SWITCH_SERVER_MAX; i++)
-        if (capy_ip_eq(&cfg->server[i].ip, ip) || capy_ip_eq(&cfg->server[i].ip6, ip))
-            return i;
-    return CAPY_SERVER_ANY;
+    return capy_index_server_of(sw->index, sw->cfg, ip);
 }
 
-static inline uint16_t capy_cfg_server_of_mac(const struct capy_switch_cfg *cfg,
-                                              const struct capy_mac *mac)
+static inline uint16_t capy_switch_server_of_mac(const struct capy_switch *sw, uint64_t word)
 {
-    for (uint16_t i = 0; i < cfg->server_cnt && i < CAPY_SWITCH_SERVER_MAX; i++)
-        if (capy_mac_eq(&cfg->server[i].mac, mac))
-            return i;
-    return CAPY_SERVER_ANY;
+    return capy_index_server_of_mac(sw->index, sw->cfg, word);
 }
 
 /* Its address of this one family, or NULL. */

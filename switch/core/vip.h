@@ -101,7 +101,7 @@ static inline uint16_t capy_vip_by_load(const struct capy_job *j, uint16_t clien
  * itself a server gets another: no host talks to its own address through the switch. */
 static inline uint16_t capy_vip_choose(const struct capy_job *j)
 {
-    const uint16_t client_id = capy_plane_server_of(j->sw, &j->view->src);
+    const uint16_t client_id = capy_switch_server_of(j->sw, &j->view->src);
     uint16_t id = CAPY_SERVER_ANY;
     if (j->sw->cfg->vip.policy == CAPY_VIP_MAGLEV)
         id = capy_vip_by_table(j, client_id);

@@ -15,7 +15,8 @@ static inline bool both_egress(uint8_t *frame, const uint8_t *end, uint32_t port
     capy_view_parse(frame, end, &v);
     if (v.kind != CAPY_VIEW_UDP)
         return false; /* never */
-    uint16_t peer = capy_plane_server_of(NULL, &v.dst), sender = capy_plane_server_of(NULL, &v.src);
+    uint16_t peer = capy_index_server_of(many_index(), c, &v.dst);
+    uint16_t sender = capy_index_server_of(many_index(), c, &v.src);
     if (peer == CAPY_SERVER_ANY || sender == CAPY_SERVER_ANY)
         return false;
     if (c->server[peer % CAPY_SWITCH_SERVER_MAX].port == port)

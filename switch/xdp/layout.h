@@ -6,7 +6,7 @@
 #include "switch/core/state.h"
 
 /* Changes with anything that is kept between programs. */
-#define CAPY_XDP_LAYOUT 1u
+#define CAPY_XDP_LAYOUT 2u
 
 #define CAPY_XDP_BOTH 0xfffeu    /* egress: one to the peer, one back to the sender */
 #define CAPY_XDP_MESSAGE 0xfffcu /* no egress: TCPMig */

@@ -40,6 +40,7 @@ static int map_all(struct capy_xdp *x)
 {
     struct capy_switch *sw = &x->sw;
     sw->cfg = &x->cfg;
+    sw->index = &x->index;
     sw->count = x->count;
     sw->live = map_memory(x->bpf->maps.live, sizeof *sw->live);
     sw->l2.stations =
@@ -178,6 +179,8 @@ static int prepare(struct capy_xdp *x)
 {
     struct capy_xdp_bpf *bpf = x->bpf;
     memcpy((void *)&bpf->rodata->cfg, &x->cfg, sizeof x->cfg);
+    capy_index_build(&x->index, &x->cfg);
+    memcpy((void *)&bpf->rodata->server_index, &x->index, sizeof x->index);
     bpf->rodata->testing = x->testing;
     if (bpf_map__set_value_size(bpf->maps.directory, (uint32_t)directory_len(&x->cfg)) != 0 ||
         bpf_map__set_max_entries(bpf->maps.port_of, x->ifindex_end) != 0)

@@ -52,6 +52,7 @@ struct {
 } counts SEC(".maps"); /* kept */
 
 const volatile struct capy_switch_cfg cfg;
+const volatile struct capy_index server_index;
 const volatile uint32_t testing; /* 1: see capy_xdp_test */
 
 /* The loader writes cfg before the program is verified, and nobody after; so the verifier knows its
@@ -63,6 +64,13 @@ static inline const struct capy_switch_cfg *many_cfg(void)
     return c;
 }
 
+static inline const struct capy_index *many_index(void)
+{
+    const struct capy_index *x = (const struct capy_index *)&server_index;
+    CAPY_PIN(x);
+    return x;
+}
+
 /* Of a frame that a test feeds. NULL: of a device. */
 static inline struct capy_xdp_test *many_test(const struct xdp_md *ctx)
 {
@@ -72,25 +80,38 @@ static inline struct capy_xdp_test *many_test(const struct xdp_md *ctx)
     return (const uint8_t *)(t + 1) > (const uint8_t *)(long)ctx->data ? NULL : t;
 }
 
-/* False: never. */
-static inline bool many_open(struct capy_switch *sw)
+/* What a frame's beginning needs: configuration, counters, stations. False: never. */
+static inline bool many_open_stations(struct capy_switch *sw)
 {
     const uint32_t zero = 0;
     const struct capy_switch_cfg *c = many_cfg();
     struct capy_xdp_counts *counters = bpf_map_lookup_elem(&counts, &zero);
     sw->cfg = c;
-    sw->live = bpf_map_lookup_elem(&live, &zero);
-    sw->dir.entries = bpf_map_lookup_elem(&directory, &zero);
+    sw->index = many_index();
     sw->l2.stations = bpf_map_lookup_elem(&stations, &zero);
-    if (!counters || !sw->live || !sw->dir.entries || !sw->l2.stations)
+    if (!counters || !sw->l2.stations)
         return false;
     sw->count = counters->count;
+    sw->l2.key = c->hash_key;
+    return true;
+}
+
+/* The whole. False: never. */
+static inline bool many_open(struct capy_switch *sw)
+{
+    const uint32_t zero = 0;
+    const struct capy_switch_cfg *c = many_cfg();
+    if (!many_open_stations(sw))
+        return false;
+    sw->live = bpf_map_lookup_elem(&live, &zero);
+    sw->dir.entries = bpf_map_lookup_elem(&directory, &zero);
+    if (!sw->live || !sw->dir.entries)
+        return false;
     sw->dir.levels = c->levels;
     sw->dir.slots = c->slots;
     sw->dir.used = 0; /* what this frame changes */
     sw->dir.mig_port_first = c->mig_port_first;
     sw->dir.key = c->hash_key;
-    sw->l2.key = c->hash_key;
     return true;
 }
 
@@ -99,41 +120,6 @@ static inline void many_close(struct capy_switch *sw)
     struct capy_xdp_counts *counters = (struct capy_xdp_counts *)sw->count;
     if (sw->dir.used != 0)
         counters->used += (int32_t)sw->dir.used;
-}
-
-/* ---- searches: functions of their own, so that their sixty-four ends meet in one ---- */
-
-__noinline int many_server_of(uint64_t high, uint64_t low)
-{
-    struct capy_ip ip;
-    *(uint32_t *)(ip.b) = (uint32_t)high;
-    *(uint32_t *)(ip.b + 4) = (uint32_t)(high >> 32);
-    *(uint32_t *)(ip.b + 8) = (uint32_t)low;
-    *(uint32_t *)(ip.b + 12) = (uint32_t)(low >> 32);
-    return capy_cfg_server_of(many_cfg(), &ip);
-}
-
-__noinline int many_server_of_mac(uint64_t word)
-{
-    const struct capy_switch_cfg *c = many_cfg();
-    for (uint16_t i = 0; i < c->server_cnt && i < CAPY_SWITCH_SERVER_MAX; i++)
-        if (capy_l2_word(&c->server[i].mac) == word)
-            return i;
-    return CAPY_SERVER_ANY;
-}
-
-static inline uint16_t capy_plane_server_of(const struct capy_switch *sw, const struct capy_ip *ip)
-{
-    (void)sw;
-    const uint32_t *w = (const uint32_t *)ip->b;
-    return (uint16_t)many_server_of(w[0] | (uint64_t)w[1] << 32, w[2] | (uint64_t)w[3] << 32);
-}
-
-static inline uint16_t capy_plane_server_of_mac(const struct capy_switch *sw,
-                                                const struct capy_mac *mac)
-{
-    (void)sw;
-    return (uint16_t)many_server_of_mac(capy_l2_word(mac));
 }
 
 /* ---- exclusion ---- */

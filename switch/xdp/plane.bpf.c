@@ -70,14 +70,9 @@ static inline uint32_t port_of_device(uint32_t ifindex)
     return port && *port ? *port - 1 : CAPY_SWITCH_PORT_MAX;
 }
 
-/* False: never. */
-static inline struct capy_xdp_scratch *job_begin(struct capy_job *j, struct capy_switch *sw,
-                                                 struct xdp_md *ctx)
+static inline void job_of(struct capy_job *j, struct capy_switch *sw, struct capy_xdp_scratch *s,
+                          struct xdp_md *ctx)
 {
-    const uint32_t zero = 0;
-    struct capy_xdp_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-    if (!s || !many_open(sw))
-        return NULL;
     j->sw = sw;
     j->ctx = ctx;
     j->frame = (uint8_t *)(long)ctx->data;
@@ -86,6 +81,17 @@ static inline struct capy_xdp_scratch *job_begin(struct capy_job *j, struct capy
     j->port = (uint16_t)s->port;
     j->now = s->now;
     j->egress = CAPY_XDP_NOWHERE;
+}
+
+/* False: never. */
+static inline struct capy_xdp_scratch *job_begin(struct capy_job *j, struct capy_switch *sw,
+                                                 struct xdp_md *ctx)
+{
+    const uint32_t zero = 0;
+    struct capy_xdp_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+    if (!s || !many_open(sw))
+        return NULL;
+    job_of(j, sw, s, ctx);
     return s;
 }
 
@@ -107,13 +113,14 @@ __noinline int part_view(struct xdp_md *ctx)
     struct capy_switch sw;
     struct capy_job j;
     struct capy_xdp_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-    if (!s)
+    if (!s || !many_open_stations(&sw))
         return CAPY_VIEW_RUNT;
     const struct capy_xdp_test *test = many_test(ctx);
     s->port = test ? test->port : port_of_device(ctx->ingress_ifindex);
     /* To a few milliseconds, which is enough for ages: the exact clock costs more than the lookup. */
     s->now = test ? test->now : bpf_ktime_get_coarse_ns();
-    if (!job_begin(&j, &sw, ctx) || !capy_input_begin(&j, (size_t)((long)j.end - (long)j.frame)))
+    job_of(&j, &sw, s, ctx);
+    if (!capy_input_begin(&j, (size_t)((long)j.end - (long)j.frame)))
         return CAPY_VIEW_RUNT;
     return (int)s->view.kind;
 }

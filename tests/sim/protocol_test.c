@@ -100,6 +100,7 @@ static void world_init(uint64_t seed)
     w.sw_cfg.ip = ip_of(100);
     w.sw_cfg.key = RACK_KEY;
     w.sw_cfg.slots = 4;
+    w.sw_cfg.hash_key = (struct capy_key){1, 3}; /* there is always room for all three flows */
     w.sw_cfg.lease_ns = LEASE_NS;
     w.sw_cfg.learn_ns = LEARN_NS;
     w.sw_cfg.port_cnt = CLIENT_PORT + 1;

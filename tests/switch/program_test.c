@@ -258,14 +258,14 @@ static void requests_are_answered_and_bad_ones_refused(void **state)
     assert_true(ask_ok(rig, "{\"cmd\":\"status\"}\n"));
 }
 
-/* alpha says that it runs this flow, which migrated to it. */
+/* alpha says that it runs this flow of its own, which was away. */
 static void announce(struct rig *rig, const struct capy_flow_key *key)
 {
     struct capy_frame f;
     const struct capy_mig_msg msg = {.type = CAPY_MIG_ANNOUNCE,
                                      .target = CAPY_SERVER_ANY,
                                      .epoch = 3,
-                                     .target_port = 61440,
+                                     .target_port = key->home_port,
                                      .key = *key};
     const struct capy_frame_to to = {.dst_mac = {{0x02, 0xca, 10, 0, 0, 254}},
                                      .src_mac = {{0x02, 0xca, 10, 0, 0, 1}},
@@ -284,10 +284,10 @@ static void entries_of_both_versions_are_shown_as_people_write_them(void **state
 {
     struct rig *rig = build(state);
     const struct capy_flow_key keys[] = {
-        {capy_ip_from_v4(0x0a0000c8), capy_ip_from_v4(0x0a000063), 5000, 80},
-        {{{0xfd, 0x99, [15] = 0xc8}}, {{0xfd, 0x99, [15] = 0x63}}, 5000, 80}};
-    const char *const shown[][2] = {{"10.0.0.200:5000", "10.0.0.99:80"},
-                                    {"[fd99::c8]:5000", "[fd99::63]:80"}};
+        {capy_ip_from_v4(0x0a0000c8), capy_ip_from_v4(0x0a000001), 5000, 80},
+        {{{0xfd, 0x99, [15] = 0xc8}}, {{0xfd, 0x99, [15] = 0x11}}, 5000, 80}};
+    const char *const shown[][2] = {{"10.0.0.200:5000", "10.0.0.1:80"},
+                                    {"[fd99::c8]:5000", "[fd99::11]:80"}};
     start(rig, NULL);
     for (unsigned k = 0; k < 2; k++) {
         json_t *answer = NULL, *entry = NULL;
