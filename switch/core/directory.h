@@ -95,18 +95,19 @@ static inline struct capy_entry *capy_directory_room(const struct capy_directory
     return NULL;
 }
 
-/* Some flow of this client may be there. Reads without a lock: what another CPU installs or removes at
- * this moment may count or not. */
-static inline bool capy_directory_knows(const struct capy_directory *d, uint64_t hash,
-                                        const struct capy_ip *client, uint16_t client_port)
+/* The first entry of this client, whichever flow's, or NULL. Reads without a lock: what another CPU installs
+ * or removes at this moment may count or not. */
+static inline struct capy_entry *capy_directory_first(const struct capy_directory *d, uint64_t hash,
+                                                      const struct capy_ip *client,
+                                                      uint16_t client_port)
 {
     for (uint32_t level = 0; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
-        const struct capy_entry *e = capy_directory_at(d, hash, level);
+        struct capy_entry *e = capy_directory_at(d, hash, level);
         if (e->phase != CAPY_PHASE_NONE && e->key.client_port == client_port &&
             capy_ip_eq(&e->key.client, client))
-            return true;
+            return e;
     }
-    return false;
+    return NULL;
 }
 
 /* A call of the sweep looks at 1/64 of the directory, at least 64 slots: a whole sweep takes 640 ms, well

@@ -434,6 +434,15 @@ static inline bool capy_entry_note_client(struct capy_entry *e, uint8_t tcp_flag
     return false;
 }
 
+/* What most segments meet: the owner runs it and was heard, and nobody closes. Then a segment that neither
+ * begins nor ends anything changes nothing but touched_at, and only the owner's death anything else; a
+ * client's first ACK is noted, too. */
+static inline bool capy_entry_is_steady(const struct capy_entry *e, uint8_t tcp_flags)
+{
+    return e->phase == CAPY_PHASE_SETTLED && (e->flags & ~CAPY_ENTRY_ACKED) == CAPY_ENTRY_SERVED &&
+           !(tcp_flags & (CAPY_SEG_FIN | CAPY_SEG_SYN | CAPY_SEG_RST));
+}
+
 /* Time is up: closed and quiet for linger_ns (what was lost of the end is repeated), untouched for
  * age_ns, or never more than a SYN. */
 static inline bool capy_entry_over(const struct capy_entry *e, uint64_t now, uint64_t linger_ns,

@@ -160,15 +160,38 @@ static inline void capy_steer_error(struct capy_job *j, uint64_t hash,
 
 /* client -> owner */
 
+/* e, the client's first entry, is the flow's and steady, and nobody wrote since the lock had this turn: so
+ * there is no need for it. */
+static inline bool capy_steer_client_steady(const struct capy_job *j, const struct capy_lock *lock,
+                                            uint32_t turn, struct capy_entry *e,
+                                            const struct capy_flow_key *key, struct capy_steer *s)
+{
+    const struct capy_switch *sw = j->sw;
+    const struct capy_holder owner = e->owner;
+    if (!capy_entry_is_steady(e, j->view->tcp_flags) || !(e->flags & CAPY_ENTRY_ACKED) ||
+        !capy_flow_key_eq(&e->key, key) ||
+        capy_server_dead(capy_switch_server_at(sw, owner.id), owner.gen, j->now,
+                         sw->cfg->lease_ns) ||
+        !capy_plane_looked(lock, turn))
+        return false;
+    e->touched_at = j->now; /* of whatever flow it may be by now */
+    s->to = CAPY_STEER_OWNER;
+    s->id = owner.id;
+    s->port = owner.port;
+    return true;
+}
+
 /* What the directory says of a client's segment. */
 static inline void capy_flow_look_up(struct capy_job *j, uint64_t hash,
                                      const struct capy_flow_key *key, struct capy_steer *s)
 {
-    struct capy_lock *lock = NULL;
+    struct capy_lock *lock = capy_plane_lock_of(j->sw, hash);
     s->to = CAPY_STEER_MISS;
-    if (!capy_plane_is_empty(j->sw))
-        lock = capy_plane_lock_for(j->sw, hash, &key->client, key->client_port);
-    if (!lock)
+    if (!lock || capy_plane_is_empty(j->sw))
+        return;
+    uint32_t turn = capy_plane_look(lock);
+    struct capy_entry *e = capy_directory_first(&j->sw->dir, hash, &key->client, key->client_port);
+    if (!e || capy_steer_client_steady(j, lock, turn, e, key, s))
         return;
     capy_plane_lock(lock);
     capy_steer_client(j, hash, key, s);
@@ -235,27 +258,48 @@ static inline bool capy_flow_is_of_arrivals(const struct capy_switch *sw, uint16
     return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
 }
 
+/* As capy_steer_client_steady, of a segment of server id: e's flow is one that it owns. */
+static inline bool capy_steer_server_steady(const struct capy_job *j, const struct capy_lock *lock,
+                                            uint32_t turn, struct capy_entry *e, uint16_t id,
+                                            struct capy_steer *s)
+{
+    const struct capy_switch *sw = j->sw;
+    const struct capy_holder owner = e->owner;
+    const struct capy_ip home = e->key.home;
+    const uint16_t port = e->key.home_port;
+    if (!capy_entry_is_steady(e, j->view->tcp_flags) ||
+        !capy_steer_is_holder(&owner, id, j->view->src_port) ||
+        capy_server_dead(capy_switch_server_at(sw, id), owner.gen, j->now, sw->cfg->lease_ns) ||
+        !capy_plane_looked(lock, turn))
+        return false;
+    e->touched_at = j->now;
+    s->to = CAPY_STEER_HOME;
+    s->home = home;
+    s->port = port;
+    return true;
+}
+
 /* What the directory says of a segment of server id. */
 static inline void capy_flow_look_up_server(struct capy_job *j, uint16_t id, struct capy_steer *s)
 {
     struct capy_switch *sw = j->sw;
     struct capy_view *v = j->view;
     const bool birth = capy_vip_is_birth_port(sw->cfg, v->src_port);
-    struct capy_lock *lock = NULL;
-    uint64_t hash = 0;
     s->to = CAPY_STEER_MISS;
     s->home = v->src;
     s->port = v->src_port;
     if (birth)
         capy_vip_name(sw->cfg, v, &s->home, &s->port);
-    if (!capy_plane_is_empty(sw)) {
-        hash = capy_directory_hash(&sw->dir, &v->dst, v->dst_port, v->src_port);
-        lock = capy_plane_lock_for(sw, hash, &v->dst, v->dst_port);
-    }
-    if (lock) {
-        capy_plane_lock(lock);
-        capy_steer_server(j, hash, id, s);
-        capy_plane_unlock(lock);
+    uint64_t hash = capy_directory_hash(&sw->dir, &v->dst, v->dst_port, v->src_port);
+    struct capy_lock *lock = capy_plane_lock_of(sw, hash);
+    if (lock && !capy_plane_is_empty(sw)) {
+        uint32_t turn = capy_plane_look(lock);
+        struct capy_entry *e = capy_directory_first(&sw->dir, hash, &v->dst, v->dst_port);
+        if (e && !capy_steer_server_steady(j, lock, turn, e, id, s)) {
+            capy_plane_lock(lock);
+            capy_steer_server(j, hash, id, s);
+            capy_plane_unlock(lock);
+        }
     }
     /* A connection of the service address that is over is reset by whoever was asked about it. */
     if (birth && (s->to == CAPY_STEER_MISS || s->to == CAPY_STEER_PLAIN))
@@ -314,8 +358,8 @@ static inline bool capy_flow_error(struct capy_job *j)
         return false;
     const struct capy_flow_key key = {q.dst, q.src, q.dst_port, q.src_port};
     uint64_t hash = capy_directory_hash_of(&sw->dir, &key);
-    struct capy_lock *lock = capy_plane_lock_for(sw, hash, &key.client, key.client_port);
-    if (!lock)
+    struct capy_lock *lock = capy_plane_lock_of(sw, hash);
+    if (!lock || !capy_directory_first(&sw->dir, hash, &key.client, key.client_port))
         return false;
     capy_plane_lock(lock);
     capy_steer_error(j, hash, &key, &s);

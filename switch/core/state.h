@@ -7,9 +7,10 @@
  *   capy_plane_choose, _decide, _least            a search, which BPF's verifier wants apart, each
  *                                                 under its lock
  *   capy_plane_is_empty                           no entry at all: nothing to look for
- *   capy_plane_lock_of, _lock_for, _lock_of_servers, _lock, _unlock
- *                                                 exclusion between CPUs; _lock_for: NULL when the
- *                                                 client surely has no entry
+ *   capy_plane_lock_of, _lock_of_servers, _lock, _unlock
+ *                                                 exclusion between CPUs
+ *   capy_plane_look, _looked                      reading entries without it: what was read between the
+ *                                                 two is whole if the second says so
  *   capy_plane_send, _send_both, _cut             where a frame goes, and its length
  *   capy_plane_payload_hash, _answer_heartbeat    a long read, a new frame */
 #ifndef CAPY_SWITCH_STATE_H

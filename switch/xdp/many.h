@@ -9,6 +9,7 @@
 
 struct capy_lock {
     struct bpf_spin_lock spin;
+    uint32_t turn;
 };
 
 /* The directory: one value, all entries. The loader sets its size; kept. */
@@ -140,26 +141,41 @@ static inline struct capy_lock *capy_plane_lock_of(struct capy_switch *sw, uint6
     return many_lock((uint32_t)hash & (capy_directory_stripes(sw->dir.slots) - 1u));
 }
 
-static inline struct capy_lock *capy_plane_lock_for(struct capy_switch *sw, uint64_t hash,
-                                                    const struct capy_ip *client, uint16_t port)
-{
-    return capy_directory_knows(&sw->dir, hash, client, port) ? capy_plane_lock_of(sw, hash) : NULL;
-}
-
 static inline struct capy_lock *capy_plane_lock_of_servers(struct capy_switch *sw)
 {
     (void)sw;
     return many_lock(CAPY_DIRECTORY_STRIPES_MAX);
 }
 
+/* Who holds the lock has its number odd, and leaves it another than it was: so who only reads sees that
+ * somebody wrote meanwhile. That takes a machine which loads and stores in the order of the program. */
+#define many_in_order() __asm__ volatile("" ::: "memory")
+
 static inline void capy_plane_lock(struct capy_lock *lock)
 {
     bpf_spin_lock(&lock->spin);
+    lock->turn++;
+    many_in_order();
 }
 
 static inline void capy_plane_unlock(struct capy_lock *lock)
 {
+    many_in_order();
+    lock->turn++;
     bpf_spin_unlock(&lock->spin);
+}
+
+static inline uint32_t capy_plane_look(const struct capy_lock *lock)
+{
+    uint32_t turn = lock->turn;
+    many_in_order();
+    return MANY_IN_ORDER ? turn : 1;
+}
+
+static inline bool capy_plane_looked(const struct capy_lock *lock, uint32_t turn)
+{
+    many_in_order();
+    return turn % 2 == 0 && lock->turn == turn;
 }
 
 /* ---- choices: functions of their own, as searches are ---- */

@@ -221,6 +221,61 @@ static void what_is_installed_is_counted(void **state)
     assert_int_equal(capy_switch_entry_cnt(capy_xdp_plane(xdp)), there);
 }
 
+/* ---- segments that take no lock ---- */
+
+static atomic_bool over;
+static atomic_uint torn, steered;
+
+/* The client's segments of the same flow, over and over: each must go to one of its owners, and there to the
+ * port at which that one has it. */
+static void *send_segments(void *arg)
+{
+    const struct capy_flow_key *key = arg;
+    const struct capy_tcp_segment seg = {.flags = CAPY_TCP_ACK};
+    const struct capy_frame_to to = {.dst_mac = cfg.server[0].mac,
+                                     .src_mac = planes_mac(100),
+                                     .src = key->client,
+                                     .dst = key->home,
+                                     .src_port = key->client_port,
+                                     .dst_port = key->home_port};
+    while (!atomic_load(&over)) {
+        uint8_t frame[CAPY_FRAME_MAX] = {0};
+        struct capy_switch_out out;
+        struct capy_packet p;
+        size_t len = capy_frame_build_tcp(frame, &to, &seg);
+        capy_xdp_input(xdp, 3, frame, len, NOW, &out);
+        if (out.cnt != 1 || capy_frame_parse(out.frame[0].data, out.frame[0].len, &p) != 0)
+            continue;
+        uint16_t id = out.frame[0].port;
+        bool right = id < SERVERS && capy_ip_eq(&p.dst, &cfg.server[id].ip) &&
+                     p.dst_port == (id == 0 ? 80 : MIG_PORT + id);
+        atomic_fetch_add(right ? &steered : &torn, 1);
+    }
+    return NULL;
+}
+
+static void segments_see_one_owner_whole(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    static struct capy_flow_key key;
+    key = flow(1);
+    over = false;
+    torn = steered = 0;
+    assert_int_equal(pthread_create(&thread, NULL, send_segments, &key), 0);
+    for (uint32_t i = 0; i < 10 * flows; i++) { /* the next server runs it, by its word */
+        const uint16_t owner = (uint16_t)(i % SERVERS);
+        struct capy_mig_msg msg = message(CAPY_MIG_ANNOUNCE, 1, owner, CAPY_SERVER_ANY);
+        msg.epoch = i + 2;
+        msg.target_port = (uint16_t)(owner == 0 ? 80 : MIG_PORT + owner);
+        assert_int_equal(feed(owner, &msg), CAPY_VERDICT_OK);
+    }
+    over = true;
+    pthread_join(thread, NULL);
+    assert_int_equal(torn, 0);
+    assert_true(steered > 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -229,6 +284,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(one_grant_wins, begin, end),
         cmocka_unit_test_setup_teardown(commit_or_cancel_wins, begin, end),
         cmocka_unit_test_setup_teardown(what_is_installed_is_counted, begin, end),
+        cmocka_unit_test_setup_teardown(segments_see_one_owner_whole, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
