@@ -43,9 +43,11 @@ bench:                          ## every bench; writes out/bench/*.json
 	@build/bench/bench-migrate | tee out/bench/migrate.json
 	@bench/run-stack build | tee out/bench/stack.json
 	@build/bench/bench-record | tee out/bench/record.json
+	@$(SUDO) bench/run-switch build | tee out/bench/switch.json
 
-bench-live: release            ## our stack against the kernel's, live (root; eight minutes)
+bench-live: release            ## our stack against the kernel's, and the switches, live (root; ten minutes)
 	@$(SUDO) bench/run-live --json out/bench/live.json
+	@$(SUDO) bench/run-switch --live --json out/bench/switch-live.json
 
 figures: release               ## every figure of the paper, and more; out/figures/report.html (root; a quarter of an hour)
 	@tools/bootstrap figures

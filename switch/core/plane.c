@@ -79,8 +79,12 @@ static struct capy_switch *lay_out(struct capy_arena *a, const struct capy_switc
     memset(m, 0, sizeof *m);
     m->cfg = *cfg;
     capy_index_build(&m->index, cfg);
-    m->sw = (struct capy_switch){
-        .cfg = &m->cfg, .index = &m->index, .live = &m->live, .count = m->count, .dir = dir, .l2 = l2};
+    m->sw = (struct capy_switch){.cfg = &m->cfg,
+                                 .index = &m->index,
+                                 .live = &m->live,
+                                 .count = m->count,
+                                 .dir = dir,
+                                 .l2 = l2};
     return &m->sw;
 }
 

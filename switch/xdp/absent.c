@@ -87,3 +87,21 @@ void capy_xdp_reset(struct capy_xdp *x, uint64_t now)
 {
     (void)x, (void)now;
 }
+
+int capy_xdp_pose(struct capy_xdp *x, uint16_t port)
+{
+    (void)x, (void)port;
+    return CAPY_E_CONFIG;
+}
+
+int capy_xdp_program(const struct capy_xdp *x)
+{
+    (void)x;
+    return -1;
+}
+
+uint64_t capy_xdp_memory(const struct capy_xdp *x)
+{
+    (void)x;
+    return 0;
+}

@@ -55,4 +55,12 @@ void capy_xdp_expire_all(struct capy_xdp *x, uint64_t now);
 /* Forgets everything, as a reboot does; under the same boot id. */
 void capy_xdp_reset(struct capy_xdp *x, uint64_t now);
 
+/* For benches: the program as devices have it, fed by capy_xdp_input, of whose answer nothing is true then,
+ * or by the caller's own BPF_PROG_TEST_RUN. Open it with "lo" for each device, and do not attach it.
+ * Frames come from this port until the next call. CAPY_OK or CAPY_E_SYS. */
+int capy_xdp_pose(struct capy_xdp *x, uint16_t port);
+int capy_xdp_program(const struct capy_xdp *x); /* its descriptor, lent */
+/* Bytes of all its maps, in the kernel. */
+uint64_t capy_xdp_memory(const struct capy_xdp *x);
+
 #endif

@@ -121,28 +121,31 @@ class Control:
 
 class Rack:
     """A rack that runs while the with block does. version: of the clients' connections. judged: with
-    CAPY_EXPERT set, every frame on it is one that our side should answer for."""
+    CAPY_EXPERT set, every frame on it is one that our side should answer for. Several at once need
+    names."""
 
-    def __init__(self, servers=3, clients=1, args=(), version=IPV4, judged=True):
+    def __init__(self, servers=3, clients=1, args=(), version=IPV4, judged=True, name="rack",
+                 plane=PLANE):
         self.version = version
         self.ip = {f"s{i + 1}": address(version, 11 + i) for i in range(servers)}
         self.ip |= {f"c{i + 1}": address(version, 101 + i) for i in range(clients)}
         self.ip["switch"] = address(version, 254)
         if version == IPV6_ONLY:
             args = (*args, "--ipv6-only")
-        if PLANE != "user":
-            if "--capture" in args:
-                skip("needs the switch's user-space plane, which captures")
-            args = (*args, "--plane", PLANE)
+        if plane != "user":
+            for option, what in (("--capture", "captures"), ("--record", "records")):
+                if option in args:
+                    skip(f"needs the switch's user-space plane, which {what}")
+            args = (*args, "--plane", plane)
         if STACK and "--stack" not in args:
             args = (*args, "--stack", STACK)
         self.servers = [f"s{i + 1}" for i in range(servers)]
-        self.dir = os.path.join(OUT, "rack")
+        self.dir = os.path.join(OUT, name)
         self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
                         "--dir", self.dir, *args]
         self.clients_cnt = clients
         self.captures = None
-        if (os.environ.get("CAPY_EXPERT") and judged and PLANE == "user" and
+        if (os.environ.get("CAPY_EXPERT") and judged and plane == "user" and
                 "--capture" not in args):
             self.captures = os.path.join(OUT, "captures")
             shutil.rmtree(self.captures, ignore_errors=True)
@@ -151,7 +154,7 @@ class Rack:
         self.clients = []
 
     def __enter__(self):
-        self.log = open(os.path.join(OUT, "rack.log"), "wb")
+        self.log = open(self.dir + ".log", "wb")
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT,
                                         cwd=ROOT, preexec_fn=die_with_us)
         end = time.monotonic() + 30
