@@ -44,6 +44,7 @@ bench:                          ## every bench; writes out/bench/*.json
 	@bench/run-stack build | tee out/bench/stack.json
 	@build/bench/bench-record | tee out/bench/record.json
 	@$(SUDO) bench/run-switch build | tee out/bench/switch.json
+	@build/bench/trigger/bench-trigger | tee out/bench/trigger.json
 
 bench-live: release            ## our stack against the kernel's, and the switches, live (root; ten minutes)
 	@$(SUDO) bench/run-live --json out/bench/live.json

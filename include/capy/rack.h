@@ -61,7 +61,9 @@ struct capy_rack {
     /* The trigger (paper §3.3): over this load a server moves connections away. 0: off. */
     uint32_t load_threshold;
     uint32_t load_low;         /* until it is at this load or below; default: half the threshold */
-    uint32_t load_interval_us; /* acts when over it for this long, and then once in this time */
+    uint32_t load_patience_us; /* before the first move when the load is twice the threshold; less
+                                  when there is more */
+    uint32_t load_interval_us; /* between acts; the load is averaged over a quarter of it */
     uint32_t load_cool_ms;     /* what moved is not moved again for this long */
     uint32_t load_budget;      /* automatic migrations in flight */
 

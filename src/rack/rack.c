@@ -28,6 +28,7 @@ void capy_rack_default(struct capy_rack *rack)
         .announce_s = 60,
         .linger_ms = 5000,
         .load_threshold = 0,
+        .load_patience_us = 100000,
         .load_interval_us = 10000,
         .load_cool_ms = 1000,
         .load_budget = 4,

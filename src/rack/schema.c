@@ -84,6 +84,8 @@ static const struct rack_field trigger_fields[] = {
      "write a number, 0 for no automatic migration"},
     {"load_low", RACK_U32, AT(load_low), 0, UINT32_MAX, false,
      "write a number below load_threshold"},
+    {"patience_us", RACK_U32, AT(load_patience_us), 0, HOUR_US, false,
+     "write microseconds, 0 to 3600000000"},
     {"interval_us", RACK_U32, AT(load_interval_us), 10, HOUR_US, false,
      "write microseconds, 10 to 3600000000"},
     {"cool_down_ms", RACK_U32, AT(load_cool_ms), 0, 86400000, false,

@@ -133,6 +133,7 @@ int capy_consume(struct capy *os, int qd, uint32_t n)
     if (n > unread)
         return CAPY_E_INVAL;
     capy_work_note(os, idx);
+    capy_queue_consumed(os, idx, n, (uint32_t)unread - n);
     return capy_host_consume(os, os->queues[idx].conn, n, os->now);
 }
 

@@ -42,7 +42,8 @@ static json_t *decision(const struct capy_decision *d)
     set_count(at, "times", d->times);
     set_count(at, "last_ns", d->last_ns);
     set_part(at, "load", d->load, CAPY_LOAD_ONE);
-    set_load(at, "least_load", d->least);
+    if (d->least != UINT32_MAX)
+        set_part(at, "least_load", d->least, CAPY_LOAD_ONE);
     set_client(at, d);
     if (d->reason != CAPY_REASON_NONE)
         (void)json_object_set_new(at, "reason", json_string(capy_mig_reason_name(d->reason)));

@@ -67,7 +67,6 @@ enum capy_queue_flag {
     CAPY_QUEUE_FROZEN = 1024,     /* released: the stack ships it */
     CAPY_QUEUE_CLOSE_KEPT = 2048, /* frozen or suspended when closed: close if it stays */
     CAPY_QUEUE_ABORT_KEPT = 4096, /* likewise by reset */
-    CAPY_QUEUE_IN_HAND = 8192,    /* counted as load */
     CAPY_QUEUE_RELEASED = 16384,  /* frozen by the application's own capy_release */
     CAPY_QUEUE_UNSENT = 32768,    /* the application holds the rest of an answer */
     CAPY_QUEUE_OPENED = 65536,    /* by capy_connect here */
@@ -89,6 +88,8 @@ struct capy_queue {
     uint16_t ready;   /* enum capy_ready: on the ready list while not 0 */
     uint8_t listener; /* index in capy.listener */
     int8_t status;    /* of CLOSED */
+    uint8_t in_hand;  /* requests counted as load */
+    uint8_t behind;   /* of these, behind the one that is worked on */
 };
 
 struct capy_listener {
@@ -179,8 +180,11 @@ void capy_queue_leave_kept(struct capy *os, uint32_t idx);
 /* The connection is over: `ready` is its last completion. A queue that the application does not
  * know, or no longer, goes at once. */
 void capy_queue_end(struct capy *os, uint32_t idx, unsigned ready, int status);
-/* Counts the queue as load or not, after anything that may change it. */
+/* Counts what the queue adds to the load, after anything that may change it. */
 void capy_queue_weigh(struct capy *os, uint32_t idx);
+/* cnt bytes were consumed and so many are left: those are as many requests as such ones fit in. */
+#define CAPY_BEHIND_MAX 254u
+void capy_queue_consumed(struct capy *os, uint32_t idx, uint32_t cnt, uint32_t left);
 
 /* Its backlog changed: pauses it in the stack while that is full. */
 void capy_listener_weigh(struct capy *os, struct capy_listener *l);

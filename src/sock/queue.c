@@ -88,9 +88,9 @@ static void uncount(struct capy *os, uint32_t idx)
     if (q->flags & CAPY_QUEUE_MOVING)
         os->mover.in_flight--;
     capy_trigger_ended(os, idx, false, CAPY_REASON_NONE, CAPY_VERDICT_NONE);
-    if (q->flags & CAPY_QUEUE_IN_HAND)
-        os->load.in_hand--;
-    q->flags &= (uint32_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_IN_HAND);
+    q->flags &= (uint32_t)~CAPY_QUEUE_MOVING;
+    os->load.in_hand -= q->in_hand;
+    q->in_hand = q->behind = 0;
 }
 
 static void leave_lists(struct capy *os, uint32_t idx)
@@ -169,8 +169,14 @@ void capy_queue_weigh(struct capy *os, uint32_t idx)
     bool idle = (q->flags & CAPY_QUEUE_POP) && !(q->ready & CAPY_READY_POP) &&
                 !(q->flags & CAPY_QUEUE_UNSENT);
     bool counts = (q->flags & CAPY_QUEUE_CONN) && !(q->flags & CAPY_QUEUE_DEAD) && !idle;
-    if (counts == ((q->flags & CAPY_QUEUE_IN_HAND) != 0))
-        return;
-    q->flags ^= CAPY_QUEUE_IN_HAND;
-    os->load.in_hand += counts ? 1u : UINT32_MAX; /* one more or one less */
+    uint8_t now = counts ? (uint8_t)(1 + q->behind) : 0;
+    os->load.in_hand += (uint32_t)now - q->in_hand; /* may be less */
+    q->in_hand = now;
+}
+
+void capy_queue_consumed(struct capy *os, uint32_t idx, uint32_t cnt, uint32_t left)
+{
+    uint32_t behind = cnt > 0 ? left / cnt : 0;
+    os->queues[idx].behind = (uint8_t)capy_min32(behind, CAPY_BEHIND_MAX);
+    capy_queue_weigh(os, idx);
 }

@@ -22,7 +22,7 @@ struct capy;
 enum capy_why {
     CAPY_WHY_OFF,       /* no threshold in the rack file */
     CAPY_WHY_CALM,      /* load is not over it */
-    CAPY_WHY_WAITING,   /* over, for less than the interval: perhaps a burst */
+    CAPY_WHY_WAITING,   /* over, but not by so much for so long that it is sure */
     CAPY_WHY_FALLING,   /* load goes down by itself */
     CAPY_WHY_BUDGET,    /* as many migrations are under way as may be */
     CAPY_WHY_NO_SWITCH, /* the switch is silent, or still learning */
@@ -46,8 +46,8 @@ struct capy_decision {
     uint8_t why;             /* enum capy_why */
     uint8_t reason, verdict; /* of REFUSED: as in the counters */
     uint32_t load;           /* ours, in 1/CAPY_LOAD_ONE */
-    uint32_t least;        /* the least of any server, as the switch last told; UINT32_MAX: none */
-    uint32_t share;        /* of the connection in our work, in 1/CAPY_WORK_SHARE_ONE */
+    uint32_t least;        /* the least of any server, likewise; UINT32_MAX: none takes anything */
+    uint32_t share;        /* of the connection in our work or queue, in 1/CAPY_WORK_SHARE_ONE */
     struct capy_ip client; /* of MOVED and REFUSED */
     uint16_t client_port;
 };
@@ -56,12 +56,18 @@ struct capy_decision {
 
 struct capy_trigger {
     bool over;
-    uint64_t next_at;   /* the next act; CAPY_NEVER: calm */
-    uint64_t last_load; /* at the last act */
-    uint64_t given;     /* shares sent away that their targets' loads may not show yet */
+    enum capy_why why; /* of the last decision */
+    uint64_t over_since;
+    uint64_t excess;     /* load above the threshold, times ns, since then */
+    uint64_t stepped_at; /* until when it is summed up */
+    uint64_t next_at;    /* the next act; CAPY_NEVER: calm */
+    uint64_t last_load;  /* at the last act */
+    uint64_t least;      /* the least load of the rack, averaged over an interval */
+    uint64_t heard_at;   /* when that was looked at */
+    uint64_t given;      /* shares sent away that their targets' loads may not show yet */
     uint64_t given_at;
     uint32_t in_flight;
-    enum capy_why why; /* of the last decision */
+    uint32_t ramp; /* moves at the next act, at most: one, then more, as long as load stays */
     uint64_t moved_cnt, refused_cnt;
     uint64_t why_cnt[CAPY_WHY_CNT];
     uint64_t decision_cnt; /* decision n is at log[n % CAPY_DECISION_MAX] */

@@ -64,6 +64,7 @@ static void every_key_round_trips_away_from_its_default(void **state)
     rack.load_threshold = UINT32_MAX;
     rack.load_interval_us = 3000000000u;
     rack.load_low = 17;
+    rack.load_patience_us = 20;
     rack.load_cool_ms = 18;
     rack.load_budget = 19;
     rack.conn_max = 5;

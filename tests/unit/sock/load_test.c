@@ -47,6 +47,26 @@ static void requests_in_hand_are_the_load(void **state)
     assert_int_equal(stack_load(0), 0);
 }
 
+/* Requests of one size, one behind the other on one connection: each is work. */
+static void pipelined_requests_count_each(void **state)
+{
+    (void)state;
+    int qd;
+    capy_handle c = rig_connect(&rig, 0, &qd);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    rig_client_send(&rig, c, "one two too far off");
+    (void)rig_expect(&rig, 0, CAPY_OP_POP);
+    assert_int_equal(rig.os[0]->load.in_hand, 1);
+    assert_int_equal(capy_consume(rig.os[0], qd, 4), CAPY_OK);
+    assert_int_equal(rig.os[0]->load.in_hand, 1 + 15 / 4);
+    rig_turns(&rig, 1000);
+    assert_int_equal(stack_load(0), 4);
+    assert_int_equal(capy_consume(rig.os[0], qd, 15), CAPY_OK);
+    assert_int_equal(rig.os[0]->load.in_hand, 1);
+    assert_int_equal(capy_pop(rig.os[0], qd, 0), CAPY_OK);
+    assert_int_equal(rig.os[0]->load.in_hand, 0);
+}
+
 static void a_burst_of_a_moment_is_smoothed(void **state)
 {
     (void)state;
@@ -71,6 +91,7 @@ int main(void)
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
     const struct CMUnitTest tests[] = {
         IN_RIG(requests_in_hand_are_the_load),
+        IN_RIG(pipelined_requests_count_each),
         IN_RIG(a_burst_of_a_moment_is_smoothed),
         IN_RIG(the_applications_word_counts),
     };

@@ -13,6 +13,7 @@ static void watch_for_four(struct capy_rack *rack)
 {
     rack->load_threshold = 4;
     rack->load_low = 2;
+    rack->load_patience_us = INTERVAL_US;
     rack->load_interval_us = INTERVAL_US;
     rack->load_cool_ms = COOL_MS;
     rack->load_budget = 2;
@@ -93,6 +94,44 @@ static void a_giant_stays_and_the_others_go(void **state)
     assert_int_equal(rig.done_cnt[0], 0);
     assert_int_equal(trigger(0)->why, CAPY_WHY_TOO_HEAVY);
     assert_true(capy_queue_find(rig.os[0], giant, CAPY_QUEUE_CONN) != CAPY_NONE);
+}
+
+/* Few requests that take long weigh more than many that do not. */
+static void it_is_the_time_that_weighs(void **state)
+{
+    (void)state;
+    int many = worked(12), slow;
+    capy_handle c = rig_connect(&rig, 0, &slow);
+    for (unsigned i = 0; i < 4; i++) {
+        work(0, c, slow, 1);
+        capy_work_note(rig.os[0], capy_queue_find(rig.os[0], slow, 0));
+        rig.now += CAPY_US(100);
+        rig_turn(&rig);
+    }
+    assert_true(capy_work_share(rig.os[0], capy_queue_find(rig.os[0], slow, 0)) >
+                4 * capy_work_share(rig.os[0], capy_queue_find(rig.os[0], many, 0)));
+}
+
+/* The more there is too much, the sooner it is sure. */
+static void a_high_load_is_acted_on_sooner(void **state)
+{
+    (void)state;
+    uint64_t took[2];
+    for (unsigned i = 0; i < 2; i++) {
+        (void)worked(5);
+        (void)worked(5);
+        (void)worked(5);
+        uint64_t since = rig.now, before = trigger(0)->why_cnt[CAPY_WHY_MOVED];
+        capy_set_load(rig.os[0], i == 0 ? 5 : 12);
+        while (trigger(0)->why_cnt[CAPY_WHY_MOVED] == before)
+            rig_turn(&rig);
+        took[i] = rig.now - since;
+        capy_set_load(rig.os[0], 0);
+        rig_turns(&rig, 4000);
+        rig.done_cnt[0] = 0; /* it moved */
+    }
+    assert_true(took[0] >= CAPY_US(4 * INTERVAL_US)); /* a quarter over: four times the patience */
+    assert_in_range(took[1], CAPY_US(2 * rig.rack.heartbeat_us), CAPY_US(4 * INTERVAL_US) - 1);
 }
 
 static void at_the_threshold_nothing_moves(void **state)
@@ -286,6 +325,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_RIG(the_heaviest_that_fits_goes_first),
         IN_RIG(a_giant_stays_and_the_others_go),
+        IN_RIG(it_is_the_time_that_weighs),
+        IN_RIG(a_high_load_is_acted_on_sooner),
         IN_RIG(at_the_threshold_nothing_moves),
         cmocka_unit_test_setup_teardown(without_a_threshold_nothing_is_even_counted, open_calm_rig,
                                         close_rig),
