@@ -40,7 +40,7 @@ bench:                          ## every bench; writes out/bench/*.json
 	@meson configure --clearcache build && meson setup --reconfigure build >/dev/null
 	@$(MAKE) --no-print-directory release
 	@mkdir -p out/bench
-	@build/bench/bench-migrate | tee out/bench/migrate.json
+	@bench/run-migrate build | tee out/bench/migrate.json
 	@bench/run-stack build | tee out/bench/stack.json
 	@build/bench/bench-record | tee out/bench/record.json
 	@$(SUDO) bench/run-switch build | tee out/bench/switch.json

@@ -4,143 +4,127 @@
  *   migrate [MIGRATIONS] [CONNECTIONS]     prints JSON: of both, the distribution of the whole and the
  *                                          average of each step, and the ratio Linux over ours; each
  *                                          distribution once more at every thousandth
- *   migrate count MIGRATIONS               ours and nothing else, for callgrind
+ *   migrate sweep                          prints JSON: ours against queued bytes, and against open
+ *                                          connections
+ *   migrate count MIGRATIONS [QUEUED]      ours and nothing else, for callgrind, which counts inside
+ *                                          measured_* (bench/run-migrate)
  *
- * Ours is the time stamp counter around every call into the two stacks, so it includes two counter
- * reads per call (about 20 ns each) and nothing else; it is the whole protocol, the kernel's only the
- * system calls. */
+ * Ours is the time stamp counter around every call into the two stacks, less what reading it takes; it
+ * is the whole protocol, the kernel's only the system calls. */
 #include "move.h"
 #include "repair.h"
+#include "sweep.h"
+#include "taken.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 20, QUANTILES = 1000 };
-
-struct taken {
-    double *ns; /* of each migration */
-    unsigned cnt;
-    double step[8]; /* sums */
-    unsigned step_cnt;
+enum {
+    ROUNDS = 100, /* the two take turns so often */
+    QUANTILES = 1000,
+    WARM_UP = 1000, /* of ours; a tenth of the kernel's */
+    CONNECTIONS_MAX = 1000000,
 };
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+struct steps {
+    double sum[8];
+    unsigned cnt;
+};
 
-static struct taken taken_open(unsigned max)
-{
-    struct taken t = {.ns = calloc(max, sizeof *t.ns)};
-    CAPY_ASSERT(t.ns);
-    return t;
-}
+struct side {
+    struct taken whole;
+    struct steps step;
+};
 
-static void take_ours(struct move *m, struct taken *t, unsigned cnt, double tick_ns)
+static void take_ours(struct move *m, struct side *t, unsigned cnt, double tick_ns)
 {
     for (unsigned i = 0; i < cnt; i++)
-        t->ns[t->cnt++] = (double)move_once(m) * tick_ns;
+        t->whole.ns[t->whole.cnt++] = (double)move_once(m) * tick_ns;
     /* The steps apart: marking them costs something itself. */
     move_probe(m, true);
-    for (unsigned i = 0; i < cnt / 10 + 1; i++, t->step_cnt++) {
+    for (unsigned i = 0; i < cnt / 10 + 1; i++, t->step.cnt++) {
         (void)move_once(m);
         for (unsigned s = 0; s < CAPY_STEP_CNT; s++)
-            t->step[s] += (double)m->step[s] * tick_ns;
+            t->step.sum[s] += (double)m->step[s] * tick_ns;
     }
     move_probe(m, false);
 }
 
-static void take_linux(struct repair *r, struct taken *t, unsigned cnt, double tick_ns)
+static void take_linux(struct repair *r, struct side *t, struct taken *with_messages, unsigned cnt,
+                       double tick_ns)
 {
-    for (unsigned i = 0; i < cnt; i++, t->step_cnt++) {
+    for (unsigned i = 0; i < cnt; i++, t->step.cnt++) {
         uint64_t ticks[REPAIR_STEP_CNT], all = 0;
         repair_once(r, ticks);
         for (unsigned s = 0; s < REPAIR_STEP_CNT; s++) {
             all += ticks[s];
-            t->step[s] += (double)ticks[s] * tick_ns;
+            t->step.sum[s] += (double)ticks[s] * tick_ns;
         }
-        t->ns[t->cnt++] = (double)all * tick_ns;
+        t->whole.ns[t->whole.cnt++] = (double)all * tick_ns;
+        with_messages->ns[with_messages->cnt++] = (double)(all + repair_messages(r)) * tick_ns;
     }
-}
-
-struct spread {
-    double p50, p90, p99, mean;
-};
-
-static struct spread spread(struct taken *t)
-{
-    double sum = 0;
-    qsort(t->ns, t->cnt, sizeof *t->ns, by_value);
-    for (unsigned i = 0; i < t->cnt; i++)
-        sum += t->ns[i];
-    return (struct spread){t->ns[t->cnt / 2], t->ns[t->cnt * 9ul / 10], t->ns[t->cnt * 99ul / 100],
-                           sum / t->cnt};
-}
-
-static void print_spread(const char *key, struct spread s, const char *format)
-{
-    printf("  \"%s\": {\"p50\": ", key);
-    printf(format, s.p50);
-    printf(", \"p90\": ");
-    printf(format, s.p90);
-    printf(", \"p99\": ");
-    printf(format, s.p99);
-    printf(", \"mean\": ");
-    printf(format, s.mean);
-    printf("},\n");
 }
 
 /* The whole of it, for Fig. 5: the spread must have been taken, which sorts. */
 static void print_distribution(const char *key, const struct taken *t)
 {
-    printf("  \"%s\": {\"cnt\": %u, \"fractions\": [0", key, t->cnt);
+    printf(",\n  \"%s\": {\"cnt\": %u, \"fractions\": [0", key, t->cnt);
     for (unsigned i = 1; i <= QUANTILES; i++)
         printf(", %.3f", (double)i / QUANTILES);
     printf("], \"values\": [%.0f", t->ns[0]);
     for (unsigned i = 1; i <= QUANTILES; i++)
         printf(", %.0f", t->ns[((uint64_t)i * t->cnt + QUANTILES - 1) / QUANTILES - 1]);
-    printf("]},\n");
+    printf("]}");
 }
 
-static void print_steps(const char *key, const struct taken *t, const char *const *names,
+static void print_steps(const char *key, const struct steps *t, const char *const *names,
                         unsigned cnt)
 {
-    printf("  \"%s\": {", key);
+    printf(",\n  \"%s\": {", key);
     for (unsigned s = 0; s < cnt; s++)
-        printf("%s\"%s\": %.0f", s ? ", " : "", names[s], t->step[s] / t->step_cnt);
-    printf("},\n");
+        printf("%s\"%s\": %.0f", s ? ", " : "", names[s], t->sum[s] / t->cnt);
+    printf("}");
 }
 
-static void print_all(struct taken *ours, struct taken *kernel, unsigned conn_cnt)
+static void print_ratio(const char *key, struct spread l, struct spread o)
 {
-    static const char *const linux_step[REPAIR_STEP_CNT] = {"export", "close", "import"};
-    const char *our_step[CAPY_STEP_CNT];
-    struct spread o = spread(ours);
+    struct spread ratio = {l.p50 / o.p50, l.p90 / o.p90, l.p99 / o.p99, l.mean / o.mean};
+    printf(",\n  ");
+    print_spread(key, ratio, "%.1f");
+}
+
+static void print_linux(struct side *kernel, struct taken *with_messages, struct spread ours)
+{
+    static const char *const step[REPAIR_STEP_CNT] = {"export", "close", "import"};
+    struct spread l = taken_spread(&kernel->whole), m = taken_spread(with_messages);
+    printf(",\n  ");
+    print_spread("linux_host_ns", l, "%.0f");
+    print_steps("linux_step_mean_ns", &kernel->step, step, REPAIR_STEP_CNT);
+    print_ratio("linux_over_ours", l, ours);
+    printf(",\n  ");
+    print_spread("linux_with_messages_ns", m, "%.0f");
+    print_ratio("linux_with_messages_over_ours", m, ours);
+    print_distribution("linux_host_ns_distribution", &kernel->whole);
+    printf(",\n  \"linux_migrations\": %u", kernel->whole.cnt);
+}
+
+static void print_ours(struct side *ours, struct spread o)
+{
+    const char *step[CAPY_STEP_CNT];
     for (unsigned s = 0; s < CAPY_STEP_CNT; s++)
-        our_step[s] = capy_mig_step_name((enum capy_mig_step)s);
-    printf("{\n");
+        step[s] = capy_mig_step_name((enum capy_mig_step)s);
+    printf("  ");
     print_spread("host_ns", o, "%.0f");
-    print_steps("step_mean_ns", ours, our_step, CAPY_STEP_CNT);
-    if (kernel->cnt > 0) {
-        struct spread l = spread(kernel);
-        print_spread("linux_host_ns", l, "%.0f");
-        print_steps("linux_step_mean_ns", kernel, linux_step, REPAIR_STEP_CNT);
-        struct spread ratio = {l.p50 / o.p50, l.p90 / o.p90, l.p99 / o.p99, l.mean / o.mean};
-        print_spread("linux_over_ours", ratio, "%.1f");
-        print_distribution("linux_host_ns_distribution", kernel);
-        printf("  \"linux_migrations\": %u,\n", kernel->cnt);
-    }
-    print_distribution("host_ns_distribution", ours);
-    printf("  \"migrations\": %u,\n  \"connections\": %u\n}\n", ours->cnt, conn_cnt);
+    print_steps("step_mean_ns", &ours->step, step, CAPY_STEP_CNT);
+    print_distribution("host_ns_distribution", &ours->whole);
 }
 
 /* Nothing but migrations, for callgrind. */
-static int count(unsigned cnt)
+static int count(unsigned cnt, uint32_t queued)
 {
     struct move m;
-    move_open(&m, 1);
+    move_open(&m, 1, queued);
     for (unsigned i = 0; i < cnt; i++)
         (void)move_once(&m);
     move_close(&m);
@@ -148,36 +132,70 @@ static int count(unsigned cnt)
     return EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv)
+static int sweep(void)
 {
-    if (argc == 3 && strcmp(argv[1], "count") == 0)
-        return count((unsigned)atoi(argv[2]));
-    unsigned cnt = argc > 1 ? (unsigned)atoi(argv[1]) : 100000u;
-    unsigned conn_cnt = argc > 2 ? (unsigned)atoi(argv[2]) : 1u;
-    if (cnt < ROUNDS || conn_cnt < 1 || conn_cnt > 50000u) {
-        fprintf(stderr, "migrate: MIGRATIONS >= %d and CONNECTIONS in 1..50000 are needed\n",
-                ROUNDS);
-        return 2;
-    }
+    double tick_ns = wire_tick_ns();
+    printf("{\n  \"queued\": ");
+    sweep_queued(tick_ns);
+    printf(",\n  \"open\": ");
+    sweep_open(tick_ns);
+    printf("\n}\n");
+    return EXIT_SUCCESS;
+}
+
+static void compare(unsigned cnt, unsigned conn_cnt)
+{
     struct move m;
     struct repair r;
     const char *why;
     double tick_ns = wire_tick_ns();
-    struct taken ours = taken_open(cnt), kernel = taken_open(cnt);
-    move_open(&m, conn_cnt);
+    unsigned kernel_cnt = cnt / ROUNDS / 10 + 1;
+    struct side ours = {.whole = taken_open(cnt)},
+                kernel = {.whole = taken_open(ROUNDS * kernel_cnt)};
+    struct taken with_messages = taken_open(ROUNDS * kernel_cnt);
     bool has_kernel = repair_open(&r, &why);
     if (!has_kernel)
         fprintf(stderr, "migrate: linux_host_ns skipped: %s\n", why);
+    move_open(&m, conn_cnt, 0);
+    for (unsigned i = 0; i < WARM_UP; i++)
+        (void)move_once(&m);
+    for (unsigned i = 0; has_kernel && i < WARM_UP / 10; i++) {
+        uint64_t ticks[REPAIR_STEP_CNT];
+        repair_once(&r, ticks);
+        (void)repair_messages(&r);
+    }
     for (unsigned i = 0; i < ROUNDS; i++) {
         take_ours(&m, &ours, cnt / ROUNDS, tick_ns);
         if (has_kernel)
-            take_linux(&r, &kernel, cnt / ROUNDS / 10 + 1, tick_ns);
+            take_linux(&r, &kernel, &with_messages, kernel_cnt, tick_ns);
     }
-    print_all(&ours, &kernel, conn_cnt);
+    struct spread o = taken_spread(&ours.whole);
+    printf("{\n");
+    print_ours(&ours, o);
+    if (has_kernel)
+        print_linux(&kernel, &with_messages, o);
+    printf(",\n  \"migrations\": %u,\n  \"connections\": %u\n}\n", ours.whole.cnt, conn_cnt);
     if (has_kernel)
         repair_close(&r);
     move_close(&m);
-    free(ours.ns);
-    free(kernel.ns);
+    taken_close(&ours.whole);
+    taken_close(&kernel.whole);
+    taken_close(&with_messages);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 3 && argc <= 4 && strcmp(argv[1], "count") == 0)
+        return count((unsigned)atoi(argv[2]), argc > 3 ? (uint32_t)atoi(argv[3]) : 0);
+    if (argc == 2 && strcmp(argv[1], "sweep") == 0)
+        return sweep();
+    unsigned cnt = argc > 1 ? (unsigned)atoi(argv[1]) : 100000u;
+    unsigned conn_cnt = argc > 2 ? (unsigned)atoi(argv[2]) : 1u;
+    if (cnt < ROUNDS || conn_cnt < 1 || conn_cnt > CONNECTIONS_MAX) {
+        fprintf(stderr, "migrate: MIGRATIONS >= %d and CONNECTIONS in 1..%d are needed\n", ROUNDS,
+                CONNECTIONS_MAX);
+        return 2;
+    }
+    compare(cnt, conn_cnt);
     return EXIT_SUCCESS;
 }

@@ -6,6 +6,8 @@
 
 #include "wire.h"
 
+enum { MOVE_SPREAD = 10000 };
+
 struct move {
     struct wire wire;
     struct placed {
@@ -17,11 +19,14 @@ struct move {
     uint64_t step_at[CAPY_STEP_CNT];
 };
 
-void move_open(struct move *m, unsigned conn_cnt);
+/* conn_cnt connections to the first server; queued: bytes in each one's send queue there, for which
+ * the client has no room. */
+void move_open(struct move *m, unsigned conn_cnt, uint32_t queued);
 void move_close(struct move *m);
 /* Probes the steps (paper Fig. 4a), which costs a call and a counter read at each end of each. */
 void move_probe(struct move *m, bool on);
-/* Moves the next connection: ticks that both servers spent. */
+/* Moves the next connection, of MOVE_SPREAD that lie scattered among them all: ticks that both servers
+ * spent. */
 uint64_t move_once(struct move *m);
 
 #endif

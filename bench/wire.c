@@ -8,7 +8,13 @@
 #include <x86intrin.h>
 #endif
 
-enum { TCPMIG_PORT = 7777, MIG_PORT_FIRST = 61440, MIG_PORT_CNT = 4096 };
+enum {
+    TCPMIG_PORT = 7777,
+    MIG_PORT_FIRST = 61440,
+    MIG_PORT_CNT = 4096,
+    STATE_MAX = 2 << 20,
+    SLOTS = 1 << 17,
+};
 
 static uint64_t clock_ns(void)
 {
@@ -62,40 +68,58 @@ static struct capy_ip ip_of(unsigned host)
     return capy_ip_from_v4(0x0a630000u + host + 1);
 }
 
-static void open_host(struct wire *w, unsigned host, uint32_t conn_max)
+static void set_rack(struct capy_stack_cfg *cfg, unsigned host)
+{
+    cfg->self = (uint16_t)host;
+    cfg->peer_cnt = WIRE_CLIENT;
+    for (unsigned i = 0; i < WIRE_CLIENT; i++)
+        cfg->peers[i] = (struct capy_stack_peer){.ip = ip_of(i), .mac = mac_of(i)};
+    cfg->tor = (struct capy_stack_peer){.ip = ip_of(WIRE_HOSTS), .mac = mac_of(WIRE_HOSTS)};
+    cfg->tcpmig_port = TCPMIG_PORT;
+    cfg->mig_port_first = MIG_PORT_FIRST;
+    cfg->mig_port_cnt = MIG_PORT_CNT;
+    cfg->rack_key = (struct capy_key){3, 4};
+    cfg->incarnation = host + 1;
+    cfg->mig.state_max = STATE_MAX;
+}
+
+/* In memory that it has, if it is another client. */
+static void open_host(struct wire *w, unsigned host)
 {
     struct capy_stack_cfg cfg;
     capy_stack_cfg_default(&cfg);
     cfg.mac = mac_of(host);
     cfg.ip = ip_of(host);
-    cfg.netmask = capy_ip_from_v4(0xffffff00u);
-    cfg.conn_max = conn_max;
+    cfg.netmask = capy_ip_from_v4(0xff000000u);
+    cfg.conn_max = w->size.conn_max[host];
     cfg.block_cnt = 4096;
+    cfg.syn_rate = 0; /* time hardly passes while connections are opened */
     cfg.hash_key = (struct capy_key){host + 1, 2};
-    if (host != WIRE_CLIENT) {
-        cfg.self = (uint16_t)host;
-        cfg.peer_cnt = WIRE_CLIENT;
-        for (unsigned i = 0; i < WIRE_CLIENT; i++)
-            cfg.peers[i] = (struct capy_stack_peer){.ip = ip_of(i), .mac = mac_of(i)};
-        cfg.tor = (struct capy_stack_peer){.ip = ip_of(WIRE_HOSTS), .mac = mac_of(WIRE_HOSTS)};
-        cfg.tcpmig_port = TCPMIG_PORT;
-        cfg.mig_port_first = MIG_PORT_FIRST;
-        cfg.mig_port_cnt = MIG_PORT_CNT;
-        cfg.rack_key = (struct capy_key){3, 4};
-        cfg.incarnation = host + 1;
-    }
+    if (w->size.queue_max > 0)
+        cfg.tcp.snd_buf_max = w->size.queue_max;
+    if (host == WIRE_CLIENT)
+        cfg.ip = capy_ip_from_v4(0x0a640000u + w->client_cnt++);
+    else
+        set_rack(&cfg, host);
     size_t size = capy_stack_size(&cfg);
-    w->mem[host] = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
+    if (!w->mem[host])
+        w->mem[host] = aligned_alloc(64, (size + 63u) & ~(size_t)63u);
     CAPY_ASSERT(size > 0 && w->mem[host]);
     w->host[host] = capy_stack_init(w->mem[host], &cfg, w->now);
     if (host != WIRE_CLIENT)
         CAPY_ASSERT(capy_stack_listen(w->host[host], WIRE_SERVICE_PORT, 0) == CAPY_OK);
 }
 
-void wire_open(struct wire *w, uint32_t conn_max)
+void wire_next_client(struct wire *w)
+{
+    open_host(w, WIRE_CLIENT);
+}
+
+void wire_open(struct wire *w, const struct wire_size *sizes)
 {
     struct capy_switch_cfg cfg;
     memset(w, 0, sizeof *w);
+    w->size = *sizes;
     w->now = CAPY_SEC(1);
     w->reading_ticks = wire_reading_ticks();
     capy_switch_cfg_default(&cfg);
@@ -108,6 +132,7 @@ void wire_open(struct wire *w, uint32_t conn_max)
     cfg.hash_key = (struct capy_key){5, 6};
     cfg.boot_id = 7;
     cfg.levels = 4; /* two levels of one slot refuse the first flow at some 8,000 of them */
+    cfg.slots = SLOTS;
     cfg.port_cnt = WIRE_HOSTS;
     cfg.server_cnt = WIRE_CLIENT;
     for (unsigned i = 0; i < WIRE_HOSTS; i++)
@@ -122,7 +147,7 @@ void wire_open(struct wire *w, uint32_t conn_max)
     CAPY_ASSERT(size > 0 && w->mem[WIRE_HOSTS]);
     w->plane = capy_switch_init(w->mem[WIRE_HOSTS], &cfg, w->now);
     for (unsigned host = 0; host < WIRE_HOSTS; host++)
-        open_host(w, host, conn_max);
+        open_host(w, host);
     w->now += CAPY_SEC(2); /* past the switch's learning time */
 }
 

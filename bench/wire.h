@@ -17,19 +17,27 @@ enum { WIRE_S1, WIRE_S2, WIRE_CLIENT, WIRE_HOSTS, WIRE_SERVICE_PORT = 80 };
 #define BENCH_AS_WRITTEN __attribute__((noinline, noclone))
 #endif
 
+struct wire_size {
+    uint32_t conn_max[WIRE_HOSTS]; /* connections that each host can hold */
+    uint32_t queue_max;            /* bytes of a send queue; 0: the stack's default */
+};
+
 struct wire {
     uint64_t now;
     struct capy_stack *host[WIRE_HOSTS];
     struct capy_switch *plane;
     uint64_t switch_at; /* its next deadline */
+    struct wire_size size;
+    uint32_t client_cnt; /* how many there have been */
     void *mem[WIRE_HOSTS + 1];
     bool awake[WIRE_HOSTS];     /* may have something to send */
     uint64_t ticks[WIRE_HOSTS]; /* spent inside each host's stack since the last reset */
     uint64_t reading_ticks;     /* of a pair of counter reads with nothing between */
 };
 
-/* conn_max: connections that each host can hold. */
-void wire_open(struct wire *w, uint32_t conn_max);
+void wire_open(struct wire *w, const struct wire_size *size);
+/* Another client in the place of the last one, whose connections the servers keep. */
+void wire_next_client(struct wire *w);
 void wire_close(struct wire *w);
 /* A turn of each host, and then of whoever gets a frame, until all are silent. */
 void wire_settle(struct wire *w);
