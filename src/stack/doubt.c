@@ -1,4 +1,5 @@
-/* The last word on segments of no connection, in a rack. Such a segment's connection may live on another
+/* The last word on segments of no connection, in a rack, and on those that do not answer the SYN-ACK of
+ * a half-open one, whose SYN may have been a late copy. Such a segment's connection may live on another
  * server: the switch may have rebooted a moment ago and not have heard of it again, and we, its home,
  * may have restarted, or have forgotten since that it left. RST would cut it. So RST waits until a
  * HEARTBEAT that left behind the segment is answered with the boot id that we knew before, and
@@ -36,7 +37,8 @@ void capy_doubts_forget(struct capy_stack *s)
 static void settle(struct capy_stack *s, const struct capy_doubt *d)
 {
     const struct capy_tuple *t = &d->tuple;
-    if (capy_demux_find(s, &t->remote, t->remote_port, t->local_port) != CAPY_NONE)
+    uint32_t idx = capy_demux_find(s, &t->remote, t->remote_port, t->local_port);
+    if (idx != CAPY_NONE && !s->conns[idx].half_open)
         return; /* it has begun since: what came first was overtaken (SYN cookies) */
     const struct capy_frame_to to = {.dst_mac = d->next_hop,
                                      .src_mac = s->cfg.mac,

@@ -53,7 +53,9 @@ void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packe
             capy_reset_reply(s, p);
         return;
     }
-    if (events & CAPY_TCP_SEGMENT_REFUSED)
+    if ((events & CAPY_TCP_SEGMENT_REFUSED) && c->half_open)
+        capy_doubt_add(s, p); /* its SYN may be a late copy, and the connection elsewhere */
+    else if (events & CAPY_TCP_SEGMENT_REFUSED)
         capy_reset_reply(s, p);
     if (s->neigh.doubted_cnt > 0 && c->tcb.snd.una > una)
         capy_hop_confirmed(s, c, p);

@@ -221,6 +221,29 @@ static void every_move_has_an_id_of_its_own(void **state)
     }
 }
 
+/* A late copy of its SYN has reached its home, after the switch forgot whose it is: what the client says
+ * there answers no SYN-ACK of home's, but nobody may reset it before the switch has heard of it. */
+static void a_late_syn_is_no_reason_to_reset(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct capy_packet p;
+        struct forged c = forge_client(CLIENT, (uint16_t)(6000 + i), FORGE_PORT);
+        struct capy_tcp_segment syn = forge_syn(&c);
+        forge_inject(&o, &c, &syn);
+        assert_true(forge_answer(&o, &c, &p));
+        assert_int_equal(p.tcp.flags, CAPY_TCP_SYN | CAPY_TCP_ACK);
+        c.rcv_nxt = capy_seq_add(c.rcv_nxt, 1000);
+        c.snd_nxt = capy_seq_add(c.snd_nxt, 1);
+        forge_say(&o, &c, CAPY_TCP_ACK, NULL, 0);
+        assert_false(forge_answer(&o, &c, &p));
+        forge_pass(&o, CAPY_MS(1));
+        forge_rack_beat(&o, BOOT + i); /* the same, then a new one */
+        bool reset = forge_answer(&o, &c, &p) && p.tcp.flags == CAPY_TCP_RST;
+        assert_int_equal(reset, i == 0);
+    }
+}
+
 static void a_new_switch_is_told_who_runs_what(void **state)
 {
     (void)state;
@@ -263,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_repeated_state_is_acknowledged_again, open_pair,
                                         close_pair),
         cmocka_unit_test_setup_teardown(every_move_has_an_id_of_its_own, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(a_late_syn_is_no_reason_to_reset, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(a_new_switch_is_told_who_runs_what, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(without_a_lease_it_stands_still_until_told, open_pair,
                                         close_pair),
