@@ -168,8 +168,9 @@ bool sim_excused(struct sim_world *w, struct sim_life *l)
     }
     if (l->place == SIM_NOWHERE && w->r.down_until[l->home] == CAPY_NEVER) {
         const struct capy_stack_counters *n = capy_stack_counters(w->r.host[l->home]);
-        if (n->half_open_evicted + n->no_slot + n->syn_cookies_bad > 0)
-            l->excuses |= SIM_EXCUSE_PRESSURE; /* of its handshake nothing is left */
+        if (n->half_open_evicted + n->no_slot + n->syn_cookies_bad > 0 ||
+            n->pressure_resets + n->orphans_reset > l->policy_ends)
+            l->excuses |= SIM_EXCUSE_PRESSURE; /* of its handshake, or of it, nothing is left */
     }
     if (w->r.now < l->opened_at + COOKIE_NS && l->moves == 0 &&
         w->r.down_until[l->home] == CAPY_NEVER &&

@@ -114,13 +114,31 @@ static void answer_all(struct sim_world *w)
         }
 }
 
+/* Who is not at rest, for whoever reads the trace. */
+static void note_unrest(struct sim_world *w)
+{
+    struct capy_stack_status s;
+    for (unsigned h = 0; h < w->r.server_cnt; h++) {
+        if (!sim_runs(&w->r, h))
+            continue;
+        capy_stack_status(w->r.host[h], &s);
+        sim_note(w, h, "%u migrations from here, %u to here", s.origin_cnt, s.target_cnt);
+    }
+    for (uint32_t id = 0; id < w->life_cnt; id++)
+        if (w->life[id].migrating && !sim_life_is_over(&w->life[id]))
+            sim_note(w, w->life[id].at, "connection %u: %s %u, migrating", id,
+                     sim_place_name(w->life[id].place), w->life[id].at + 1);
+}
+
 static void until_rest(struct sim_world *w, uint64_t ns, const char *what)
 {
     const uint64_t step = CAPY_MS(10);
     for (uint64_t spent = 0; !sim_is_at_rest(w); spent += step) {
-        if (spent >= ns)
+        if (spent >= ns) {
+            note_unrest(w);
             sim_fail(w, "%s: migrations have not ended within %llu ms", what,
                      (unsigned long long)(ns / 1000000));
+        }
         answer_all(w);
         run_for(w, step);
         sim_judge_now(w);

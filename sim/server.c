@@ -214,11 +214,12 @@ static bool is_forgotten(const struct sim_world *w, const struct sim_life *l)
            w->r.now > w->r.rebooted_at + w->r.switch_cfg.learn_ns;
 }
 
-/* It died with its server, and then the switch rebooted: who was cut off from the moment when it left him
+/* It died with its server before a switch that rebooted had heard of it: who was cut off from the moment when it left him
  * until all had forgotten it may be given it back (docs/protocol.md, "Known limits"). */
 static bool is_orphan(const struct sim_world *w, const struct sim_life *l)
 {
-    return (l->excuses & SIM_EXCUSE_CRASH) && l->died_at <= w->r.rebooted_at &&
+    return (l->excuses & SIM_EXCUSE_CRASH) && w->r.rebooted_at > 0 &&
+           l->died_at <= w->r.rebooted_at + w->r.switch_cfg.learn_ns &&
            w->r.now > w->r.rebooted_at + w->r.switch_cfg.learn_ns;
 }
 
@@ -301,8 +302,11 @@ static void ended(struct sim_world *w, uint32_t id, unsigned host, uint32_t bits
 static void left(struct sim_world *w, uint32_t id, unsigned host)
 {
     struct sim_life *l = &w->life[id];
-    if (l->place == SIM_BETWEEN && l->released_by == host && !l->client_over && !sim_excused(w, l))
+    if (l->place != SIM_BETWEEN || l->released_by != host)
+        return;
+    if (!l->client_over && !sim_excused(w, l))
         sim_fail(w, "connection %u: server %u freed it, and nobody has it", id, host + 1);
+    l->asked = l->migrating = false; /* with whoever was taken for dead */
 }
 
 static void event(struct sim_world *w, unsigned host, const struct capy_stack_event *ev)
