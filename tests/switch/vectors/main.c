@@ -1,7 +1,8 @@
 /* Runs vectors on a plane:
  *
- *     vectors PLANE FILE... [--only WORD]
+ *     vectors PLANE FILE... [--only WORD] [--left-out FILE]
  *
+ * The file of those left out names, a line each, vectors that the plane does not honour: "WORDS: why not".
  * Exit status 0 when all hold, 1 when one does not, 2 on a file that is no vector file, 77 when the
  * plane cannot run here, with the reason as the last line. */
 #include "world.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct plane *const planes[] = {&plane_user, &plane_xdp};
+static const struct plane *const planes[] = {&plane_user, &plane_xdp, &plane_bmv2};
 enum { SKIPPED = 77 };
 enum { PLANES = sizeof planes / sizeof planes[0] };
 
@@ -26,8 +27,25 @@ struct vector {
 struct tally {
     const struct plane *plane;
     const char *only;
-    unsigned vectors, runs, failed, unfed;
+    FILE *left_out; /* or NULL */
+    unsigned vectors, runs, failed, unfed, not_honoured;
 };
+
+/* True, and said why, when this plane does not honour it. */
+static bool is_left_out(struct tally *t, const char *name)
+{
+    const size_t len = strlen(name);
+    char line[LINE_MAX];
+    if (!t->left_out)
+        return false;
+    rewind(t->left_out);
+    while (fgets(line, sizeof line, t->left_out))
+        if (strncmp(line, name, len) == 0 && line[len] == ':') {
+            printf("left out: \"%s\"%s", name, line + len);
+            return true;
+        }
+    return false;
+}
 
 static void run_in(struct tally *t, const char *file, const struct vector *v, enum rack_kind rack)
 {
@@ -52,6 +70,10 @@ static void run(struct tally *t, const char *file, const struct vector *v)
 {
     if (!v->name[0] || (t->only && !strstr(v->name, t->only)))
         return;
+    if (is_left_out(t, v->name)) {
+        t->not_honoured++;
+        return;
+    }
     t->vectors++;
     for (int rack = 0; rack < RACK_KINDS; rack++)
         if (v->rack[rack])
@@ -120,11 +142,33 @@ static bool can_run(const struct plane *plane, const char **why)
     return sw != NULL;
 }
 
+static FILE *open_list(const char *file)
+{
+    FILE *f = fopen(file, "r");
+    if (!f) {
+        fprintf(stderr, "%s: cannot be read; name the list of vectors to leave out\n", file);
+        exit(2);
+    }
+    return f;
+}
+
+/* Those at the end; what is left of argc. */
+static int read_options(struct tally *t, int argc, char **argv)
+{
+    for (; argc > 4 && strncmp(argv[argc - 2], "--", 2) == 0; argc -= 2) {
+        if (strcmp(argv[argc - 2], "--only") == 0)
+            t->only = argv[argc - 1];
+        else if (strcmp(argv[argc - 2], "--left-out") == 0)
+            t->left_out = open_list(argv[argc - 1]);
+    }
+    return argc;
+}
+
 int main(int argc, char **argv)
 {
     struct tally t = {.plane = argc > 2 ? find(argv[1]) : NULL};
     if (!t.plane) {
-        fprintf(stderr, "usage: vectors PLANE FILE... [--only WORDS]; planes:");
+        fprintf(stderr, "usage: vectors PLANE FILE... [--only WORDS] [--left-out FILE]; planes:");
         for (size_t i = 0; i < PLANES; i++)
             fprintf(stderr, " %s", planes[i]->name);
         fputc('\n', stderr);
@@ -135,13 +179,13 @@ int main(int argc, char **argv)
         printf("plane %s: %s\n", t.plane->name, why);
         return SKIPPED;
     }
-    if (argc > 4 && strcmp(argv[argc - 2], "--only") == 0) {
-        t.only = argv[argc - 1];
-        argc -= 2;
-    }
+    argc = read_options(&t, argc, argv);
     for (int i = 2; i < argc; i++)
         run_file(&t, argv[i]);
-    printf("%u vectors on %s, %u runs: %u left out, %u failed\n", t.vectors, t.plane->name, t.runs,
+    printf("%u vectors on %s, %u runs: %u left out, %u failed", t.vectors, t.plane->name, t.runs,
            t.unfed, t.failed);
+    if (t.not_honoured)
+        printf("; %u more vectors are not this plane's", t.not_honoured);
+    putchar('\n');
     return t.failed != 0 || t.runs == 0;
 }

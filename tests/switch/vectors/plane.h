@@ -39,5 +39,6 @@ struct plane {
 
 extern const struct plane plane_user; /* switch/core, called directly */
 extern const struct plane plane_xdp;  /* switch/xdp, by BPF_PROG_TEST_RUN */
+extern const struct plane plane_bmv2; /* switch/p4, on bmv2's simple_switch */
 
 #endif
