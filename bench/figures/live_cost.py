@@ -112,4 +112,4 @@ def draw(data, canvas):
     plot.thousands(below.xaxis)
     below.set_xlabel("us")
     below.set_ylabel("share of migrations")
-    below.legend(loc="lower right")
+    below.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, 1.42), fontsize=9)
