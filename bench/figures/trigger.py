@@ -42,6 +42,8 @@ def claims(data):
                     f"{text(off)} us off, {text(on)} us on, {text(_default(data, scene, 'moves'))} moves")
     yield seen("moves of one connection at most, skew", text(_default(data, "skew", "moves_of_one")))
     for setting in SHOWN:
+        if setting == "heartbeat_us":
+            continue  # the bench's own: that of the rack file is for shared machines
         tried = _of(data, "skew", setting)
         best, chosen = min(tried.values()), tried.get(data["defaults"][setting])
         if chosen is not None:
