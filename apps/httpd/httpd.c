@@ -32,6 +32,7 @@ static const char help[] =
     "  --port N          listen on port N (80)\n"
     "  --root DIR        serve the files below DIR; without it, / is a page about the server\n"
     "  --service-us N    keep the core busy N microseconds for each request (0)\n"
+    "  --service-sleep   sleep through that time instead: for racks with fewer cores than servers\n"
     "  --arrival-us N    and N microseconds for each connection that arrives by migration (0)\n"
     "  --body BYTES      answer / and /synthetic with this many bytes of a checkable pattern\n"
     "  --max-body BYTES  refuse longer request bodies with 413 (1073741824)\n"
@@ -55,7 +56,7 @@ static const char help[] =
 struct options {
     struct capy_options os;
     uint64_t port, service_us, arrival_us, body_len, max_body;
-    bool body_given;
+    bool body_given, service_sleep;
     const char *root;
 };
 
@@ -76,6 +77,7 @@ static const struct option known[] = {{"rack", required_argument, NULL, 'r'},
                                       {"port", required_argument, NULL, 'p'},
                                       {"root", required_argument, NULL, 'd'},
                                       {"service-us", required_argument, NULL, 'u'},
+                                      {"service-sleep", no_argument, NULL, 'z'},
                                       {"arrival-us", required_argument, NULL, 'a'},
                                       {"body", required_argument, NULL, 'b'},
                                       {"max-body", required_argument, NULL, 'm'},
@@ -119,6 +121,9 @@ static int take_option(int c, struct options *o)
         return 0;
     case 'u':
         return number(c, 0, SERVICE_US_MAX, &o->service_us);
+    case 'z':
+        o->service_sleep = true;
+        return 0;
     case 'a':
         return number(c, 0, SERVICE_US_MAX, &o->arrival_us);
     case 'b':
@@ -248,6 +253,7 @@ int capy_httpd_main(int argc, char **argv)
         return EXIT_USAGE;
     site.server = o.os.server;
     site.service_ns = o.service_us * 1000;
+    site.sleeps = o.service_sleep;
     site.arrival_ns = o.arrival_us * 1000;
     site.body_len = o.body_len;
     site.plain_root = o.body_given;

@@ -31,6 +31,8 @@ struct capy_httpd_site {
     uint32_t exchange_max; /* requests in progress at once */
 
     struct capy_httpd_counters cnt;
+    bool sleeps; /* service time is slept through, up to free_at */
+    uint64_t free_at;
     bool busy;     /* service time was spent since the caller cleared this */
     time_t date_s; /* the second that date names */
     char date[32]; /* RFC 9110 §5.6.7 IMF-fixdate */
