@@ -93,7 +93,9 @@ static inline uint64_t capy_less(uint64_t a, uint64_t b)
 {
     uint64_t d = a - b;
     CAPY_PIN(d);
-    return 0 - (d >> 63);
+    d = 0 - (d >> 63);
+    CAPY_PIN(d);
+    return d;
 }
 
 static inline uint64_t capy_differs(uint64_t a, uint64_t b)
@@ -102,7 +104,9 @@ static inline uint64_t capy_differs(uint64_t a, uint64_t b)
     CAPY_PIN(d);
     d |= 0 - d;
     CAPY_PIN(d);
-    return 0 - (d >> 63);
+    d = 0 - (d >> 63);
+    CAPY_PIN(d);
+    return d;
 }
 
 static inline uint32_t capy_min32(uint32_t a, uint32_t b)

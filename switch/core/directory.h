@@ -17,6 +17,7 @@ struct capy_directory {
     uint32_t levels, slots;     /* slots: a power of two */
     uint32_t used;
     uint16_t mig_port_first; /* of the rack: tells the ports of opened connections */
+    uint32_t *level;         /* for capy_directory_level; NULL but in BPF */
     struct capy_key key;
 };
 
@@ -72,27 +73,41 @@ static inline struct capy_entry *capy_directory_at(const struct capy_directory *
     return &d->entries[(size_t)level * d->slots + capy_directory_slot(hash, level, d->slots)];
 }
 
+/* The candidate in this level, NULL behind the last. BPF's verifier shall not know the level: it would walk all
+ * that follows once for each. What it forgets is what has been in a map. */
+static inline struct capy_entry *capy_directory_in(const struct capy_directory *d, uint64_t hash,
+                                                   uint32_t level)
+{
+#ifdef __bpf__
+    *(volatile uint32_t *)d->level = level;
+    level = *(volatile uint32_t *)d->level;
+#endif
+    return level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX
+               ? capy_directory_at(d, hash, level)
+               : NULL;
+}
+
 /* The entry with exactly this key, or NULL. hash: of the key. */
 static inline struct capy_entry *capy_directory_find(const struct capy_directory *d, uint64_t hash,
                                                      const struct capy_flow_key *key)
 {
-    for (uint32_t level = 0; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
-        struct capy_entry *e = capy_directory_at(d, hash, level);
+    uint32_t level = 0;
+    for (; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        const struct capy_entry *e = capy_directory_at(d, hash, level);
         if (e->phase != CAPY_PHASE_NONE && capy_flow_key_eq(&e->key, key))
-            return e;
+            break;
     }
-    return NULL;
+    return capy_directory_in(d, hash, level);
 }
 
 /* A free slot for a key that has no entry, or NULL: every level's slot is taken. */
 static inline struct capy_entry *capy_directory_room(const struct capy_directory *d, uint64_t hash)
 {
-    for (uint32_t level = 0; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
-        struct capy_entry *e = capy_directory_at(d, hash, level);
-        if (e->phase == CAPY_PHASE_NONE)
-            return e;
-    }
-    return NULL;
+    uint32_t level = 0;
+    for (; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++)
+        if (capy_directory_at(d, hash, level)->phase == CAPY_PHASE_NONE)
+            break;
+    return capy_directory_in(d, hash, level);
 }
 
 /* The first entry of this client, whichever flow's, or NULL. Reads without a lock: what another CPU installs
@@ -101,13 +116,14 @@ static inline struct capy_entry *capy_directory_first(const struct capy_director
                                                       const struct capy_ip *client,
                                                       uint16_t client_port)
 {
-    for (uint32_t level = 0; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
-        struct capy_entry *e = capy_directory_at(d, hash, level);
+    uint32_t level = 0;
+    for (; level < d->levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        const struct capy_entry *e = capy_directory_at(d, hash, level);
         if (e->phase != CAPY_PHASE_NONE && e->key.client_port == client_port &&
             capy_ip_eq(&e->key.client, client))
-            return e;
+            break;
     }
-    return NULL;
+    return capy_directory_in(d, hash, level);
 }
 
 /* A call of the sweep looks at 1/64 of the directory, at least 64 slots: a whole sweep takes 640 ms, well

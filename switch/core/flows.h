@@ -102,6 +102,12 @@ static inline bool capy_steer_is_from_home(const struct capy_entry *e, const str
     return e->key.home_port == s->port && capy_ip_eq(&e->key.home, &s->home);
 }
 
+static inline bool capy_steer_is_of(const struct capy_entry *e, const struct capy_view *v)
+{
+    return e->phase != CAPY_PHASE_NONE && e->key.client_port == v->dst_port &&
+           capy_ip_eq(&e->key.client, &v->dst);
+}
+
 /* The entry that a server's segment belongs to: one it may send for, else one that fences it. Both
  * can exist: a port that a flow left may serve another flow of the same client by now. */
 static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_t hash, uint16_t id,
@@ -109,20 +115,21 @@ static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_
 {
     struct capy_switch *sw = j->sw;
     const struct capy_view *v = j->view;
-    struct capy_entry *fenced = NULL;
-    for (uint32_t level = 0; level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
-        struct capy_entry *e = capy_directory_at(&sw->dir, hash, level);
-        if (e->phase == CAPY_PHASE_NONE || e->key.client_port != v->dst_port ||
-            !capy_ip_eq(&e->key.client, &v->dst))
+    uint32_t level = 0, fenced = CAPY_DIRECTORY_LEVELS_MAX;
+    for (; level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++)
+        if (capy_steer_is_of(capy_directory_at(&sw->dir, hash, level), v))
+            capy_switch_refresh(sw, capy_directory_at(&sw->dir, hash, level), j->now);
+    for (level = 0; level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        const struct capy_entry *e = capy_directory_at(&sw->dir, hash, level);
+        if (!capy_steer_is_of(e, v))
             continue;
-        capy_switch_refresh(sw, e, j->now);
         if (!capy_entry_dead(e) && capy_entry_may_send(e, id, v->src_port))
-            return e;
+            break;
         if (capy_steer_is_holder(&e->owner, id, v->src_port) ||
             capy_steer_is_holder(&e->previous, id, v->src_port) || capy_steer_is_from_home(e, s))
-            fenced = e;
+            fenced = level;
     }
-    return fenced;
+    return capy_directory_in(&sw->dir, hash, level < sw->dir.levels ? level : fenced);
 }
 
 /* A segment of server id, from its own port. */

@@ -114,14 +114,16 @@ static inline uint16_t capy_vip_choose(const struct capy_job *j)
 static inline struct capy_entry *capy_switch_room(struct capy_switch *sw, uint64_t hash)
 {
     struct capy_entry *e = capy_directory_room(&sw->dir, hash);
-    for (uint32_t level = 0; !e && level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX;
-         level++) {
-        struct capy_entry *half = capy_directory_at(&sw->dir, hash, level);
-        if (!capy_entry_gives_way(half))
-            continue;
-        capy_directory_remove(&sw->dir, half);
+    uint32_t level = 0;
+    if (e)
+        return e;
+    while (level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX &&
+           !capy_entry_gives_way(capy_directory_at(&sw->dir, hash, level)))
+        level++;
+    e = capy_directory_in(&sw->dir, hash, level);
+    if (e) {
+        capy_directory_remove(&sw->dir, e);
         capy_switch_count(sw, CAPY_COUNT_vip_half_evicted);
-        e = half;
     }
     return e;
 }

@@ -6,7 +6,7 @@
 #include "switch/core/state.h"
 
 /* Changes with anything that is kept between programs. */
-#define CAPY_XDP_LAYOUT 2u
+#define CAPY_XDP_LAYOUT 3u
 
 #define CAPY_XDP_BOTH 0xfffeu    /* egress: one to the peer, one back to the sender */
 #define CAPY_XDP_MESSAGE 0xfffcu /* no egress: TCPMig */
@@ -15,7 +15,8 @@
 /* Kept; one per CPU. */
 struct capy_xdp_counts {
     uint64_t count[CAPY_COUNT_END];
-    int64_t used; /* entries installed here less entries removed here */
+    int64_t used;   /* entries installed here less entries removed here */
+    uint32_t level; /* capy_directory_in */
 };
 
 /* A frame that the loader answers: echo, neighbour solicitations. */

@@ -93,6 +93,7 @@ static inline bool many_open_stations(struct capy_switch *sw)
     if (!counters || !sw->l2.stations)
         return false;
     sw->count = counters->count;
+    sw->dir.level = &counters->level;
     sw->l2.key = c->hash_key;
     return true;
 }

@@ -276,6 +276,29 @@ static void segments_see_one_owner_whole(void **state)
     assert_true(steered > 0);
 }
 
+/* As many servers, ports and levels as there can be, and the service address: the verifier takes it. */
+static void the_largest_rack_loads(void **state)
+{
+    (void)state;
+    struct capy_switch_cfg large;
+    planes_cfg(&large, 65536);
+    large.levels = CAPY_DIRECTORY_LEVELS_MAX;
+    large.port_cnt = CAPY_SWITCH_PORT_MAX;
+    large.server_cnt = CAPY_SWITCH_SERVER_MAX;
+    for (uint16_t i = 0; i < CAPY_SWITCH_SERVER_MAX; i++) {
+        large.role[i] = CAPY_PORT_SERVER;
+        large.server[i].ip = planes_ip(i, true);
+        large.server[i].ip6 = planes_ip(i, false);
+        large.server[i].mac = planes_mac(i);
+        large.server[i].port = i;
+    }
+    large.vip.ip = planes_ip(150, true);
+    large.vip.port_cnt = 1;
+    large.vip.port[0] = 80;
+    assert_true(capy_switch_size(&large) > 0);
+    capy_xdp_close(planes_open_xdp(&large, NOW));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -285,6 +308,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(commit_or_cancel_wins, begin, end),
         cmocka_unit_test_setup_teardown(what_is_installed_is_counted, begin, end),
         cmocka_unit_test_setup_teardown(segments_see_one_owner_whole, begin, end),
+        cmocka_unit_test(the_largest_rack_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
