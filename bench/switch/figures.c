@@ -30,7 +30,7 @@ uint64_t plane_counter(struct plane *p, const char *name)
     for (unsigned i = 0; (is = capy_switch_counter(p->view, i, &value)) != NULL; i++)
         if (strcmp(is, name) == 0)
             return value;
-    CAPY_ASSERT(!"a counter of the plane");
+    CAPY_ASSERT(false); /* no counter of the plane */
     return 0;
 }
 
