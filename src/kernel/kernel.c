@@ -143,13 +143,14 @@ static bool check_host(const struct capy_kernel *k, const struct capy_rack_serve
     }
     for (unsigned i = 0; i < 2; i++) {
         char text[CAPY_IP_TEXT_MAX];
+        unsigned prefix_len = i == 0 ? k->rack->prefix_len : k->rack->prefix6_len;
         if (capy_ip_is_unset(&k->ip[i]) || has_address(&k->ip[i]))
             continue;
         capy_ip_format(&k->ip[i], text);
         snprintf(err, err_len,
                  "--stack linux: the kernel does not have the address %s; run: ip addr add %s/%u "
                  "dev %s",
-                 text, text, i == 0 ? k->rack->prefix_len : k->rack->prefix6_len, me->device);
+                 text, text, prefix_len, me->device);
         return false;
     }
     if (filters_paths()) {
