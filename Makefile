@@ -82,7 +82,7 @@ fuzz:                           ## each fuzzer for FUZZ_SECONDS (60); FUZZ="NAME
 	@tests/fuzz/run-fuzzers $(FUZZ)
 
 .PHONY: sim
-sim: release                    ## capy sim, 100,000 seeds: an hour of two cores
+sim: release                    ## capy sim, 100,000 seeds: a quarter of an hour of two idle cores
 	@build/apps/capy sim --seeds 1..100000
 
 install: release                ## installs capy under /usr/local (DESTDIR works)

@@ -1,53 +1,14 @@
 /* One connection that moves from one host to another, the test being the network between them and
  * the switch: what is kept on the way, and what each host does with what comes too early or late. */
-#include "forge_rack.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "forge_move.h"
 
 enum { ORIGIN = 0, TARGET = 1 };
 
 #define CLIENT 0x0a0000c8u
 #define BOOT 7u
 
-static struct forge o, t; /* origin, target: one clock */
 static struct forged client;
 static capy_handle conn;
-static struct capy_mig_msg msg; /* the last one that either sent; its payload in state */
-static uint8_t state_bytes[CAPY_MIG_PAYLOAD_MAX];
-
-static void hear(struct forge *f, enum capy_mig_type type)
-{
-    assert_true(forge_rack_hears(f, type, &msg));
-    if (msg.length > 0)
-        memcpy(state_bytes, msg.payload, msg.length);
-    msg.payload = state_bytes;
-}
-
-/* As the switch passes it on, or bounces it. */
-static void pass(struct forge *f, enum capy_mig_verdict verdict, enum capy_phase phase,
-                 uint16_t owner, uint32_t entry_epoch)
-{
-    struct capy_mig_msg m = msg;
-    m.verdict = (uint8_t)verdict;
-    m.phase = (uint8_t)phase;
-    m.owner = owner;
-    m.entry_epoch = entry_epoch;
-    forge_rack_says(f, &m, FORGE_SERVER(f == &t ? ORIGIN : TARGET));
-}
-
-static uint32_t take_events(struct forge *f, capy_handle *of)
-{
-    struct capy_stack_event ev;
-    uint32_t bits = 0;
-    while (capy_stack_event(f->s, &ev)) {
-        bits |= ev.bits;
-        *of = ev.conn;
-    }
-    return bits;
-}
 
 static int open_pair(void **state)
 {

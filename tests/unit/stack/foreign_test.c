@@ -1,11 +1,6 @@
 /* A host whose connections are another TCP's (stack/foreign.h), that one being a few numbers here: what it is
  * asked and when, and that moves to a host of our own TCP and back carry what they must. */
-#include "forge_rack.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "forge_move.h"
 
 enum { OURS = 0, FOREIGN = 1, BOOT = 7, ROOM = 4096 };
 #define CLIENT 0x0a0000c8u
@@ -23,12 +18,9 @@ struct other {
     unsigned listened, stops, gos, gone, resets, closes, injected, consumed;
 };
 
-static struct forge o, t; /* our TCP, the other one: one clock */
 static struct other other;
 static uint8_t room[ROOM];
 static capy_handle conn;
-static struct capy_mig_msg msg;
-static uint8_t state_bytes[CAPY_MIG_PAYLOAD_MAX];
 
 static int op_listen(void *ctx, uint16_t port)
 {
@@ -156,37 +148,7 @@ static const struct capy_foreign_ops ops = {op_listen, op_pause, op_unlisten, op
                                             op_set,    op_close, op_reset,    op_gone,  op_stop,
                                             op_go_on,  op_tell,  op_begin,    op_inject};
 
-/* ---- the rack ---- */
-
-static void hear(struct forge *f, enum capy_mig_type type)
-{
-    assert_true(forge_rack_hears(f, type, &msg));
-    if (msg.length > 0)
-        memcpy(state_bytes, msg.payload, msg.length);
-    msg.payload = state_bytes;
-}
-
-static void pass(struct forge *f, enum capy_mig_verdict verdict, enum capy_phase phase,
-                 uint16_t owner, uint32_t entry_epoch)
-{
-    struct capy_mig_msg m = msg;
-    m.verdict = (uint8_t)verdict;
-    m.phase = (uint8_t)phase;
-    m.owner = owner;
-    m.entry_epoch = entry_epoch;
-    forge_rack_says(f, &m, FORGE_SERVER(f == &t ? OURS : FOREIGN));
-}
-
-static uint32_t take_events(struct forge *f, capy_handle *of)
-{
-    struct capy_stack_event ev;
-    uint32_t bits = 0;
-    while (capy_stack_event(f->s, &ev)) {
-        bits |= ev.bits;
-        *of = ev.conn;
-    }
-    return bits;
-}
+/* ---- the rack: o is our TCP, t the other one ---- */
 
 static int open_rack(void **state)
 {
