@@ -10,8 +10,9 @@ from harness import spread
 from live import Rack
 
 TITLE = "Tail latency under skew and bursts: without migration, with it, and at Linux's cost"
-ABOUT = """A rack of three servers, 48 long-lived connections of a kernel's client, open loop, requests that keep a server
-busy for 500 us. Uniform: all servers have the same to do. Skew: eight of ten requests are for the first server's
+ABOUT = """A rack of three servers, 48 long-lived connections of a kernel's client, open loop, requests that take a server
+500 us, through which it sleeps (capy httpd --service-sleep): so each server is as fast as one core of its own, on however few
+they run. Uniform: all servers have the same to do. Skew: eight of ten requests are for the first server's
 connections, with some connections asking more than others (Zipf), which is more than one core can do. Bursts: the same
 skew at a lower rate, three times as fast for a third of each 200 ms. Off: connections stay where they were opened. On:
 servers over their load threshold move connections by themselves. At Linux's cost: the same, but each arrival keeps its
@@ -34,9 +35,9 @@ def _linux_us(h):
 
 
 def _run(h, workload, mode, linux_us):
-    args = ["--threshold", 0 if mode == "off" else THRESHOLD]
-    if mode == "linux":
-        args += ["--httpd-args", f"--arrival-us {linux_us}"]
+    arrival = f" --arrival-us {linux_us}" if mode == "linux" else ""
+    args = ["--threshold", 0 if mode == "off" else THRESHOLD, "--httpd-args",
+            "--service-sleep" + arrival]
     with Rack(h, servers=SERVERS, args=args) as live:
         load = live.load("--connections", CONNECTIONS, "--us", SERVICE_US, "--bytes", 64, "--warm-up",
                          h.size("3s", "1s"), "--seconds", h.size(5, 1), "--timeout-ms", 60000,
