@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from rack import CAPY, OUT, Rack, check, main
+from rack import CAPY, OUT, Rack, check, main, until
 
 CONNECTIONS = 32
 THRESHOLD = 12  # requests in hand: all 32 on one server are over it, a third of them is under
@@ -21,6 +21,13 @@ MOVES_MAX = 10 * CONNECTIONS
 
 def moves(rack):
     return sum(rack.ask(s, "status")["migrations_automatic"] for s in rack.servers)
+
+
+def at_rest(rack):
+    """Each server has seen its load end, and its last move is over. That takes a moment: a load is an
+    average over some time, and a decision made at its end counts once the connection is there."""
+    triggers = [rack.ask(s, "status")["trigger"] for s in rack.servers]
+    return all(t["state"] == "calm" and t["in_flight"] == 0 for t in triggers)
 
 
 def lines(rack, *what):
@@ -51,6 +58,7 @@ def test():
         check(moves(rack) == 0, "connections moved under the threshold")
         rack.run(CAPY, "load", "--connections", str(CONNECTIONS), "--seconds", str(LOAD_S),
                  "--us", str(SERVICE_US), "--json", result, rack.ip["s1"])
+        until(lambda: at_rest(rack), 10, "all servers are calm after the load")
         in_all = moves(rack)
         time.sleep(0.5)
         check(moves(rack) == in_all, "connections move without load")
