@@ -116,6 +116,7 @@ static void device_without_native_xdp_is_served_in_generic_mode(void **state)
     rig_veth(1500);
     rig_run("ip link add bridge0 type bridge && ip link set bridge0 addrgenmode none up "
             "&& ip link set veth1 master bridge0");
+    rig_wait_up("bridge0");
     struct capy_drv *a = open_or_skip("veth0"), *b = open_or_skip("bridge0");
     assert_non_null(strstr(b->detail, "generic"));
     for (uint32_t n = 0; n < 200; n += 20) {

@@ -42,6 +42,19 @@ static inline void rig_run(const char *command)
     }
 }
 
+/* Waits until the kernel says that the device is up. That comes a while after it was set up, by a worker
+ * of the kernel's that may have to wait for other devices' business; until then frames sent are lost
+ * without a word, and a bridge keeps the device's port closed. */
+static inline void rig_wait_up(const char *ifname)
+{
+    char command[160];
+    snprintf(command, sizeof command,
+             "for i in $(seq 1000); do ip -o link show %s | grep -q 'state UP' && exit 0; "
+             "sleep 0.01; done; exit 1",
+             ifname);
+    rig_run(command);
+}
+
 /* veth0 and veth1, up, with the MTU; IPv6 off, so that the kernel sends nothing of its own. */
 static inline void rig_veth(unsigned mtu)
 {
@@ -52,6 +65,8 @@ static inline void rig_veth(unsigned mtu)
              "for d in veth0 veth1; do ip link set $d mtu %u addrgenmode none up || exit 1; done",
              mtu);
     rig_run(command);
+    rig_wait_up("veth0");
+    rig_wait_up("veth1");
 }
 
 /* A frame whose every byte follows from n. */
