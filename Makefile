@@ -107,7 +107,7 @@ build-asan/build.ninja:
 	$(call setup,clang,--buildtype=debugoptimized -Db_sanitize=address$(comma)undefined -Db_lundef=false)
 
 build-cov/build.ninja:
-	$(call setup,gcc,--buildtype=debug -Db_coverage=true)
+	$(call setup,gcc,--buildtype=debug -Db_coverage=true -Dc_args=-DCAPY_COVERAGE)
 
 build-clang/build.ninja:
 	$(call setup,clang)
