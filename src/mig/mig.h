@@ -35,6 +35,9 @@ void capy_mig_cfg_default(struct capy_mig_cfg *cfg);
 struct capy_mig_pace {
     uint64_t smooth_ns, var_ns; /* from a message to its answer; 0: nothing measured yet */
     uint64_t interval_ns;       /* until the first repeat */
+    uint64_t round_at;          /* answers to what left before belong to the present round trip, */
+    uint64_t slowest_ns;        /*   and this is the slowest of them */
+    uint64_t lost;              /* messages, as far as the times of their answers tell */
 };
 
 void capy_mig_pace_init(struct capy_mig_pace *pace, const struct capy_mig_cfg *cfg);
@@ -42,7 +45,8 @@ void capy_mig_pace_init(struct capy_mig_pace *pace, const struct capy_mig_cfg *c
 /* One message that is repeated until answered. */
 struct capy_mig_repeat {
     uint64_t send_at;     /* the next copy; CAPY_NEVER: none */
-    uint64_t first_at;    /* when the first copy left */
+    uint64_t first_at;    /* when the first copy left, */
+    uint64_t last_at;     /*   and the last one */
     uint64_t interval_ns; /* from the next copy to the one after it */
     uint32_t copies;      /* that left us */
     bool asked;           /* the next copy is the peer's wish, not the timer's */

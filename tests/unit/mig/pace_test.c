@@ -33,6 +33,75 @@ static void the_interval_is_smooth_time_plus_four_deviations(void **state)
     stage_close(&s);
 }
 
+/* So many messages leave at once, and all are answered after so long. */
+static void burst_answered_after(struct stage *s, uint64_t ns)
+{
+    struct capy_mig_repeat r[64];
+    for (unsigned i = 0; i < 64; i++) {
+        capy_mig_repeat_begin(&r[i], &s->env, &s->origin_pace);
+        capy_mig_repeat_sent(&r[i], &s->env, &s->origin_pace);
+    }
+    s->env.now += ns;
+    for (unsigned i = 0; i < 64; i++)
+        capy_mig_repeat_answered(&r[i], &s->env, &s->origin_pace);
+}
+
+/* A drain: dozens of answers tell the same round trip. Counted one by one they would make the one before
+ * forgotten, and every message of the next that takes longer would be repeated. */
+static void a_burst_of_answers_counts_once(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 1);
+    for (unsigned i = 0; i < 20; i++) {
+        burst_answered_after(&s, CAPY_MS(2));
+        burst_answered_after(&s, CAPY_MS(1));
+        assert_true(s.origin_pace.interval_ns > CAPY_MS(2));
+    }
+    stage_close(&s);
+}
+
+static void the_slowest_answer_of_a_round_trip_counts(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct capy_mig_repeat early, late;
+    stage_open(&s, 1);
+    answered_after(&s, CAPY_MS(1)); /* a round begins with it */
+    s.env.now += 1;
+    for (unsigned i = 0; i < 20; i++) {
+        capy_mig_repeat_begin(&early, &s.env, &s.origin_pace);
+        capy_mig_repeat_sent(&early, &s.env, &s.origin_pace);
+        late = early;
+        s.env.now += CAPY_MS(1);
+        capy_mig_repeat_answered(&early, &s.env, &s.origin_pace);
+        s.env.now += CAPY_MS(4);
+        capy_mig_repeat_answered(&late, &s.env, &s.origin_pace);
+    }
+    assert_true(s.origin_pace.smooth_ns > CAPY_US(4500));
+    stage_close(&s);
+}
+
+/* A repeat that the answer overtakes was for nothing; one that is answered a trip later was not. */
+static void a_lost_message_is_told_from_a_late_answer(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct capy_mig_repeat r;
+    stage_open(&s, 1);
+    answered_after(&s, CAPY_MS(8));
+    for (unsigned i = 0; i < 2; i++) {
+        capy_mig_repeat_begin(&r, &s.env, &s.origin_pace);
+        capy_mig_repeat_sent(&r, &s.env, &s.origin_pace);
+        s.env.now = r.send_at;
+        capy_mig_repeat_sent(&r, &s.env, &s.origin_pace);
+        s.env.now += i == 0 ? CAPY_MS(3) : CAPY_MS(8);
+        capy_mig_repeat_answered(&r, &s.env, &s.origin_pace);
+        assert_int_equal(s.origin_pace.lost, i);
+    }
+    stage_close(&s);
+}
+
 static void the_interval_stays_within_its_bounds(void **state)
 {
     (void)state;
@@ -172,6 +241,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_interval_is_smooth_time_plus_four_deviations),
+        cmocka_unit_test(a_burst_of_answers_counts_once),
+        cmocka_unit_test(the_slowest_answer_of_a_round_trip_counts),
+        cmocka_unit_test(a_lost_message_is_told_from_a_late_answer),
         cmocka_unit_test(the_interval_stays_within_its_bounds),
         cmocka_unit_test(a_repeated_message_measures_nothing_and_slows_the_next),
         cmocka_unit_test(a_copy_that_the_peer_asked_for_slows_nobody_and_measures_nothing),
