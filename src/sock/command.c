@@ -77,6 +77,7 @@ static json_t *mover_status(const struct capy *os)
     set_count(at, "remaining", os->live_cnt);
     set_count(at, "to_start", m->todo);
     set_count(at, "in_flight", m->in_flight);
+    set_count(at, "window", m->flight.window);
     set_count(at, "started", m->started);
     set_count(at, "moved", m->moved);
     set_count(at, "refused", m->refused);

@@ -63,7 +63,7 @@ static void on_connect_failed(struct capy *os, uint32_t idx, uint32_t bits)
 static void on_dead(struct capy *os, uint32_t idx, uint32_t bits)
 {
     if (bits & CAPY_EV_MIGRATED_OUT) {
-        os->mover.moved++;
+        capy_mover_moved(os);
         capy_trigger_ended(os, idx, true, CAPY_REASON_NONE, CAPY_VERDICT_NONE);
         capy_queue_end(os, idx, CAPY_READY_MIGRATED_OUT, CAPY_OK);
     } else if (bits & CAPY_EV_RESET) {

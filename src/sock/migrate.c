@@ -114,16 +114,10 @@ bool capy_migrate_kept(struct capy *os, uint32_t idx, uint8_t reason, uint8_t ve
     if (was & CAPY_QUEUE_MOVING)
         os->mover.in_flight--;
     capy_trigger_ended(os, idx, false, reason, verdict);
-    os->mover.refused++;
-    os->mover.reason = reason;
-    os->mover.verdict = verdict;
+    capy_mover_refused(os, reason, verdict);
     q->flags &= (uint32_t) ~(CAPY_QUEUE_MOVING | CAPY_QUEUE_ASKED | CAPY_QUEUE_FROZEN |
                              CAPY_QUEUE_RELEASED);
     q->retry_at = os->now + RETRY_NS;
-    /* The switch has no target for anybody: the other connections need not ask one by one, and not
-     * before a heartbeat can have told it of one. */
-    if (verdict == CAPY_VERDICT_NO_TARGET || verdict == CAPY_VERDICT_LEARNING)
-        os->mover.rest_until = os->now + CAPY_US(os->rack.heartbeat_us);
     q->cool_until = os->now + CAPY_MS(os->rack.load_cool_ms);
     capy_queue_unready(os, idx, CAPY_READY_MIGRATE | CAPY_READY_QUIET);
     if (was & (CAPY_QUEUE_CLOSE_KEPT | CAPY_QUEUE_ABORT_KEPT)) {

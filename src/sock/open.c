@@ -63,6 +63,7 @@ static const char *start_stack(struct capy *os)
         capy_samples_init(&os->samples, os->stack) != CAPY_OK)
         return "not enough memory; lower conn_max in the rack file";
     capy_load_init(os);
+    capy_flight_init(&os->mover.flight, os->rack.migrate_max);
     capy_trigger_init(os);
     return NULL;
 }

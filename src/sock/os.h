@@ -5,7 +5,8 @@
  *   loop.c     capy_wait: the run loop            event.c    what the stack reports -> queues
  *   call.c     the application's calls            deliver.c  ready queues -> completions
  *   connect.c  connections that we open           alone.c    a host that is in no rack
- *   migrate.c  quiet points, ask and release      mover.c    drains and bulk moves
+ *   migrate.c  quiet points, ask and release      mover.c    drains and bulk moves; flight.h how many
+ *                                                            at a time
  *   load.c     the load metric                    work.c     what each connection costs
  *   trigger.c  moves when there is too much of it decisions.c its record, for the control socket
  *   samples.c  marks on the steps of migrations   control.c  the control socket; command.c its

@@ -17,6 +17,7 @@ static void carve(struct capy *os, struct capy_arena *a)
     os->qd_index_bits = 32u - (unsigned)__builtin_clz(cnt);
     os->queues = capy_arena_take(a, cnt, sizeof *os->queues);
     capy_pool_init(&os->pool, a, cnt);
+    capy_mover_carve(&os->mover, a, cnt);
 }
 
 int capy_queues_init(struct capy *os)
@@ -66,8 +67,10 @@ uint32_t capy_queue_take(struct capy *os, unsigned flags)
         .flags = (uint32_t)flags,
         .generation = q->generation,
     };
-    if (flags & CAPY_QUEUE_CONN)
+    if (flags & CAPY_QUEUE_CONN) {
         os->live_cnt++;
+        capy_mover_add(os, idx);
+    }
     return idx;
 }
 
@@ -83,8 +86,10 @@ void capy_listener_weigh(struct capy *os, struct capy_listener *l)
 static void uncount(struct capy *os, uint32_t idx)
 {
     struct capy_queue *q = &os->queues[idx];
-    if ((q->flags & (CAPY_QUEUE_CONN | CAPY_QUEUE_DEAD)) == CAPY_QUEUE_CONN)
+    if ((q->flags & (CAPY_QUEUE_CONN | CAPY_QUEUE_DEAD)) == CAPY_QUEUE_CONN) {
         os->live_cnt--;
+        capy_mover_remove(os, idx);
+    }
     if (q->flags & CAPY_QUEUE_MOVING)
         os->mover.in_flight--;
     capy_trigger_ended(os, idx, false, CAPY_REASON_NONE, CAPY_VERDICT_NONE);

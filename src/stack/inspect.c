@@ -132,6 +132,11 @@ void capy_stack_status(const struct capy_stack *s, struct capy_stack_status *out
     };
 }
 
+struct capy_stack_moves capy_stack_moves(const struct capy_stack *s)
+{
+    return (struct capy_stack_moves){s->origin_pace.smooth_ns, s->origin_pace.lost};
+}
+
 const char *capy_mig_step_name(enum capy_mig_step step)
 {
     static const char *const names[CAPY_STEP_CNT] = {"prepare", "admit", "export", "import",

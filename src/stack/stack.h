@@ -291,6 +291,13 @@ struct capy_stack_status {
 };
 void capy_stack_status(const struct capy_stack *s, struct capy_stack_status *out);
 
+/* How moves away from here fare. */
+struct capy_stack_moves {
+    uint64_t trip_ns; /* from a message of one to its answer, lately; 0: there was none */
+    uint64_t lost;    /* messages that had to be sent again, as far as the times of answers tell */
+};
+struct capy_stack_moves capy_stack_moves(const struct capy_stack *s);
+
 /* Marks on the steps of a migration, for measuring host cost (paper Fig. 4). The probe may read a
  * clock; it must not call the stack and nothing it does comes back. begin: 1 entry, 0 exit. */
 enum capy_mig_step {

@@ -84,6 +84,63 @@ static void a_draining_target_is_not_chosen_and_the_refused_are_retried(void **s
     assert_int_equal(rig.os[0]->mover.moved, CONNS);
 }
 
+/* It waits for connections to come, and for nothing else: a drained server's core is idle. */
+static void a_server_that_is_drained_sleeps(void **state)
+{
+    (void)state;
+    capy_mover_drain(rig.os[0], true);
+    assert_true(capy_mover_next_at(rig.os[0]) == CAPY_NEVER); /* the window is full */
+    turn_for_long();
+    assert_int_equal(rig.os[0]->live_cnt, 0);
+    assert_true(capy_mover_next_at(rig.os[0]) == CAPY_NEVER);
+}
+
+/* Where none can go now, looking at all of them takes a small part of the time. */
+static void a_round_in_vain_is_followed_by_a_rest(void **state)
+{
+    (void)state;
+    for (uint32_t idx = 0; idx < rig.os[0]->pool.cnt; idx++)
+        rig.os[0]->queues[idx].flags &= (uint32_t)~CAPY_QUEUE_POP; /* busy with an answer */
+    capy_mover_drain(rig.os[0], true);
+    assert_int_equal(rig.os[0]->mover.in_flight, 0);
+    assert_true(capy_mover_next_at(rig.os[0]) >= rig.os[0]->now + CAPY_MS(1));
+}
+
+static void a_drain_sends_less_at_a_time_where_messages_are_lost(void **state)
+{
+    (void)state;
+    (void)capy_mover_begin(rig.os[0], 4, CAPY_SERVER_ANY);
+    rig_turns(&rig, 100); /* how long an answer takes is known now */
+    const struct capy_mover *m = &rig.os[0]->mover;
+    capy_mover_drain(rig.os[0], true);
+    uint32_t before = m->flight.window;
+    rig.tor_silent = true;
+    rig_turns(&rig, 200);
+    rig.tor_silent = false;
+    rig_turns(&rig, 400);
+    assert_true(m->lost > 0);
+    assert_int_equal(m->flight.borne, before / 2);
+    turn_for_long();
+    assert_int_equal(rig.os[0]->live_cnt, 0);
+    assert_int_equal(rig.os[1]->live_cnt, CONNS);
+}
+
+/* The target takes fewer at a time than are sent to it. */
+static void a_full_target_gets_fewer_at_a_time_and_all_in_the_end(void **state)
+{
+    (void)state;
+    const struct capy_mover *m = &rig.os[0]->mover;
+    assert_int_equal(m->flight.window, 16);
+    capy_mover_refused(rig.os[0], CAPY_REASON_CLASH, CAPY_VERDICT_NONE); /* that connection's own */
+    assert_int_equal(m->flight.window, 16);
+    capy_mover_refused(rig.os[0], CAPY_REASON_FULL, CAPY_VERDICT_NONE);
+    assert_int_equal(m->flight.window, 8);
+    assert_true(m->rest_until > rig.os[0]->now);
+    capy_mover_drain(rig.os[0], true);
+    turn_for_long();
+    assert_int_equal(rig.os[1]->live_cnt, CONNS);
+}
+
 static void a_bulk_move_begins_as_many_as_asked(void **state)
 {
     (void)state;
@@ -124,6 +181,10 @@ int main(void)
         IN_RIG(a_drain_moves_every_connection),
         IN_RIG(a_drain_takes_what_comes_later_too),
         IN_RIG(a_draining_target_is_not_chosen_and_the_refused_are_retried),
+        IN_RIG(a_server_that_is_drained_sleeps),
+        IN_RIG(a_round_in_vain_is_followed_by_a_rest),
+        IN_RIG(a_drain_sends_less_at_a_time_where_messages_are_lost),
+        IN_RIG(a_full_target_gets_fewer_at_a_time_and_all_in_the_end),
         IN_RIG(a_bulk_move_begins_as_many_as_asked),
         IN_RIG(a_bulk_move_of_more_than_there_are_ends),
         IN_RIG(a_bulk_move_to_ourselves_begins_nothing),
