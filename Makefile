@@ -42,6 +42,7 @@ bench:                          ## every bench; writes out/bench/*.json
 	@mkdir -p out/bench
 	@bench/run-migrate build | tee out/bench/migrate.json
 	@bench/run-stack build | tee out/bench/stack.json
+	@build/bench/bench-drain | tee out/bench/drain.json
 	@build/bench/bench-record | tee out/bench/record.json
 	@$(SUDO) bench/run-switch build | tee out/bench/switch.json
 	@build/bench/trigger/bench-trigger | tee out/bench/trigger.json
