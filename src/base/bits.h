@@ -29,63 +29,107 @@
 #define CAPY_PIN(p) ((void)0)
 #endif
 
+/* Big-endian numbers and the machine's own. Written as what the machine does, a load and a swap:
+ * compilers make that of shifted bytes, too, but only after they have judged by the shifts whether it
+ * is worth inlining. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CAPY_BE16(v) __builtin_bswap16(v)
+#define CAPY_BE32(v) __builtin_bswap32(v)
+#define CAPY_BE64(v) __builtin_bswap64(v)
+#else
+#define CAPY_BE16(v) (v)
+#define CAPY_BE32(v) (v)
+#define CAPY_BE64(v) (v)
+#endif
+
 static inline uint16_t capy_load16(const uint8_t *p)
 {
+    uint16_t v;
 #if CAPY_WHOLE_WORDS
-    return __builtin_bswap16(*(const uint16_t *)p);
+    v = *(const uint16_t *)p;
+#else
+    __builtin_memcpy(&v, p, sizeof v);
 #endif
-    return (uint16_t)((unsigned)p[0] << 8 | p[1]);
+    return CAPY_BE16(v);
 }
 
 static inline uint32_t capy_load32(const uint8_t *p)
 {
+    uint32_t v;
 #if CAPY_WHOLE_WORDS
-    return __builtin_bswap32(*(const uint32_t *)p);
+    v = *(const uint32_t *)p;
+#else
+    __builtin_memcpy(&v, p, sizeof v);
 #endif
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    return CAPY_BE32(v);
 }
 
 static inline uint64_t capy_load64(const uint8_t *p)
 {
+#if CAPY_WHOLE_WORDS
     return (uint64_t)capy_load32(p) << 32 | capy_load32(p + 4);
+#else
+    uint64_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return CAPY_BE64(v);
+#endif
 }
 
-/* len: a multiple of 2 and a constant. */
-static inline bool capy_same(const uint8_t *a, const uint8_t *b, size_t len)
+/* len: a multiple of 2 and a constant. By whole words, without a branch but the last: what is compared
+ * is mostly the same. */
+__attribute__((always_inline)) static inline bool capy_same(const uint8_t *a, const uint8_t *b,
+                                                            size_t len)
 {
-#if CAPY_WHOLE_WORDS
     size_t i = 0;
-    uint32_t differs = 0;
+    uint64_t differs = 0;
+#if CAPY_WHOLE_WORDS
     for (; i + 4 <= len; i += 4)
         differs |= *(const uint32_t *)(a + i) ^ *(const uint32_t *)(b + i);
     if (i < len)
         differs |= (uint32_t)(*(const uint16_t *)(a + i) ^ *(const uint16_t *)(b + i));
-    return differs == 0;
 #else
-    return __builtin_memcmp(a, b, len) == 0;
+    for (; i + 8 <= len; i += 8)
+        differs |= capy_load64(a + i) ^ capy_load64(b + i);
+    if (len & 4u) {
+        differs |= capy_load32(a + i) ^ capy_load32(b + i);
+        i += 4;
+    }
+    if (len & 2u)
+        differs |= (uint64_t)(capy_load16(a + i) ^ capy_load16(b + i));
 #endif
+    return differs == 0;
 }
 
 static inline void capy_store16(uint8_t *p, uint16_t v)
 {
+    uint16_t be = CAPY_BE16(v);
 #if CAPY_WHOLE_WORDS
-    *(uint16_t *)p = __builtin_bswap16(v);
-    return;
+    *(uint16_t *)p = be;
+#else
+    __builtin_memcpy(p, &be, sizeof be);
 #endif
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
 }
 
 static inline void capy_store32(uint8_t *p, uint32_t v)
 {
+#if CAPY_WHOLE_WORDS
     capy_store16(p, (uint16_t)(v >> 16));
     capy_store16(p + 2, (uint16_t)v);
+#else
+    uint32_t be = CAPY_BE32(v);
+    __builtin_memcpy(p, &be, sizeof be);
+#endif
 }
 
 static inline void capy_store64(uint8_t *p, uint64_t v)
 {
+#if CAPY_WHOLE_WORDS
     capy_store32(p, (uint32_t)(v >> 32));
     capy_store32(p + 4, (uint32_t)v);
+#else
+    uint64_t be = CAPY_BE64(v);
+    __builtin_memcpy(p, &be, sizeof be);
+#endif
 }
 
 /* All ones or zero, without a branch; a and b differ by less than 2^63. */

@@ -52,10 +52,24 @@ uint64_t capy_sum(uint64_t sum, const uint8_t *data, size_t len)
         ADD_CARRY(a, carry_a, load_native64(data + 48));
         ADD_CARRY(b, carry_b, load_native64(data + 56));
     }
-    for (; len >= 8; len -= 8, data += 8)
+    if (len & 32u) {
         ADD_CARRY(a, carry_a, load_native64(data));
-    if (len)
-        ADD_CARRY(b, carry_b, load_native_tail(data, len));
+        ADD_CARRY(b, carry_b, load_native64(data + 8));
+        ADD_CARRY(a, carry_a, load_native64(data + 16));
+        ADD_CARRY(b, carry_b, load_native64(data + 24));
+        data += 32;
+    }
+    if (len & 16u) {
+        ADD_CARRY(a, carry_a, load_native64(data));
+        ADD_CARRY(b, carry_b, load_native64(data + 8));
+        data += 16;
+    }
+    if (len & 8u) {
+        ADD_CARRY(a, carry_a, load_native64(data));
+        data += 8;
+    }
+    if (len & 7u)
+        ADD_CARRY(b, carry_b, load_native_tail(data, len & 7u));
     ADD_CARRY(a, carry_a, b);
     /* A carry out of bit 63 weighs 2^64, which is 1 modulo 2^16 - 1. Adding the carries may carry
      * once more, then a is small. */
