@@ -122,7 +122,7 @@ static bool is_closed(const struct capy_conn *c)
 /* The head of a list goes to its tail: each flow has its turn, without a time of its own. */
 size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_list *list = s->unannounced.cnt > 0 ? &s->unannounced : &s->announced;
     uint32_t idx = capy_list_pop_head(list);
     s->tor.announce_owed = false;
@@ -140,7 +140,7 @@ size_t capy_announce_output(struct capy_stack *s, uint8_t *frame)
     }
     struct capy_flow_key key = capy_conn_key(s, c);
     return capy_rack_wrap(s, frame,
-                          capy_mig_announce(&env, &key, c->epoch, c->local_port,
+                          capy_mig_announce(env, &key, c->epoch, c->local_port,
                                             c->mode == CAPY_CONN_FROZEN, capy_rack_at(s, frame)));
 }
 
@@ -277,13 +277,13 @@ void capy_closed_owe(struct capy_stack *s, const struct capy_flow_key *key, uint
 
 size_t capy_closed_output(struct capy_stack *s, uint8_t *frame)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t i = s->closed_due.head;
     if (i == CAPY_NONE)
         return 0;
     struct capy_closed_flow *f = &s->closed[i];
     size_t len =
-        capy_mig_flow_closed(&env, &f->key, f->epoch, f->local_port, capy_rack_at(s, frame));
+        capy_mig_flow_closed(env, &f->key, f->epoch, f->local_port, capy_rack_at(s, frame));
     if (++f->tries == CLOSED_TRIES) {
         closed_done(s, i);
     } else {

@@ -84,11 +84,11 @@ static void ask_about(struct capy_stack *s, const struct capy_packet *p)
     uint8_t *frame = s->now >= s->tor.unknown_at ? capy_control_reserve(s) : NULL;
     if (!frame)
         return;
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_flow_key key = {p->src, p->dst, p->src_port, p->dst_port};
     s->tor.unknown_at = s->now + UNKNOWN_NS;
     capy_control_commit(
-        s, capy_rack_wrap(s, frame, capy_mig_unknown_flow(&env, &key, 0, capy_rack_at(s, frame))));
+        s, capy_rack_wrap(s, frame, capy_mig_unknown_flow(env, &key, 0, capy_rack_at(s, frame))));
 }
 
 bool capy_away_input(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
@@ -114,12 +114,12 @@ void capy_unknown_answer(struct capy_stack *s, const struct capy_mig_msg *msg)
     if (msg->verdict != CAPY_VERDICT_STALE || msg->owner != s->cfg.self || msg->entry_epoch == 0 ||
         capy_demux_find_key(s, &msg->key) != CAPY_NONE)
         return;
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     capy_refuse_note(s, &msg->key, msg->entry_epoch);
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
         capy_control_commit(s,
                             capy_rack_wrap(s, frame,
-                                           capy_mig_unknown_flow(&env, &msg->key, msg->entry_epoch,
+                                           capy_mig_unknown_flow(env, &msg->key, msg->entry_epoch,
                                                                  capy_rack_at(s, frame))));
 }

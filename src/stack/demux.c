@@ -99,9 +99,9 @@ uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remot
     return idx;
 }
 
-uint32_t capy_demux_find_key(struct capy_stack *s, const struct capy_flow_key *key)
+uint32_t capy_demux_find_at(struct capy_stack *s, const struct capy_flow_key *key, uint16_t home)
 {
-    if (capy_peer_of(s, &key->home) == s->cfg.self) { /* at home the local port is the home port */
+    if (home == s->cfg.self) { /* at home the local port is the home port */
         uint32_t idx = capy_demux_find(s, &key->client, key->client_port, key->home_port);
         return idx != CAPY_NONE && s->conns[idx].home == s->cfg.self ? idx : CAPY_NONE;
     }
@@ -115,30 +115,7 @@ uint32_t capy_demux_find_key(struct capy_stack *s, const struct capy_flow_key *k
     return idx;
 }
 
-/* A server's second address may be missing, and is then nobody's. */
-static bool is_address_of(const struct capy_stack_peer *peer, const struct capy_ip *ip)
+uint32_t capy_demux_find_key(struct capy_stack *s, const struct capy_flow_key *key)
 {
-    return capy_ip_eq(ip, &peer->ip) || (capy_ip_eq(ip, &peer->ip6) && !capy_ip_is_unset(ip));
-}
-
-uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip)
-{
-    const struct capy_net *net = capy_net_of(s, ip);
-    if (net->on && capy_ip_eq(ip, &net->ip))
-        return s->cfg.self;
-    for (uint16_t i = 0; i < s->cfg.peer_cnt; i++)
-        if (is_address_of(&s->cfg.peers[i], ip))
-            return i;
-    return capy_vip_is(s, ip) ? CAPY_HOME_VIP : CAPY_SERVER_ANY;
-}
-
-const struct capy_ip *capy_peer_ip(const struct capy_stack *s, uint16_t id,
-                                   const struct capy_ip *like)
-{
-    if (id == s->cfg.self)
-        return &capy_net_of(s, like)->ip;
-    if (id == CAPY_HOME_VIP)
-        return capy_vip_ip(s, like);
-    const struct capy_stack_peer *peer = &s->cfg.peers[id];
-    return capy_version_of(&peer->ip) == capy_version_of(like) ? &peer->ip : &peer->ip6;
+    return capy_demux_find_at(s, key, capy_peer_of(s, &key->home));
 }

@@ -3,6 +3,7 @@
  * - stack.c: configuration, memory, the entry points that feed and drain it
  * - conn.c: life of a connection: taken, ran, ended, freed; its timers, its place in the queue
  * - demux.c: from a segment, or a flow key, to a connection; receive.c: TCP and ICMP in
+ * - peer.c: from an address to the server that has it
  * - listen.c: passive open; cookie.c: the same without memory; connect.c: active open
  * - age.c: who gives way when the table is full, pressure.c: when the blocks run short
  * - rate.c: how often a peer is answered
@@ -132,6 +133,10 @@ struct capy_path {
     uint64_t until;
 };
 
+/* Half of them are taken at most: 64 servers of two addresses. */
+#define CAPY_PEER_SLOTS 256u
+#define CAPY_PEER_NONE 0xffu
+
 struct capy_stack {
     struct capy_stack_cfg cfg;
     uint64_t now;             /* latest now of any call */
@@ -141,7 +146,8 @@ struct capy_stack {
     struct capy_ip tor_ip;       /* the switch, for TCPMig: of our primary address's version */
     struct capy_udp_way tor_way; /* to it */
     uint32_t msg_at;             /* where TCPMig messages begin in a frame */
-    uint64_t problem_at;         /* no ICMPv6 parameter problem before this */
+    uint8_t peer_slots[CAPY_PEER_SLOTS]; /* servers by their addresses: peer.c */
+    uint64_t problem_at;                 /* no ICMPv6 parameter problem before this */
 
     struct capy_conn *conns;
     struct capy_pool conn_pool;
@@ -172,6 +178,7 @@ struct capy_stack {
     struct capy_pool origin_pool, target_pool;
     struct capy_list origin_out, target_out;
     struct capy_mig_pace origin_pace, target_pace; /* of their repeats */
+    struct capy_mig_env mig_env;
     struct capy_mig_memory memory;
     uint64_t *seen_at; /* beside memory.records: see away.c */
     struct capy_closed_flow *closed;
@@ -233,10 +240,10 @@ static inline const struct capy_net *capy_net_of(const struct capy_stack *s,
     return &s->net[capy_version_of(like)];
 }
 
-static inline struct capy_mig_env capy_mig_env(struct capy_stack *s)
+/* Made once: only its clock moves (capy_now_is). */
+static inline const struct capy_mig_env *capy_mig_env(const struct capy_stack *s)
 {
-    return (struct capy_mig_env){&s->cfg.mig, &s->blocks, s->cfg.rack_key, s->cfg.seal,
-                                 s->cfg.self, s->now,     &s->origin_pace, &s->target_pace};
+    return &s->mig_env;
 }
 
 /* Whatever is done after the lease ran out is done under its loss (announce.c). */
@@ -247,7 +254,7 @@ void capy_lease_confirmed(struct capy_stack *s, uint64_t beat_at);
 static inline void capy_now_is(struct capy_stack *s, uint64_t now)
 {
     CAPY_ASSERT(now >= s->now);
-    s->now = now;
+    s->now = s->mig_env.now = now;
     capy_blocks_now(&s->blocks, now);
     if (now >= s->tor.lease_until)
         capy_lease_lost(s);
@@ -335,6 +342,13 @@ uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remot
                          uint16_t remote_port, uint16_t local_port);
 /* By the flow's name; CAPY_NONE. */
 uint32_t capy_demux_find_key(struct capy_stack *s, const struct capy_flow_key *key);
+/* The same for who knows already whose the home address is. */
+uint32_t capy_demux_find_at(struct capy_stack *s, const struct capy_flow_key *key, uint16_t home);
+
+/* ---- peer.c ---- */
+void capy_peer_init(struct capy_stack *s);
+/* An address of a server of the rack. */
+bool capy_is_peer(const struct capy_stack *s, const struct capy_ip *ip);
 /* Server id of an address of the rack; without a rack we are server 0. CAPY_HOME_VIP: the service
  * address. CAPY_SERVER_ANY: nobody. */
 uint16_t capy_peer_of(const struct capy_stack *s, const struct capy_ip *ip);

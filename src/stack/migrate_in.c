@@ -34,11 +34,11 @@ static void settle(struct capy_stack *s, uint32_t i)
 static void free_slot(struct capy_stack *s, uint32_t i)
 {
     struct capy_target_slot *t = &s->targets[i];
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     if (t->out_queued)
         capy_list_remove(&s->target_out, i);
     capy_wheel_arm(&s->wheel, s->target_clocks + i, CAPY_NEVER);
-    capy_mig_target_free(&t->mig, &env);
+    capy_mig_target_free(&t->mig, env);
     t->out_queued = t->used = false;
     capy_pool_give(&s->target_pool, i);
 }
@@ -59,13 +59,13 @@ void capy_refuse_note(struct capy_stack *s, const struct capy_flow_key *key, uin
 
 static void refuse(struct capy_stack *s, const struct capy_mig_msg *msg, enum capy_mig_reason why)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     s->count.refused_by_reason[why]++;
     capy_refuse_note(s, &msg->key, msg->epoch);
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
         capy_control_commit(
-            s, capy_rack_wrap(s, frame, capy_mig_refusal(&env, msg, why, capy_rack_at(s, frame))));
+            s, capy_rack_wrap(s, frame, capy_mig_refusal(env, msg, why, capy_rack_at(s, frame))));
 }
 
 /* ---- the place that is kept ---- */
@@ -87,9 +87,9 @@ static void drop(struct capy_stack *s, uint32_t i)
 
 void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame, size_t len)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_target_slot *t = &s->targets[s->conns[conn].slot];
-    if (capy_mig_target_hold(&t->mig, &env, frame, len))
+    if (capy_mig_target_hold(&t->mig, env, frame, len))
         s->count.held_frames++;
     else
         s->count.hold_drops++;
@@ -100,10 +100,10 @@ void capy_target_hold(struct capy_stack *s, uint32_t conn, const uint8_t *frame,
 /* What came while the state was on its way, in the order in which it came. */
 static void replay(struct capy_stack *s, uint32_t i)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_packet p;
     size_t len;
-    while ((len = capy_mig_target_unhold(&s->targets[i].mig, &env, s->scratch)) > 0)
+    while ((len = capy_mig_target_unhold(&s->targets[i].mig, env, s->scratch)) > 0)
         if (capy_frame_parse(s->scratch, len, &p) == CAPY_DROP_NONE)
             capy_receive_tcp(s, &p, s->scratch, len);
 }
@@ -137,11 +137,11 @@ static enum capy_mig_reason restore(struct capy_stack *s, struct capy_target_slo
 /* Writes what the slot owes now; a finished one is done with it. */
 static void speak(struct capy_stack *s, uint32_t i)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
         capy_control_commit(s, capy_rack_wrap(s, frame,
-                                              capy_mig_target_output(&s->targets[i].mig, &env,
+                                              capy_mig_target_output(&s->targets[i].mig, env,
                                                                      capy_rack_at(s, frame))));
     settle(s, i);
 }
@@ -151,11 +151,11 @@ static void import(struct capy_stack *s, uint32_t i)
     struct capy_target_slot *t = &s->targets[i];
     uint32_t idx = t->conn;
     struct capy_conn *c = &s->conns[idx];
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_listener *listener;
     enum capy_mig_reason why = restore(s, t, &listener);
     if (why != CAPY_REASON_NONE) {
-        capy_mig_target_refuse(&t->mig, &env, why);
+        capy_mig_target_refuse(&t->mig, env, why);
         return;
     }
     c->mode = CAPY_CONN_RUNNING;
@@ -173,7 +173,7 @@ static void import(struct capy_stack *s, uint32_t i)
     bool readable = capy_tcp_readable(&c->tcb) > 0 || capy_tcp_at_fin(&c->tcb);
     capy_post(s, idx, CAPY_EV_ACCEPTED | CAPY_EV_MIGRATED_IN | (readable ? CAPY_EV_READABLE : 0));
     capy_conn_settle(s, idx);
-    capy_mig_target_imported(&t->mig, &env);
+    capy_mig_target_imported(&t->mig, env);
     speak(s, i);
     replay(s, i);
     if (!t->out_queued)
@@ -201,10 +201,11 @@ static void act(struct capy_stack *s, uint32_t i, enum capy_mig_action action)
 /* A local port that makes (client, client port, our address, port) unique; 0: none is left. Away from
  * home another one in each epoch, so that the switch tells late segments of an earlier stay here from
  * this one's (CAPY_ENTRY_SERVED). */
-static uint16_t choose_port(struct capy_stack *s, const struct capy_flow_key *key, uint32_t epoch)
+static uint16_t choose_port(struct capy_stack *s, const struct capy_flow_key *key, uint16_t home,
+                            uint32_t epoch)
 {
     bool keeps = capy_is_opened_port(s, key->home_port);
-    if (keeps || capy_peer_of(s, &key->home) == s->cfg.self) {
+    if (keeps || home == s->cfg.self) {
         bool taken =
             capy_demux_find(s, &key->client, key->client_port, key->home_port) != CAPY_NONE;
         return taken ? 0 : key->home_port;
@@ -219,20 +220,21 @@ static uint16_t choose_port(struct capy_stack *s, const struct capy_flow_key *ke
 }
 
 static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mig_msg *msg,
-                                      const struct capy_mig_record *r, uint16_t *port)
+                                      const struct capy_mig_record *r, uint16_t home,
+                                      uint16_t *port)
 {
     if (!capy_takes_migrations(s))
         return CAPY_REASON_DRAINING;
-    if (capy_peer_of(s, &msg->key.client) == s->cfg.self) /* its other end's address is ours */
+    const struct capy_net *net = capy_net_of(s, &msg->key.client);
+    if (net->on && capy_ip_eq(&msg->key.client, &net->ip)) /* its other end's address is ours */
         return CAPY_REASON_CLASH;
-    if (!capy_net_of(s, &msg->key.client)->on ||
-        capy_version_of(&msg->key.client) != capy_version_of(&msg->key.home) ||
-        capy_peer_of(s, &msg->key.home) == CAPY_SERVER_ANY ||
+    if (!net->on || capy_version_of(&msg->key.client) != capy_version_of(&msg->key.home) ||
+        home == CAPY_SERVER_ANY ||
         !capy_listener_of_arrival(s, msg->flags & CAPY_MIG_FLAG_OPENED, msg->key.home_port))
         return CAPY_REASON_NO_SERVICE;
     if (s->target_pool.free_cnt == 0 || s->blocks.pool.free_cnt < ADMIT_BLOCKS)
         return CAPY_REASON_FULL;
-    *port = choose_port(s, &msg->key, msg->epoch);
+    *port = choose_port(s, &msg->key, home, msg->epoch);
     if (*port == 0 || (r && r->refused_epoch >= msg->epoch))
         return CAPY_REASON_CLASH;
     if (s->conn_pool.free_cnt == 0 && !capy_age_recycle(s))
@@ -240,9 +242,10 @@ static enum capy_mig_reason may_admit(struct capy_stack *s, const struct capy_mi
     return CAPY_REASON_NONE;
 }
 
-static void admit(struct capy_stack *s, const struct capy_mig_msg *msg, uint16_t port)
+static void admit(struct capy_stack *s, const struct capy_mig_msg *msg, uint16_t home,
+                  uint16_t port)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t idx = capy_conn_take(s), i = capy_pool_take(&s->target_pool);
     struct capy_conn *c = &s->conns[idx];
     struct capy_target_slot *t = &s->targets[i];
@@ -251,7 +254,7 @@ static void admit(struct capy_stack *s, const struct capy_mig_msg *msg, uint16_t
     c->remote = msg->key.client;
     c->remote_port = msg->key.client_port;
     c->local_port = port;
-    c->home = capy_peer_of(s, &msg->key.home);
+    c->home = home;
     c->home_port = msg->key.home_port;
     c->opened = (msg->flags & CAPY_MIG_FLAG_OPENED) != 0;
     capy_demux_insert(s, idx);
@@ -260,14 +263,14 @@ static void admit(struct capy_stack *s, const struct capy_mig_msg *msg, uint16_t
     t->conn = idx;
     t->boot = s->tor.boot;
     capy_closed_forget(s, &msg->key);
-    capy_mig_target_start(&t->mig, &env, msg, port);
+    capy_mig_target_start(&t->mig, env, msg, port);
     speak(s, i);
 }
 
 /* A flow that we know already. True: nothing more to do. */
 static bool known_flow(struct capy_stack *s, uint32_t idx, const struct capy_mig_msg *msg)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_conn *c = &s->conns[idx];
     if (c->mode == CAPY_CONN_ARRIVING) {
         struct capy_target_slot *t = &s->targets[c->slot];
@@ -275,7 +278,7 @@ static bool known_flow(struct capy_stack *s, uint32_t idx, const struct capy_mig
             drop(s, c->slot);
             return false;
         }
-        act(s, c->slot, capy_mig_target_input(&t->mig, &env, msg));
+        act(s, c->slot, capy_mig_target_input(&t->mig, env, msg));
         return true;
     }
     if (c->mode == CAPY_CONN_FROZEN) {
@@ -300,16 +303,16 @@ static bool is_past(const struct capy_mig_record *r, const struct capy_mig_msg *
 
 void capy_target_prepare(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
-    uint16_t port = 0;
-    uint32_t idx = capy_demux_find_key(s, &msg->key);
+    uint16_t port = 0, home = capy_peer_of(s, &msg->key.home);
+    uint32_t idx = capy_demux_find_at(s, &msg->key, home);
     if (idx != CAPY_NONE && known_flow(s, idx, msg))
         return;
     const struct capy_mig_record *r = capy_record_of(s, &msg->key);
     if (is_past(r, msg))
         return;
-    enum capy_mig_reason why = may_admit(s, msg, r, &port);
+    enum capy_mig_reason why = may_admit(s, msg, r, home, &port);
     if (why == CAPY_REASON_NONE)
-        admit(s, msg, port);
+        admit(s, msg, home, port);
     else
         refuse(s, msg, why);
 }
@@ -318,7 +321,7 @@ void capy_target_prepare(struct capy_stack *s, const struct capy_mig_msg *msg)
  * more) and the origin may have it back. Once per pass: at its last fragment. */
 static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct capy_mig_msg *msg)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     if (msg->offset + msg->length != msg->total)
         return;
     bool ours = is_past(capy_record_of(s, &msg->key), msg) ||
@@ -328,8 +331,7 @@ static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct 
         uint8_t *frame = capy_control_reserve(s);
         if (frame)
             capy_control_commit(
-                s,
-                capy_rack_wrap(s, frame, capy_mig_repeat_ack(&env, msg, capy_rack_at(s, frame))));
+                s, capy_rack_wrap(s, frame, capy_mig_repeat_ack(env, msg, capy_rack_at(s, frame))));
         return;
     }
     refuse(s, msg, CAPY_REASON_HOLD_EXPIRED);
@@ -337,12 +339,12 @@ static void state_without_slot(struct capy_stack *s, uint32_t idx, const struct 
 
 void capy_target_message(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t idx = capy_demux_find_key(s, &msg->key);
     if (idx != CAPY_NONE && s->conns[idx].mode == CAPY_CONN_ARRIVING) {
         struct capy_target_slot *t = &s->targets[s->conns[idx].slot];
         if (t->mig.mig_id == msg->mig_id && t->mig.epoch == msg->epoch) {
-            act(s, s->conns[idx].slot, capy_mig_target_input(&t->mig, &env, msg));
+            act(s, s->conns[idx].slot, capy_mig_target_input(&t->mig, env, msg));
             return;
         }
     }
@@ -352,8 +354,8 @@ void capy_target_message(struct capy_stack *s, const struct capy_mig_msg *msg)
 
 void capy_target_timer(struct capy_stack *s, uint32_t i)
 {
-    struct capy_mig_env env = capy_mig_env(s);
-    act(s, i, capy_mig_target_expire(&s->targets[i].mig, &env));
+    const struct capy_mig_env *env = capy_mig_env(s);
+    act(s, i, capy_mig_target_expire(&s->targets[i].mig, env));
 }
 
 /* ---- output ---- */
@@ -362,10 +364,10 @@ void capy_target_timer(struct capy_stack *s, uint32_t i)
 static size_t send_held(struct capy_stack *s, uint32_t i, uint8_t *frame)
 {
     struct capy_target_slot *t = &s->targets[i];
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint16_t home = capy_peer_of(s, &t->mig.key.home);
     size_t len;
-    while ((len = capy_mig_target_unhold(&t->mig, &env, frame)) > 0) {
+    while ((len = capy_mig_target_unhold(&t->mig, env, frame)) > 0) {
         if (capy_readdress_home(s, frame, len, &t->mig.key.client, home, t->mig.key.home_port)) {
             enqueue(s, i);
             return len;
@@ -379,7 +381,7 @@ size_t capy_target_send(struct capy_stack *s, uint8_t *frame)
 {
     if (s->target_out.cnt == 0) /* nearly always: a turn asks many times */
         return 0;
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t i;
     while ((i = capy_list_pop_head(&s->target_out)) != CAPY_NONE) {
         struct capy_target_slot *t = &s->targets[i];
@@ -390,11 +392,11 @@ size_t capy_target_send(struct capy_stack *s, uint8_t *frame)
         } else {
             bool done = t->mig.phase == CAPY_TARGET_DONE;
             len = capy_rack_wrap(s, frame,
-                                 capy_mig_target_output(&t->mig, &env, capy_rack_at(s, frame)));
+                                 capy_mig_target_output(&t->mig, env, capy_rack_at(s, frame)));
             if (done)
                 free_slot(s, i);
             else
-                act(s, i, capy_mig_target_expire(&t->mig, &env));
+                act(s, i, capy_mig_target_expire(&t->mig, env));
         }
         if (len > 0)
             return len;

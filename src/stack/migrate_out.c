@@ -44,11 +44,11 @@ static void free_slot(struct capy_stack *s, uint32_t i)
 /* The first message of a step goes out with the step itself. */
 static void speak(struct capy_stack *s, uint32_t i)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint8_t *frame = capy_control_reserve(s);
     if (frame)
         capy_control_commit(s, capy_rack_wrap(s, frame,
-                                              capy_mig_origin_output(&s->origins[i].mig, &env,
+                                              capy_mig_origin_output(&s->origins[i].mig, env,
                                                                      capy_rack_at(s, frame))));
     settle(s, i);
 }
@@ -61,8 +61,8 @@ static void granted(struct capy_stack *s, uint32_t i)
     struct capy_conn *c = &s->conns[o->conn];
     if (c->mode != CAPY_CONN_RUNNING || !c->known ||
         !capy_conn_synchronized(c)) { /* nobody to ask */
-        struct capy_mig_env env = capy_mig_env(s);
-        capy_mig_origin_veto(&o->mig, &env);
+        const struct capy_mig_env *env = capy_mig_env(s);
+        capy_mig_origin_veto(&o->mig, env);
         return;
     }
     c->asked = true;
@@ -156,20 +156,20 @@ static uint64_t next_id(struct capy_stack *s, uint32_t i)
 
 bool capy_origin_message(struct capy_stack *s, const struct capy_mig_msg *msg)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t i = (uint32_t)msg->mig_id % s->cfg.migrate_max;
     const struct capy_origin_slot *o = &s->origins[i];
     if (!o->used || o->mig.mig_id != msg->mig_id || !capy_flow_key_eq(&o->mig.key, &msg->key))
         return false;
-    act(s, i, capy_mig_origin_input(&s->origins[i].mig, &env, msg));
+    act(s, i, capy_mig_origin_input(&s->origins[i].mig, env, msg));
     return true;
 }
 
 void capy_origin_overtaken(struct capy_stack *s, uint32_t conn, const struct capy_mig_msg *msg)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t i = s->conns[conn].slot;
-    act(s, i, capy_mig_origin_input(&s->origins[i].mig, &env, msg));
+    act(s, i, capy_mig_origin_input(&s->origins[i].mig, env, msg));
 }
 
 void capy_origin_conn_ended(struct capy_stack *s, uint32_t i)
@@ -181,35 +181,35 @@ void capy_origin_conn_ended(struct capy_stack *s, uint32_t i)
 
 void capy_origin_veto(struct capy_stack *s, uint32_t conn)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_conn *c = &s->conns[conn];
     c->asked = false;
     c->events &= (uint16_t)~CAPY_EV_MIGRATE_ASK;
     if (s->origins[c->slot].mig.phase != CAPY_ORIGIN_GRANTED)
         return; /* the time to answer was over already */
-    capy_mig_origin_veto(&s->origins[c->slot].mig, &env);
+    capy_mig_origin_veto(&s->origins[c->slot].mig, env);
     settle(s, c->slot);
 }
 
 void capy_origin_timer(struct capy_stack *s, uint32_t i)
 {
-    struct capy_mig_env env = capy_mig_env(s);
-    act(s, i, capy_mig_origin_expire(&s->origins[i].mig, &env));
+    const struct capy_mig_env *env = capy_mig_env(s);
+    act(s, i, capy_mig_origin_expire(&s->origins[i].mig, env));
 }
 
 size_t capy_origin_send(struct capy_stack *s, uint8_t *frame)
 {
     if (s->origin_out.cnt == 0)
         return 0;
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t i;
     while ((i = capy_list_pop_head(&s->origin_out)) != CAPY_NONE) {
         struct capy_origin_slot *o = &s->origins[i];
         o->out_queued = false;
         /* What was due but not to be sent (giving up) is looked at here as well. */
         if (capy_mig_origin_next_at(&o->mig) <= s->now)
-            act(s, i, capy_mig_origin_expire(&o->mig, &env));
-        size_t len = capy_mig_origin_output(&o->mig, &env, capy_rack_at(s, frame));
+            act(s, i, capy_mig_origin_expire(&o->mig, env));
+        size_t len = capy_mig_origin_output(&o->mig, env, capy_rack_at(s, frame));
         settle(s, i);
         if (len > 0)
             return capy_rack_wrap(s, frame, len);
@@ -236,7 +236,7 @@ int capy_stack_migrate(struct capy_stack *s, capy_handle h, uint16_t target, uin
     uint32_t i = capy_pool_take(&s->origin_pool);
     if (i == CAPY_NONE)
         return CAPY_E_NOMEM;
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_origin_slot *o = &s->origins[i];
     uint64_t id = next_id(s, i);
     capy_probe(s, CAPY_STEP_PREPARE, id, 1);
@@ -244,7 +244,7 @@ int capy_stack_migrate(struct capy_stack *s, capy_handle h, uint16_t target, uin
     o->used = true;
     o->conn = idx;
     c->slot = i;
-    capy_mig_origin_start(&o->mig, &env, &key, id, c->epoch + 1, target);
+    capy_mig_origin_start(&o->mig, env, &key, id, c->epoch + 1, target);
     o->mig.local_port = c->local_port;
     o->mig.opened = c->opened;
     speak(s, i);
@@ -269,7 +269,7 @@ int capy_stack_release(struct capy_stack *s, capy_handle h, const uint8_t *app, 
         return CAPY_E_STATE;
     }
     struct capy_origin_slot *o = &s->origins[c->slot];
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     struct capy_tcp_env tcp_env = capy_env(s);
     capy_probe(s, CAPY_STEP_EXPORT, o->mig.mig_id, 1);
     capy_stack_drop_app(s, c);
@@ -287,7 +287,7 @@ int capy_stack_release(struct capy_stack *s, capy_handle h, const uint8_t *app, 
         capy_conn_unready(s, idx);
         struct capy_snap_meta meta = {c->next_hop, app_len, user_flags};
         capy_snap_take(&o->mig.snap, &c->tcb, &tcp_env, &meta, &c->app);
-        capy_mig_origin_frozen(&o->mig, &env);
+        capy_mig_origin_frozen(&o->mig, env);
         speak(s, c->slot);
     }
     capy_probe(s, CAPY_STEP_EXPORT, o->mig.mig_id, 0);

@@ -51,7 +51,7 @@ static uint32_t load_to_come(const struct capy_stack *s)
 
 static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
 {
-    struct capy_mig_env env = capy_mig_env(s);
+    const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t conn_free = capy_age_spare(s);
     struct capy_mig_heartbeat beat = {
         .load = load_to_come(s),
@@ -62,7 +62,7 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
         .switch_boot = s->tor.boot,
     };
     s->tor.beat_owed = false;
-    return capy_rack_wrap(s, frame, capy_mig_heartbeat_build(&env, &beat, capy_rack_at(s, frame)));
+    return capy_rack_wrap(s, frame, capy_mig_heartbeat_build(env, &beat, capy_rack_at(s, frame)));
 }
 
 static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *msg)
@@ -170,7 +170,7 @@ static void take(struct capy_stack *s, const struct capy_packet *p)
 
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p)
 {
-    bool member = capy_ip_eq(&p->src, &s->tor_ip) || capy_peer_of(s, &p->src) < s->cfg.peer_cnt;
+    bool member = capy_ip_eq(&p->src, &s->tor_ip) || capy_is_peer(s, &p->src);
     if (!member || p->src_port != s->cfg.tcpmig_port) {
         s->count.mig_from_stranger++;
         return;

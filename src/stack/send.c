@@ -97,15 +97,22 @@ static size_t send_migrations(struct capy_stack *s, uint8_t *frame)
     return len > 0 ? len : capy_origin_send(s, frame);
 }
 
+/* Nobody owes a frame, as nearly always: a turn asks many times. */
+static inline bool all_silent(const struct capy_stack *s)
+{
+    uint32_t owed = s->control.cnt | s->ready.cnt | s->target_out.cnt | s->origin_out.cnt |
+                    s->neigh.owed_cnt | s->closed_due.cnt;
+    return owed == 0 && !s->tor.beat_owed && !s->tor.announce_owed;
+}
+
 bool capy_stack_ack_due(const struct capy_stack *s)
 {
     return s->ack_due;
 }
 
-size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
+/* Not inlined: who is silent saves no registers for it. */
+static __attribute__((noinline)) size_t next_frame(struct capy_stack *s, uint8_t *frame)
 {
-    capy_now_is(s, now);
-    s->ack_due = false;
     size_t len = capy_control_pop(s, frame);
     if (len == 0 && s->neigh.owed_cnt > 0)
         len = capy_neigh_output(s, frame);
@@ -122,6 +129,13 @@ size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
     }
     s->count.frames_out += len > 0;
     return len;
+}
+
+size_t capy_stack_output(struct capy_stack *s, uint8_t *frame, uint64_t now)
+{
+    capy_now_is(s, now);
+    s->ack_due = false;
+    return all_silent(s) ? 0 : next_frame(s, frame);
 }
 
 size_t capy_stack_output_offloaded(struct capy_stack *s, uint8_t *frame, struct capy_offload *how,

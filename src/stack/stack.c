@@ -158,6 +158,9 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     s->tor.lease_until = CAPY_NEVER;
     fit_mtu(s);
     init_addresses(s);
+    capy_peer_init(s);
+    s->mig_env = (struct capy_mig_env){&s->cfg.mig, &s->blocks, s->cfg.rack_key, s->cfg.seal,
+                                       s->cfg.self, now,        &s->origin_pace, &s->target_pace};
     if (s->cfg.orphan_max == 0)
         s->cfg.orphan_max = capy_max32(s->cfg.conn_max / ORPHAN_SHARE, 1);
     if (s->cfg.lease_ns == 0)
