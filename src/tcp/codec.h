@@ -72,7 +72,16 @@ CAPY_CODEC_INLINE void capy_codec_bytes(struct capy_codec *c, uint8_t *v, uint32
         memcpy(p, v, n);
 }
 
-/* All 32, or 64, bits are equally likely: four bytes, or eight. */
+/* What seldom fits a byte: two bytes, four, or eight, whatever the value. */
+CAPY_CODEC_INLINE void capy_codec_fixed16(struct capy_codec *c, uint16_t *v)
+{
+    uint8_t *p = capy_codec_take(c, 2);
+    if (!c->decoding)
+        capy_store16(p, *v);
+    else
+        *v = p ? capy_load16(p) : 0;
+}
+
 CAPY_CODEC_INLINE void capy_codec_fixed32(struct capy_codec *c, uint32_t *v)
 {
     uint8_t *p = capy_codec_take(c, 4);
@@ -175,6 +184,15 @@ CAPY_CODEC_INLINE void capy_codec_deadline(struct capy_codec *c, uint64_t *at)
     capy_codec_int(c, &left);
     if (c->decoding)
         *at = left == 0 ? CAPY_NEVER : c->now + left - 1;
+}
+
+/* A time in the past as its age, eight bytes. */
+CAPY_CODEC_INLINE void capy_codec_fixed_age(struct capy_codec *c, uint64_t *at)
+{
+    uint64_t age = c->now - *at;
+    capy_codec_fixed64(c, &age);
+    if (c->decoding)
+        *at = c->now - age;
 }
 
 /* A time in the past as its age. Ages may exceed a new host's clock: always compute now - at. */

@@ -121,16 +121,20 @@ static bool copy_queues(struct capy_stream *in, uint64_t at, struct capy_tcp *tc
     return m;
 }
 
+_Static_assert(CAPY_SNAP_HEAD_MAX <= CAPY_BLOCK_LEN, "a head is read where it lies, in one block");
+
 /* The head, checked against itself and the length of the whole. Its length, 0 when it is no good.
  * *marks: in *room, or the empty ones. */
 static uint32_t restore_head(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
                              const struct capy_tcp_env *env, struct capy_tcp_marks *room,
                              const struct capy_tcp_marks **marks, struct capy_snap_meta *meta)
 {
-    uint8_t head[CAPY_SNAP_HEAD_MAX];
-    uint32_t head_max = capy_min32(len, sizeof head);
-    capy_stream_read(in, env->blocks, 0, head, head_max);
-    struct capy_codec c = {.p = head, .max = head_max, .decoding = true, .now = env->now};
+    uint32_t head_max = capy_min32(len, CAPY_SNAP_HEAD_MAX), got;
+    const uint8_t *head = capy_stream_span(in, env->blocks, 0, head_max, &got);
+    CAPY_ASSERT(got == head_max);
+    /* A decoder writes nothing. */
+    struct capy_codec c = {
+        .p = (uint8_t *)(uintptr_t)head, .max = head_max, .decoding = true, .now = env->now};
     const struct capy_tcp_marks *m = capy_tcp_marks(tcb, env);
     if (capy_snap_head_walk(&c, tcb, env, room, meta))
         m = room;
@@ -154,7 +158,7 @@ int capy_snap_restore(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb
     capy_tcp_blank(tcb);
     capy_stream_init(app, 0);
     *meta = (struct capy_snap_meta){0};
-    uint32_t head_len = restore_head(in, len, tcb, env, &room, &marks, meta);
+    uint32_t head_len = len > 0 ? restore_head(in, len, tcb, env, &room, &marks, meta) : 0;
     if (head_len > 0 && copy_queues(in, head_len, tcb, env, marks, meta, app))
         return CAPY_OK;
     if (head_len > 0)

@@ -14,7 +14,7 @@
 
 #include "tcp/tcp.h"
 
-#define CAPY_SNAP_VERSION 5u
+#define CAPY_SNAP_VERSION 6u
 #define CAPY_SNAP_HEAD_MAX 1536u
 #define CAPY_APP_STATE_MAX 65536u
 

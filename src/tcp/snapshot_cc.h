@@ -71,8 +71,8 @@ CAPY_CODEC_WALK void walk_dctcp(struct capy_codec *c, struct capy_tcp_dctcp *d, 
 CAPY_CODEC_WALK void walk_cc(struct capy_codec *c, struct capy_tcp_cc *cc, uint8_t algorithm,
                              uint64_t una)
 {
-    capy_codec_u32(c, &cc->cwnd);
-    capy_codec_u32(c, &cc->ssthresh);
+    capy_codec_fixed32(c, &cc->cwnd);
+    capy_codec_fixed32(c, &cc->ssthresh);
     if (algorithm >= CAPY_TCP_CONGESTION_CNT) {
         capy_codec_fail(c);
         return;

@@ -5,6 +5,7 @@
 #include "tcp/congestion.h"
 #include "tcp/position.h"
 #include "tcp/snapshot_head.h"
+#include "tcp/tuning.h"
 
 /* A connection with data in flight, a hole at the receiver and one at the sender. */
 struct sound {
@@ -82,6 +83,75 @@ static void test_another_version(void **state)
         (void)capy_snap_head_walk(&c, &tcb, &s.e.env, &marks, &s.meta);
         assert_int_equal(c.bad, version != CAPY_SNAP_VERSION);
     }
+    end_done(&s.e);
+}
+
+static uint32_t encode(const struct capy_tcp *tcb, const struct sound *s,
+                       const struct capy_snap_meta *meta, uint8_t bytes[CAPY_SNAP_HEAD_MAX])
+{
+    struct capy_codec c = {.p = bytes, .max = CAPY_SNAP_HEAD_MAX, .now = s->e.env.now};
+    struct capy_tcp copy = *tcb;
+    struct capy_snap_meta m = *meta;
+    (void)capy_snap_head_walk(&c, &copy, &s->e.env, NULL, &m);
+    return c.at;
+}
+
+static bool decodes(const struct sound *s, uint8_t *bytes, uint32_t len)
+{
+    static struct capy_tcp_marks marks;
+    struct capy_codec c = {.p = bytes, .max = len, .decoding = true, .now = s->e.env.now};
+    struct capy_tcp tcb = {0};
+    struct capy_snap_meta meta;
+    (void)capy_snap_head_walk(&c, &tcb, &s->e.env, &marks, &meta);
+    return !c.bad && c.at == len;
+}
+
+/* What is usual is left out. Two values that are not differ in one byte; with the usual one there, one
+ * connection would have two encodings. */
+#define USUAL_IS_LEFT_OUT(field, usual, one, other, is)                                            \
+    do {                                                                                           \
+        struct capy_tcp tcb = rests;                                                               \
+        struct capy_snap_meta meta = {0};                                                          \
+        uint8_t a[CAPY_SNAP_HEAD_MAX], b[CAPY_SNAP_HEAD_MAX];                                      \
+        uint32_t len, at = 0;                                                                      \
+        (field) = (one);                                                                           \
+        len = encode(&tcb, &s, &meta, a);                                                          \
+        assert_true(len > short_len);                                                              \
+        (field) = (other);                                                                         \
+        assert_int_equal(encode(&tcb, &s, &meta, b), len);                                         \
+        while (at < len && a[at] == b[at])                                                         \
+            at++;                                                                                  \
+        assert_true(at < len && decodes(&s, a, len) && decodes(&s, b, len));                       \
+        a[at] = (is);                                                                              \
+        assert_false(decodes(&s, a, len));                                                         \
+        (field) = (usual);                                                                         \
+        assert_int_equal(encode(&tcb, &s, &meta, a), short_len);                                   \
+        assert_true(decodes(&s, a, short_len));                                                    \
+    } while (0)
+
+static void test_what_is_usual_is_left_out(void **state)
+{
+    (void)state;
+    static struct sound s;
+    uint8_t bytes[CAPY_SNAP_HEAD_MAX];
+    const struct capy_snap_meta none = {0};
+    end_init(&s.e, 64);
+    establish(&s.e, WITH_SACK | WITH_TS, 60000);
+    struct capy_tcp rests = s.e.tcb;
+    struct capy_tcp_cfg cfg;
+    uint16_t mss = rests.tune.mss_max;
+    uint32_t now_ms = (uint32_t)(s.e.env.now / CAPY_MS(1));
+    capy_tcp_cfg_default(&cfg);
+    capy_tcp_tuning_default(&rests.tune, &cfg); /* what is usual is what nobody configured */
+    rests.tune.mss_max = mss;
+    uint32_t short_len = encode(&rests, &s, &none, bytes);
+    assert_true(short_len <= 128 && decodes(&s, bytes, short_len));
+    USUAL_IS_LEFT_OUT(tcb.snd.dup_acks, 0, 1, 2, 0);
+    USUAL_IS_LEFT_OUT(tcb.challenge_ms, now_ms, now_ms + 1, now_ms + 2, 0);
+    USUAL_IS_LEFT_OUT(tcb.tune.keep_cnt, 9, 1, 2, 9);
+    USUAL_IS_LEFT_OUT(meta.user_flags, 0, 1, 2, 0);
+    bytes[3] |= 16; /* means nothing */
+    assert_false(decodes(&s, bytes, short_len));
     end_done(&s.e);
 }
 
@@ -272,11 +342,17 @@ static void test_congestion_control(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_another_version), cmocka_unit_test(test_states_and_enumerations),
-        cmocka_unit_test(test_sending_half),    cmocka_unit_test(test_receiving_half),
-        cmocka_unit_test(test_ranges),          cmocka_unit_test(test_duplicate_to_be_told),
-        cmocka_unit_test(test_send_records),    cmocka_unit_test(test_episode),
-        cmocka_unit_test(test_timers_and_path), cmocka_unit_test(test_congestion_control),
+        cmocka_unit_test(test_another_version),
+        cmocka_unit_test(test_what_is_usual_is_left_out),
+        cmocka_unit_test(test_states_and_enumerations),
+        cmocka_unit_test(test_sending_half),
+        cmocka_unit_test(test_receiving_half),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_duplicate_to_be_told),
+        cmocka_unit_test(test_send_records),
+        cmocka_unit_test(test_episode),
+        cmocka_unit_test(test_timers_and_path),
+        cmocka_unit_test(test_congestion_control),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
