@@ -11,7 +11,7 @@
  *  32 client address (16)
  *  48 home address (16)
  *  64 client port   66 home port  68 zero
- *  72 payload hash  (SipHash-1-3 of the payload under the rack key)
+ *  72 payload hash  (SipHash-1-3 of the payload under the rack key; 0 when there is none)
  *  80 tag           (SipHash-1-3 of bytes 0..79 under the rack key)
  *  88 verdict      89 phase       90 owner (server id)   92 entry epoch      <- only the switch writes
  *  96 payload */

@@ -167,7 +167,7 @@ uint64_t capy_plane_payload_hash(const struct capy_mig_job *m)
 {
     const struct capy_job *j = m->j;
     const uint8_t *payload = j->frame + j->view->data_at + CAPY_MIG_HEADER_LEN;
-    return capy_siphash13(j->sw->cfg->key, payload, m->msg->length);
+    return capy_mig_payload_hash(j->sw->cfg->key, payload, m->msg->length);
 }
 
 void capy_plane_answer_heartbeat(struct capy_mig_job *m, const struct capy_mig_heartbeat_ack *ack)

@@ -41,8 +41,9 @@
             }
         }
         if (message && (hdr.mig.len == 0 || hdr.beat.isValid())) {
-            begin_sip(rack_k0, rack_k1);
+            hash_value = 0;
             if (hdr.beat.isValid()) {
+                begin_sip(rack_k0, rack_k1);
                 sip.words = 4;
                 part = hdr.beat.load ++ hdr.beat.free;
                 sip.w0 = LE64(part);
@@ -51,8 +52,8 @@
                 sip.w2 = LE64(hdr.beat.incarnation);
                 sip.w3 = LE64(hdr.beat.switch_boot);
                 sip.last = 8w32 ++ 56w0;
+                sip_payload.apply(sip, hash_value);
             }
-            sip_payload.apply(sip, hash_value);
             if (hdr.mig.payload_hash != hash_value) {
                 DROP(mig_hash);
                 message = false;

@@ -70,6 +70,8 @@ __noinline uint64_t many_payload_hash(struct xdp_md *ctx, uint32_t at, uint32_t 
 
 static inline uint64_t capy_plane_payload_hash(const struct capy_mig_job *m)
 {
+    if (m->msg->length == 0)
+        return 0;
     return many_payload_hash(m->j->ctx, m->j->view->data_at + CAPY_MIG_HEADER_LEN, m->msg->length);
 }
 

@@ -34,7 +34,8 @@ size_t build_message(enum rack_kind rack, const struct spec *s, uint8_t *p)
     build_put16(p + 28, (uint16_t)(s->payload_len + m->length_more));
     build_put16(p + 30, m->target_port);
     put_flow(rack, m, p);
-    build_put64(p + 72, capy_siphash13(key, p + HEADER, s->payload_len) + m->bad_hash);
+    uint64_t hash = s->payload_len > 0 ? capy_siphash13(key, p + HEADER, s->payload_len) : 0;
+    build_put64(p + 72, hash + m->bad_hash);
     build_put64(p + 80, capy_siphash13(key, p, TAGGED) + m->bad_tag);
     p[88] = m->verdict;
     p[89] = m->phase;

@@ -59,6 +59,10 @@ static void layout_is_the_documented_one(void **state)
     assert_memory_equal(p + 64, ports, sizeof ports);
     assert_int_equal(capy_load64(p + 72), capy_siphash13(key, p + 96, 100));
     assert_int_equal(capy_load64(p + 80), capy_siphash13(key, p, 80));
+    msg.length = 0;
+    msg.total = msg.offset;
+    assert_int_equal(capy_mig_build(p, key, &msg), CAPY_MIG_HEADER_LEN);
+    assert_int_equal(capy_load64(p + 72), 0); /* no payload */
     static const uint8_t by_switch[8] = {4, 1, 0x31, 0x32, 0x41, 0x42, 0x43, 0x44};
     assert_memory_equal(p + 88, by_switch, sizeof by_switch);
 }
