@@ -60,6 +60,8 @@ static void sum_up(struct world *w)
 {
     struct scene_outcome *out = w->out;
     const struct client *c = &w->client;
+    out->all = c->all;
+    out->late = c->late;
     out->answered = c->all.cnt;
     out->late_answered = c->late.cnt;
     out->p50_ns = capy_hist_quantile(&c->all, 50000);

@@ -8,6 +8,7 @@
 #ifndef CAPY_BENCH_TRIGGER_SCENE_H
 #define CAPY_BENCH_TRIGGER_SCENE_H
 
+#include "base/hist.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,7 +46,9 @@ struct scene_window { /* requests by when they were meant to leave */
 
 struct scene_outcome {
     uint64_t asked, answered;
-    uint64_t p50_ns, p99_ns, p999_ns; /* of the whole run, and of its second half */
+    struct capy_hist all,
+        late; /* from when it was meant to leave to its answer; late: second half */
+    uint64_t p50_ns, p99_ns, p999_ns; /* of the same */
     uint64_t late_p50_ns, late_p99_ns, late_p999_ns;
     uint64_t late_answered;
     uint32_t moves, late_moves, refused;

@@ -1,18 +1,25 @@
 /* How good the trigger is with other settings than the defaults: each setting by itself, in scenes that
  * ask different things of it. JSON on stdout, a list of points; bench/README.md says how to read it.
  * All on virtual time: the same build prints the same numbers. */
+#include "base/bits.h"
 #include "bench/trigger/scene.h"
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define SEEDS 3u
+#define SEEDS 4u
 #define THRESHOLD 8u /* what docs/operating.md recommends to begin with */
 
 #define CNT(a) (sizeof(a) / sizeof(a)[0])
 
+enum { SKEW = 1, UNIFORM = 2, BURSTS = 4, OVERLOAD = 8, HEAVY = 16, ALL = 31 };
+
+/* In the order of their bits. */
 static const struct {
     const char *name, *text;
     unsigned group_cnt;
@@ -43,23 +50,35 @@ static const struct {
      {{.server = 0, .connections = 32, .load_percent = 120},
       {.server = 1, .connections = 32, .load_percent = 120},
       {.server = 2, .connections = 32, .load_percent = 120}}},
+    {"heavy",
+     "one server has work for 1.3 cores, 0.7 of it on a single connection; the others for 0.5",
+     3,
+     {{.server = 0, .connections = 32, .load_percent = 130, .heaviest_percent = 54},
+      {.server = 1, .connections = 32, .load_percent = 50},
+      {.server = 2, .connections = 32, .load_percent = 50}}},
 };
 
-/* A setting of the rack file, and the values tried; their unit is the rack file's. */
+/* A setting of the rack file, the scenes in which it matters, and the values tried; their unit is the
+ * rack file's. */
 static const struct setting {
     const char *name;
     size_t offset;
+    unsigned scenes;
     uint32_t value[8]; /* ends with a 0, but for a first one */
 } settings[] = {
-    {"load_threshold", offsetof(struct scene, threshold), {2, 4, 8, 16, 32, 64}},
-    {"load_low", offsetof(struct scene, low), {0, 1, 2, 4, 6, 7}},
+    {"load_threshold", offsetof(struct scene, threshold), ALL, {2, 4, 8, 16, 32, 64}},
+    {"load_low", offsetof(struct scene, low), SKEW | UNIFORM | BURSTS, {0, 1, 2, 4, 7}},
     {"patience_us",
      offsetof(struct scene, patience_us),
-     {0, 10000, 30000, 100000, 300000, 1000000}},
-    {"interval_us", offsetof(struct scene, interval_us), {1000, 3000, 10000, 30000, 100000}},
-    {"cool_down_ms", offsetof(struct scene, cool_down_ms), {0, 30, 100, 300, 1000, 3000}},
-    {"budget", offsetof(struct scene, budget), {1, 2, 4, 8, 16}},
-    {"heartbeat_us", offsetof(struct scene, heartbeat_us), {1000, 5000, 20000, 50000, 100000}},
+     SKEW | UNIFORM | BURSTS,
+     {0, 30000, 100000, 300000, 1000000}},
+    {"interval_us",
+     offsetof(struct scene, interval_us),
+     SKEW | UNIFORM | BURSTS,
+     {1000, 3000, 10000, 30000, 100000}},
+    {"cool_down_ms", offsetof(struct scene, cool_down_ms), HEAVY, {0, 100, 1000, 3000}},
+    {"budget", offsetof(struct scene, budget), SKEW | BURSTS, {1, 2, 4, 8, 16}},
+    {"heartbeat_us", offsetof(struct scene, heartbeat_us), SKEW, {1000, 5000, 20000, 50000}},
 };
 
 static void set_up(struct scene *s, unsigned scene)
@@ -73,35 +92,83 @@ static void set_up(struct scene *s, unsigned scene)
     memcpy(s->group, scenes[scene].group, sizeof scenes[scene].group);
 }
 
-static int by_late_p99(const void *a, const void *b)
+/* One run of each seed, each in a process of its own: as many at a time as there are cores. */
+static void run_seeds(const struct scene *base, struct scene_outcome *out)
 {
-    const struct scene_outcome *x = a, *y = b;
-    return (x->late_p99_ns > y->late_p99_ns) - (x->late_p99_ns < y->late_p99_ns);
+    (void)fflush(stdout);
+    for (unsigned i = 0; i < SEEDS; i++) {
+        pid_t pid = fork();
+        if (pid < 0) {
+            perror("bench-trigger: fork");
+            exit(EXIT_FAILURE);
+        }
+        if (pid == 0) {
+            struct scene s = *base;
+            s.seed = i + 1;
+            scene_run(&s, &out[i]);
+            _exit(EXIT_SUCCESS);
+        }
+    }
+    int status;
+    while (wait(&status) > 0)
+        if (status != 0)
+            exit(EXIT_FAILURE); /* it has said why */
 }
 
-/* One line of the list: the run with the median tail of the seeds. */
+/* Of all seeds together. */
+struct sum {
+    struct capy_hist all, late;
+    uint64_t asked, answered, slow_until_ns;
+    uint32_t moves, late_moves, turned_back, moves_of_one;
+};
+
+static void sum_up(const struct scene_outcome *out, struct sum *s)
+{
+    *s = (struct sum){0};
+    capy_hist_init(&s->all);
+    capy_hist_init(&s->late);
+    for (unsigned i = 0; i < SEEDS; i++) {
+        capy_hist_merge(&s->all, &out[i].all);
+        capy_hist_merge(&s->late, &out[i].late);
+        s->asked += out[i].asked;
+        s->answered += out[i].answered;
+        s->moves += out[i].moves;
+        s->late_moves += out[i].late_moves;
+        s->turned_back += out[i].turned_back;
+        s->moves_of_one = capy_max32(s->moves_of_one, out[i].moves_of_one_max);
+        s->slow_until_ns = capy_max64(s->slow_until_ns, out[i].slow_until_ns);
+    }
+}
+
+static double us(const struct capy_hist *h, uint32_t per_100k)
+{
+    return (double)capy_hist_quantile(h, per_100k) / 1e3;
+}
+
+/* One line of the list. */
 static void point(const struct scene *base, unsigned scene, const char *name, uint32_t value)
 {
-    static struct scene_outcome out[SEEDS];
-    static bool any;
-    for (unsigned i = 0; i < SEEDS; i++) {
-        struct scene s = *base;
-        s.seed = i + 1;
-        scene_run(&s, &out[i]);
+    static struct scene_outcome *out;
+    static struct sum s;
+    const char *comma = out ? "," : "";
+    if (!out) {
+        out = mmap(NULL, SEEDS * sizeof *out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                   -1, 0);
+        if (out == MAP_FAILED) {
+            perror("bench-trigger: mmap");
+            exit(EXIT_FAILURE);
+        }
     }
-    qsort(out, SEEDS, sizeof out[0], by_late_p99);
-    const struct scene_outcome *o = &out[SEEDS / 2];
+    run_seeds(base, out);
+    sum_up(out, &s);
     printf("%s\n  {\"scene\": \"%s\", \"setting\": \"%s\", \"value\": %" PRIu32
            ", \"p50_us\": %.1f, \"p99_us\": %.1f, \"late_p50_us\": %.1f, \"late_p99_us\": %.1f, "
            "\"late_p999_us\": %.1f, \"asked\": %" PRIu64 ", \"answered\": %" PRIu64
            ", \"moves\": %" PRIu32 ", \"late_moves\": %" PRIu32 ", \"moves_of_one\": %" PRIu32
            ", \"turned_back\": %" PRIu32 ", \"slow_until_ms\": %" PRIu64 "}",
-           any ? "," : "", scenes[scene].name, name, value, (double)o->p50_ns / 1e3,
-           (double)o->p99_ns / 1e3, (double)o->late_p50_ns / 1e3, (double)o->late_p99_ns / 1e3,
-           (double)o->late_p999_ns / 1e3, o->asked, o->answered, o->moves, o->late_moves,
-           o->moves_of_one_max, o->turned_back, o->slow_until_ns / 1000000u);
-    any = true;
-    (void)fflush(stdout);
+           comma, scenes[scene].name, name, value, us(&s.all, 50000), us(&s.all, 99000),
+           us(&s.late, 50000), us(&s.late, 99000), us(&s.late, 99900), s.asked, s.answered, s.moves,
+           s.late_moves, s.moves_of_one, s.turned_back, s.slow_until_ns / 1000000u);
 }
 
 static void sweep(const struct setting *setting, unsigned scene)
@@ -156,7 +223,8 @@ int main(void)
         off.threshold = 0;
         point(&off, i, "off", 0);
         for (unsigned k = 0; k < CNT(settings); k++)
-            sweep(&settings[k], i);
+            if (settings[k].scenes >> i & 1)
+                sweep(&settings[k], i);
     }
     printf("\n],\n");
     series("series_off", 0);

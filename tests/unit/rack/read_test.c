@@ -42,7 +42,7 @@ static void good_file_gives_values_and_defaults(void **state)
     assert_int_equal(rack.load_threshold, 8);
     assert_int_equal(rack.load_interval_us, 500);
     assert_int_equal(rack.load_low, 4);
-    assert_int_equal(rack.load_patience_us, 100000);
+    assert_int_equal(rack.load_patience_us, 300000);
     assert_int_equal(rack.load_cool_ms, 1000);
     assert_int_equal(rack.load_budget, 4);
     assert_int_equal(rack.mig_port_cnt, 4096);
