@@ -56,6 +56,13 @@ static bool must_wait(const struct capy *os)
     return !is_at_work(m) || m->in_flight >= m->flight.window || m->in_flight >= os->live_cnt;
 }
 
+/* A train may leave. */
+static bool has_room(const struct capy *os)
+{
+    const struct capy_mover *m = &os->mover;
+    return m->in_flight + capy_flight_train(&m->flight) <= m->flight.window;
+}
+
 static void reset_counts(struct capy_mover *m)
 {
     m->started = m->moved = m->refused = 0;
@@ -93,7 +100,7 @@ static void look_for_losses(struct capy *os)
 {
     uint64_t lost = capy_stack_moves(os->stack).lost;
     if (lost != os->mover.lost)
-        capy_flight_trouble(&os->mover.flight, os->mover.in_flight);
+        capy_flight_lost(&os->mover.flight, os->mover.in_flight);
     os->mover.lost = lost;
 }
 
@@ -105,7 +112,7 @@ void capy_mover_step(struct capy *os)
     look_for_losses(os);
     if (os->live_cnt == 0 && m->in_flight == 0)
         m->todo = 0; /* there is nothing left to move */
-    if (os->now < m->rest_until)
+    if (os->now < m->rest_until || !has_room(os))
         return;
     while (!must_wait(os)) {
         if (!begin_next(os, m->todo > 0 ? m->target : CAPY_SERVER_ANY))
@@ -142,7 +149,7 @@ uint32_t capy_mover_begin(struct capy *os, uint32_t cnt, uint16_t target)
 
 uint64_t capy_mover_next_at(const struct capy *os)
 {
-    return must_wait(os) ? CAPY_NEVER : os->mover.rest_until;
+    return must_wait(os) || !has_room(os) ? CAPY_NEVER : os->mover.rest_until;
 }
 
 void capy_mover_moved(struct capy *os)
@@ -153,7 +160,7 @@ void capy_mover_moved(struct capy *os)
 }
 
 /* What the rack had no room or no time for, as opposed to what the connection is or its application says. */
-static bool is_trouble(uint8_t reason, uint8_t verdict)
+static bool is_overload(uint8_t reason, uint8_t verdict)
 {
     return verdict == CAPY_VERDICT_NONE &&
            (reason == CAPY_REASON_FULL || reason == CAPY_REASON_NO_ANSWER ||
@@ -166,8 +173,8 @@ void capy_mover_refused(struct capy *os, uint8_t reason, uint8_t verdict)
     m->refused++;
     m->reason = reason;
     m->verdict = verdict;
-    if (!capy_flight_is_known(&m->flight) && is_trouble(reason, verdict))
-        capy_flight_trouble(&m->flight, m->in_flight);
+    if (!capy_flight_is_known(&m->flight) && is_overload(reason, verdict))
+        capy_flight_failed(&m->flight, m->in_flight);
     /* The switch has no target for anybody: the other connections need not ask one by one, and not
      * before a heartbeat can have told it of one. */
     if (verdict == CAPY_VERDICT_NO_TARGET || verdict == CAPY_VERDICT_LEARNING)

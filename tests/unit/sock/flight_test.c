@@ -51,25 +51,56 @@ static void a_window_that_is_not_used_does_not_grow(void **state)
     struct capy_flight f;
     capy_flight_init(&f, MOST);
     for (unsigned i = 0; i < 1000; i++)
-        capy_flight_moved(&f, CAPY_FLIGHT_FIRST - 1, SOON);
+        capy_flight_moved(&f, CAPY_FLIGHT_FIRST / 2, SOON);
     assert_int_equal(f.window, CAPY_FLIGHT_FIRST);
 }
 
-static void trouble_halves_it_once_for_all_that_are_in_flight(void **state)
+static void a_failure_halves_it_once_for_all_that_are_in_flight(void **state)
 {
     (void)state;
     struct capy_flight f;
     capy_flight_init(&f, MOST);
     moves(&f, 1000, LATE);
-    capy_flight_trouble(&f, 64);
-    capy_flight_trouble(&f, 64); /* of the same burst */
+    capy_flight_failed(&f, 64);
+    capy_flight_failed(&f, 64); /* of the same burst */
     assert_int_equal(f.window, 32);
     moves(&f, 64, SOON); /* they began before, and say nothing new */
     assert_int_equal(f.window, 32);
     moves(&f, 32, SOON); /* what was too much is approached step by step */
     assert_int_equal(f.window, 33);
-    capy_flight_trouble(&f, 33);
+    capy_flight_failed(&f, 33);
     assert_int_equal(f.window, 16);
+}
+
+static void losses_halve_it_down_to_what_fits_any_queue(void **state)
+{
+    (void)state;
+    struct capy_flight f;
+    capy_flight_init(&f, MOST);
+    moves(&f, 100000, SOON);
+    capy_flight_lost(&f, 0);
+    assert_int_equal(f.window, MOST / 2);
+    for (unsigned i = 0; i < 10; i++)
+        capy_flight_lost(&f, 0);
+    assert_int_equal(f.window, CAPY_FLIGHT_BORNE);
+    capy_flight_failed(&f, 0);
+    capy_flight_lost(&f, 0);
+    assert_int_equal(f.window, CAPY_FLIGHT_BORNE / 2);
+}
+
+/* Not one by one, as room comes: a quarter of the window has to be free. */
+static void the_window_counts_as_used_until_a_train_may_leave(void **state)
+{
+    (void)state;
+    struct capy_flight f;
+    capy_flight_init(&f, MOST);
+    assert_int_equal(capy_flight_train(&f), CAPY_FLIGHT_FIRST / 4);
+    capy_flight_moved(&f, CAPY_FLIGHT_FIRST * 3 / 4, SOON);
+    assert_int_equal(f.window, CAPY_FLIGHT_FIRST);
+    capy_flight_moved(&f, CAPY_FLIGHT_FIRST * 3 / 4 + 1, SOON);
+    assert_int_equal(f.window, CAPY_FLIGHT_FIRST + 1);
+    capy_flight_init(&f, 1);
+    assert_int_equal(capy_flight_train(&f), 1);
 }
 
 static void some_are_always_in_flight(void **state)
@@ -78,10 +109,10 @@ static void some_are_always_in_flight(void **state)
     struct capy_flight f;
     capy_flight_init(&f, MOST);
     for (unsigned i = 0; i < 100; i++)
-        capy_flight_trouble(&f, 0);
+        capy_flight_failed(&f, 0);
     assert_int_equal(f.window, CAPY_FLIGHT_LEAST);
     capy_flight_init(&f, 4); /* a rack file says so */
-    capy_flight_trouble(&f, 0);
+    capy_flight_failed(&f, 0);
     moves(&f, 100, SOON);
     assert_int_equal(f.window, 4);
 }
@@ -92,7 +123,9 @@ int main(void)
         cmocka_unit_test(it_doubles_with_each_round_up_to_what_is_borne_anywhere),
         cmocka_unit_test(beyond_that_it_grows_by_one_a_round_while_answers_come_soon),
         cmocka_unit_test(a_window_that_is_not_used_does_not_grow),
-        cmocka_unit_test(trouble_halves_it_once_for_all_that_are_in_flight),
+        cmocka_unit_test(a_failure_halves_it_once_for_all_that_are_in_flight),
+        cmocka_unit_test(losses_halve_it_down_to_what_fits_any_queue),
+        cmocka_unit_test(the_window_counts_as_used_until_a_train_may_leave),
         cmocka_unit_test(some_are_always_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

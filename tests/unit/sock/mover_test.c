@@ -111,15 +111,17 @@ static void a_drain_sends_less_at_a_time_where_messages_are_lost(void **state)
     (void)state;
     (void)capy_mover_begin(rig.os[0], 4, CAPY_SERVER_ANY);
     rig_turns(&rig, 100); /* how long an answer takes is known now */
-    const struct capy_mover *m = &rig.os[0]->mover;
+    struct capy_mover *m = &rig.os[0]->mover;
+    m->flight = (struct capy_flight){.most = 256, .window = 100, .borne = 64};
     capy_mover_drain(rig.os[0], true);
-    uint32_t before = m->flight.window;
+    assert_int_equal(m->flight.window, 100);
     rig.tor_silent = true;
     rig_turns(&rig, 200);
     rig.tor_silent = false;
     rig_turns(&rig, 400);
     assert_true(m->lost > 0);
-    assert_int_equal(m->flight.borne, before / 2);
+    assert_int_equal(m->flight.borne, 64);
+    assert_in_range(m->flight.window, 64, 99);
     turn_for_long();
     assert_int_equal(rig.os[0]->live_cnt, 0);
     assert_int_equal(rig.os[1]->live_cnt, CONNS);
@@ -139,6 +141,23 @@ static void a_full_target_gets_fewer_at_a_time_and_all_in_the_end(void **state)
     capy_mover_drain(rig.os[0], true);
     turn_for_long();
     assert_int_equal(rig.os[1]->live_cnt, CONNS);
+}
+
+/* Room for one or two more is left until there is room for a quarter of the window. */
+static void moves_begin_by_the_train(void **state)
+{
+    (void)state;
+    struct capy_mover *m = &rig.os[0]->mover;
+    m->in_flight = m->flight.window - 3; /* as if so many were under way */
+    capy_mover_drain(rig.os[0], true);
+    assert_int_equal(m->started, 0);
+    assert_true(capy_mover_next_at(rig.os[0]) == CAPY_NEVER);
+    m->in_flight--;
+    capy_mover_step(rig.os[0]);
+    assert_int_equal(m->started, 4);
+    m->in_flight = 4;
+    turn_for_long();
+    assert_int_equal(rig.os[0]->live_cnt, 0);
 }
 
 static void a_bulk_move_begins_as_many_as_asked(void **state)
@@ -185,6 +204,7 @@ int main(void)
         IN_RIG(a_round_in_vain_is_followed_by_a_rest),
         IN_RIG(a_drain_sends_less_at_a_time_where_messages_are_lost),
         IN_RIG(a_full_target_gets_fewer_at_a_time_and_all_in_the_end),
+        IN_RIG(moves_begin_by_the_train),
         IN_RIG(a_bulk_move_begins_as_many_as_asked),
         IN_RIG(a_bulk_move_of_more_than_there_are_ends),
         IN_RIG(a_bulk_move_to_ourselves_begins_nothing),
