@@ -333,10 +333,20 @@ static void begin(struct engine *e)
             ask(e, &e->conn[i], e->now);
 }
 
+/* One connection to each target, and when these are open the others: a kernel keeps some hundred
+ * frames for a neighbour that it is still looking for, and loses the SYNs beyond. */
+static uint32_t may_be_tried(const struct engine *e)
+{
+    uint32_t cnt = e->opt->connection_cnt,
+             first = e->opt->target_cnt < cnt ? e->opt->target_cnt : cnt;
+    bool first_are_open = e->tried_cnt > first || (e->tried_cnt == first && e->opening_cnt == 0);
+    return first_are_open ? cnt : first;
+}
+
 /* The load begins once every connection was tried. */
 static void open_all(struct engine *e)
 {
-    for (; e->tried_cnt < e->opt->connection_cnt && e->opening_cnt < OPENING_MAX && !e->stopping;)
+    while (e->tried_cnt < may_be_tried(e) && e->opening_cnt < OPENING_MAX && !e->stopping)
         open_conn(e, &e->conn[e->tried_cnt]);
     if (e->tried_cnt == e->opt->connection_cnt && e->opening_cnt == 0)
         begin(e);

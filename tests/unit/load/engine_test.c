@@ -84,6 +84,19 @@ static void an_undisturbed_run_has_the_servers_latency(void **state)
     assert_int_equal(result.server_cnt, 3);
 }
 
+/* So that no SYN waits, and is lost, while the kernel looks for a server's MAC. */
+static void the_first_connection_of_each_target_opens_before_the_others(void **state)
+{
+    (void)state;
+    opt.target_cnt = 3;
+    opt.target[1] = opt.target[2] = opt.target[0];
+    fake.open_ns = MS;
+    run();
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(fake.conn[i].opened_at, i < 3 ? FAKE_START : FAKE_START + MS);
+    assert_int_equal(result.due, 1999);
+}
+
 /* The server stands still for half a second. 500 requests are due meanwhile, of which ten connections
  * can send ten: all 500 must be late by what they had to wait, from 500 ms down to nothing. */
 static void a_stall_shows_in_the_latency_of_all_that_were_due(void **state)
@@ -271,6 +284,7 @@ int main(void)
 #define RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         RUN(an_undisturbed_run_has_the_servers_latency),
+        RUN(the_first_connection_of_each_target_opens_before_the_others),
         RUN(a_stall_shows_in_the_latency_of_all_that_were_due),
         RUN(what_was_never_sent_counts_with_what_it_waited),
         RUN(the_same_seed_gives_the_same_run),

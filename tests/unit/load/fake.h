@@ -29,6 +29,7 @@ struct fake_conn {
     char out[2048];    /* what it has */
     uint32_t out_len;
     uint64_t asked; /* requests */
+    uint64_t opened_at;
 };
 
 struct fake {
@@ -62,6 +63,7 @@ static int fake_open(struct load_transport *t, uint32_t conn, const union capy_e
     f->conn[conn] = (struct fake_conn){.open = true,
                                        .opening = true,
                                        .ready_at = f->now + f->open_ns,
+                                       .opened_at = f->now,
                                        .asked = f->conn[conn].asked};
     return 0;
 }
