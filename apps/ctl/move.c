@@ -214,10 +214,11 @@ static void print_drain(const char *server, const json_t *moves)
         why = NULL; /* that one was given back: the reason is in the server's counters */
     else if (why && strcmp(why, "NO_TARGET") == 0)
         why = "NO_TARGET (no other live server takes connections: start or undrain one)";
-    printf("%s: %lu left, %lu in flight, %lu moved, %lu refused%s%s\n", server,
+    printf("%s: %lu left, %lu in flight, %lu moved in %.3f s, %lu refused%s%s\n", server,
            (unsigned long)ctl_number(moves, "remaining"),
            (unsigned long)ctl_number(moves, "in_flight"), (unsigned long)ctl_number(moves, "moved"),
-           (unsigned long)ctl_number(moves, "refused"), why ? ", last: " : "", why ? why : "");
+           (double)ctl_number(moves, "took_us") / 1e6, (unsigned long)ctl_number(moves, "refused"),
+           why ? ", last: " : "", why ? why : "");
     fflush(stdout);
 }
 

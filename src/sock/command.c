@@ -81,6 +81,7 @@ static json_t *mover_status(const struct capy *os)
     set_count(at, "started", m->started);
     set_count(at, "moved", m->moved);
     set_count(at, "refused", m->refused);
+    set_count(at, "took_us", (m->moved_at - m->began_at) / CAPY_US(1));
     set_text(at, "last_verdict", m->verdict ? capy_mig_verdict_name(m->verdict) : NULL);
     set_text(at, "last_reason", m->reason ? capy_mig_reason_name(m->reason) : NULL);
     return at;

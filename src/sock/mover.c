@@ -63,8 +63,9 @@ static bool has_room(const struct capy *os)
     return m->in_flight + capy_flight_train(&m->flight) <= m->flight.window;
 }
 
-static void reset_counts(struct capy_mover *m)
+static void reset_counts(struct capy_mover *m, uint64_t now)
 {
+    m->began_at = m->moved_at = now;
     m->started = m->moved = m->refused = 0;
     m->reason = CAPY_REASON_NONE;
     m->verdict = CAPY_VERDICT_NONE;
@@ -129,7 +130,7 @@ void capy_mover_step(struct capy *os)
 void capy_mover_drain(struct capy *os, bool draining)
 {
     if (draining && !os->mover.draining)
-        reset_counts(&os->mover);
+        reset_counts(&os->mover, os->now);
     os->mover.draining = draining;
     capy_host_set_draining(os, draining);
     capy_mover_step(os);
@@ -139,7 +140,7 @@ uint32_t capy_mover_begin(struct capy *os, uint32_t cnt, uint16_t target)
 {
     struct capy_mover *m = &os->mover;
     if (m->todo == 0 && m->in_flight == 0 && !m->draining)
-        reset_counts(m);
+        reset_counts(m, os->now);
     uint64_t before = m->started;
     m->todo = (uint32_t)capy_min64((uint64_t)m->todo + cnt, UINT32_MAX);
     m->target = target;
@@ -156,6 +157,7 @@ void capy_mover_moved(struct capy *os)
 {
     struct capy_mover *m = &os->mover;
     m->moved++;
+    m->moved_at = os->now;
     capy_flight_moved(&m->flight, m->in_flight, capy_stack_moves(os->stack).trip_ns);
 }
 

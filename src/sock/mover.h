@@ -20,6 +20,7 @@ struct capy_mover {
     struct capy_flight flight;        /* how many may be */
     uint64_t lost;                    /* messages of moves, when last looked */
     uint64_t started, moved, refused; /* since a drain or bulk move began at rest */
+    uint64_t began_at, moved_at;      /* that was, and the last that moved did so */
     uint32_t fruitless;               /* connections looked at since a move began */
     uint64_t rest_until;
     uint8_t reason, verdict; /* of the last refusal */

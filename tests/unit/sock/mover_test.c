@@ -47,6 +47,7 @@ static void a_drain_moves_every_connection(void **state)
     assert_int_equal(rig.os[0]->live_cnt, 0);
     assert_int_equal(rig.os[1]->live_cnt, CONNS);
     assert_int_equal(rig.os[0]->mover.moved, CONNS);
+    assert_in_range(rig.os[0]->mover.moved_at, rig.os[0]->mover.began_at + 1, rig.now - CAPY_MS(1));
     assert_int_equal(rig.os[0]->mover.in_flight, 0);
     assert_int_equal(rig.done_cnt[0], CONNS);
     assert_int_equal(rig.done_cnt[1], CONNS);
