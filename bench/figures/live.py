@@ -62,9 +62,10 @@ class Rack:
         except testing.Failure as failure:
             raise Failed(str(failure)) from None
 
-    def load(self, *options, member="c1", targets=None):
-        """Starts `capy load` against the servers, in turn; finish() has its result."""
-        return Load(self, member, options, targets or self.servers)
+    def load(self, *options, member="c1", targets=None, name=None):
+        """Starts `capy load` against the servers, in turn; finish() has its result. name: where a member
+        has several."""
+        return Load(self, member, options, targets or self.servers, name or member)
 
     def samples(self):
         """What the servers keep of their latest migrations, joined (see join)."""
@@ -111,8 +112,8 @@ def join(marks):
 class Load:
     """`capy load` in a client's namespace."""
 
-    def __init__(self, live, member, options, targets):
-        self.path = live.rack.path(f"load-{member}.json")
+    def __init__(self, live, member, options, targets, name):
+        self.path = live.rack.path(f"load-{name}.json")
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.process = live.rack.client(
