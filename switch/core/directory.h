@@ -127,12 +127,15 @@ static inline struct capy_entry *capy_directory_first(const struct capy_director
 }
 
 /* A call of the sweep looks at 1/64 of the directory, at least 64 slots: a whole sweep takes 640 ms, well
- * below the shortest linger that makes sense, and one call a few microseconds. */
+ * below the shortest linger that makes sense, and one call ten or twenty microseconds. Of a large directory each slot is
+ * a cache line from memory, and frames wait meanwhile: so at most 8192 slots, some 100 us, and
+ * a sweep of 8 x 262,144 takes 2.6 s, half of the usual linger. */
 #define CAPY_DIRECTORY_SWEEP_EVERY_NS CAPY_MS(10)
+#define CAPY_DIRECTORY_SWEEP_MAX 8192u
 
 static inline uint32_t capy_directory_sweep_part(uint32_t cnt)
 {
-    return capy_min32(cnt, capy_max32(cnt / 64u, 64u));
+    return capy_min32(cnt, capy_min32(capy_max32(cnt / 64u, 64u), CAPY_DIRECTORY_SWEEP_MAX));
 }
 
 static inline void capy_directory_remove(struct capy_directory *d, struct capy_entry *e)

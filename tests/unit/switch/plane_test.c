@@ -2,6 +2,7 @@
  * checksum, TCPMig's way through it, fencing, ageing, and what it answers itself. All of it in each of
  * the three racks of plane_stage.h; what is IPv6's alone is in plane6_test.c. */
 #include "plane_stage.h"
+#include "switch/core/directory.h"
 
 static void both_directions_are_rewritten_with_right_checksums(void **st)
 {
@@ -392,6 +393,15 @@ static void entries_end_by_fins_by_age_and_by_flow_closed(void **st)
     shut(&s);
 }
 
+/* Frames wait while it looks. */
+static void a_sweep_looks_at_a_bounded_part_of_a_large_directory(void **st)
+{
+    (void)st;
+    assert_int_equal(capy_directory_sweep_part(32), 32);
+    assert_int_equal(capy_directory_sweep_part(2 * 65536), 2048);
+    assert_int_equal(capy_directory_sweep_part(8 * 262144), CAPY_DIRECTORY_SWEEP_MAX);
+}
+
 /* What was lost of the end is repeated, and must find the way: linger counts from the last of it. */
 static void a_closed_flow_stays_while_its_end_is_repeated(void **st)
 {
@@ -558,6 +568,7 @@ int main(void)
         cmocka_unit_test(an_unknown_flow_is_named_and_then_given_up),
         cmocka_unit_test(death_is_eight_leases_or_a_restart),
         cmocka_unit_test(entries_end_by_fins_by_age_and_by_flow_closed),
+        cmocka_unit_test(a_sweep_looks_at_a_bounded_part_of_a_large_directory),
         cmocka_unit_test(a_closed_flow_stays_while_its_end_is_repeated),
         cmocka_unit_test(questions_are_answered_for_itself_and_for_servers_that_are_down),
         cmocka_unit_test(echo_is_answered_for_itself_alone),
