@@ -25,6 +25,7 @@ enum {
     QUANTILES = 1000,
     WARM_UP = 1000, /* of ours; a tenth of the kernel's */
     CONNECTIONS_MAX = 1000000,
+    COLD = 1000,
 };
 
 struct steps {
@@ -56,13 +57,14 @@ static void take_linux(struct repair *r, struct side *t, struct taken *with_mess
 {
     for (unsigned i = 0; i < cnt; i++, t->step.cnt++) {
         uint64_t ticks[REPAIR_STEP_CNT], all = 0;
-        repair_once(r, ticks);
+        repair_once(r, ticks, false);
         for (unsigned s = 0; s < REPAIR_STEP_CNT; s++) {
             all += ticks[s];
             t->step.sum[s] += (double)ticks[s] * tick_ns;
         }
         t->whole.ns[t->whole.cnt++] = (double)all * tick_ns;
-        with_messages->ns[with_messages->cnt++] = (double)(all + repair_messages(r)) * tick_ns;
+        with_messages->ns[with_messages->cnt++] =
+            (double)(all + repair_messages(r, false)) * tick_ns;
     }
 }
 
@@ -143,6 +145,41 @@ static int sweep(void)
     return EXIT_SUCCESS;
 }
 
+/* The same where every step finds cold caches, by turns again. */
+static void print_cold(struct move *m, struct repair *r, bool has_kernel, double tick_ns)
+{
+    struct taken ours = taken_open(COLD), kernel = taken_open(COLD), with = taken_open(COLD);
+    m->wire.cold = true;
+    for (unsigned i = 0; i < COLD; i++) {
+        uint64_t ticks[REPAIR_STEP_CNT], all = 0;
+        ours.ns[ours.cnt++] = (double)move_once(m) * tick_ns;
+        if (!has_kernel)
+            continue;
+        repair_once(r, ticks, true);
+        for (unsigned s = 0; s < REPAIR_STEP_CNT; s++)
+            all += ticks[s];
+        kernel.ns[kernel.cnt++] = (double)all * tick_ns;
+        with.ns[with.cnt++] = (double)(all + repair_messages(r, true)) * tick_ns;
+    }
+    m->wire.cold = false;
+    struct spread o = taken_spread(&ours);
+    printf(",\n  \"cold\": {\n  ");
+    print_spread("host_ns", o, "%.0f");
+    if (has_kernel) {
+        struct spread l = taken_spread(&kernel), f = taken_spread(&with);
+        printf(",\n  ");
+        print_spread("linux_host_ns", l, "%.0f");
+        print_ratio("linux_over_ours", l, o);
+        printf(",\n  ");
+        print_spread("linux_with_messages_ns", f, "%.0f");
+        print_ratio("linux_with_messages_over_ours", f, o);
+    }
+    printf("}");
+    taken_close(&ours);
+    taken_close(&kernel);
+    taken_close(&with);
+}
+
 static void compare(unsigned cnt, unsigned conn_cnt)
 {
     struct move m;
@@ -161,8 +198,8 @@ static void compare(unsigned cnt, unsigned conn_cnt)
         (void)move_once(&m);
     for (unsigned i = 0; has_kernel && i < WARM_UP / 10; i++) {
         uint64_t ticks[REPAIR_STEP_CNT];
-        repair_once(&r, ticks);
-        (void)repair_messages(&r);
+        repair_once(&r, ticks, false);
+        (void)repair_messages(&r, false);
     }
     for (unsigned i = 0; i < ROUNDS; i++) {
         take_ours(&m, &ours, cnt / ROUNDS, tick_ns);
@@ -174,6 +211,7 @@ static void compare(unsigned cnt, unsigned conn_cnt)
     print_ours(&ours, o);
     if (has_kernel)
         print_linux(&kernel, &with_messages, o);
+    print_cold(&m, &r, has_kernel, tick_ns);
     printf(",\n  \"migrations\": %u,\n  \"connections\": %u\n}\n", ours.whole.cnt, conn_cnt);
     if (has_kernel)
         repair_close(&r);

@@ -1,5 +1,6 @@
 /* See move.h. */
 #include "move.h"
+#include "cold.h"
 #include "stack/host.h"
 
 #include <stdio.h>
@@ -144,6 +145,8 @@ uint64_t move_once(struct move *m)
     unsigned from = c->at, to = from == WIRE_S1 ? WIRE_S2 : WIRE_S1;
     memset(m->step, 0, sizeof m->step);
     w->ticks[WIRE_S1] = w->ticks[WIRE_S2] = 0;
+    if (w->cold)
+        cold_caches();
     uint64_t t0 = wire_ticks();
     measured_migrate(w->host[from], c->conn, to, w->now);
     wire_called(w, from, t0);

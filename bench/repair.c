@@ -1,6 +1,7 @@
 /* See repair.h. */
 #include "repair.h"
 #include "base/assert.h"
+#include "cold.h"
 #include "kernel/repair.h"
 #include "wire.h"
 
@@ -89,37 +90,47 @@ static void say(int from, int to)
     must(setsockopt(to, IPPROTO_TCP, TCP_QUICKACK, &quick, sizeof quick));
 }
 
-void repair_once(struct repair *r, uint64_t ticks[REPAIR_STEP_CNT])
+void repair_once(struct repair *r, uint64_t ticks[REPAIR_STEP_CNT], bool cold)
 {
     static uint8_t snd[QUEUE_MAX];
     struct capy_tcp_foreign f;
+    if (cold)
+        cold_caches();
     uint64_t t0 = wire_ticks();
     const struct capy_tuple name = name_of(r->server);
     must(capy_repair_begin(r->server));
     must(capy_repair_tell(r->server, &f, snd, sizeof snd));
     uint64_t t1 = wire_ticks();
     must(close(r->server));
+    ticks[REPAIR_CLOSE] = wire_ticks() - t1;
+    if (cold) /* the other server */
+        cold_caches();
     uint64_t t2 = wire_ticks();
     r->server = capy_repair_make(&f, &name, snd, NULL, NULL);
     must(r->server);
     must(capy_repair_end(r->server));
     ticks[REPAIR_IMPORT] = wire_ticks() - t2;
-    ticks[REPAIR_CLOSE] = t2 - t1;
     ticks[REPAIR_EXPORT] = t1 - t0;
     must(fcntl(r->server, F_SETFL, 0)); /* it waits, as the old one did */
     say(r->client, r->server);
     say(r->server, r->client);
 }
 
-uint64_t repair_messages(struct repair *r)
+uint64_t repair_messages(struct repair *r, bool cold)
 {
     /* PREPARE_MIG, its answer, the state (no queues: the connection is idle), its answer. */
     static const size_t len[] = {96, 96, 96 + sizeof(struct capy_tcp_foreign), 96};
     uint8_t bytes[1024] = {0};
-    uint64_t t0 = wire_ticks();
+    uint64_t ticks = 0;
     for (unsigned i = 0; i < sizeof len / sizeof len[0]; i++) {
+        uint64_t t0 = wire_ticks();
         CAPY_ASSERT(send(r->talk[i % 2], bytes, len[i], 0) == (ssize_t)len[i]);
+        uint64_t t1 = wire_ticks();
+        if (cold)
+            cold_caches();
+        uint64_t t2 = wire_ticks();
         CAPY_ASSERT(recv(r->talk[1 - i % 2], bytes, sizeof bytes, 0) == (ssize_t)len[i]);
+        ticks += t1 - t0 + (wire_ticks() - t2);
     }
-    return wire_ticks() - t0;
+    return ticks;
 }

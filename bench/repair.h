@@ -24,11 +24,11 @@ struct repair {
 bool repair_open(struct repair *r, const char **why);
 void repair_close(struct repair *r);
 /* Moves the server's end to a new socket: ticks (wire.h) of each step. Then both ends say 64 bytes
- * (asserted), out of the figures. */
-void repair_once(struct repair *r, uint64_t ticks[REPAIR_STEP_CNT]);
+ * (asserted), out of the figures. cold: both servers' caches are (cold.h). */
+void repair_once(struct repair *r, uint64_t ticks[REPAIR_STEP_CNT], bool cold);
 
 /* The messages that two servers would exchange about it, as many and as long as ours, sent and received:
  * ticks. */
-uint64_t repair_messages(struct repair *r);
+uint64_t repair_messages(struct repair *r, bool cold);
 
 #endif

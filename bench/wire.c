@@ -1,5 +1,6 @@
 /* See wire.h. */
 #include "wire.h"
+#include "cold.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,8 @@ bool measured_timers(struct capy_stack *s, uint64_t now)
 
 static void deliver(struct wire *w, unsigned host, const uint8_t *frame, size_t len)
 {
+    if (w->cold && host != WIRE_CLIENT)
+        cold_caches();
     uint64_t t0 = wire_ticks();
     if (host == WIRE_CLIENT)
         capy_stack_input(w->host[host], frame, len, w->now);

@@ -33,6 +33,7 @@ struct wire {
     bool awake[WIRE_HOSTS];     /* may have something to send */
     uint64_t ticks[WIRE_HOSTS]; /* spent inside each host's stack since the last reset */
     uint64_t reading_ticks;     /* of a pair of counter reads with nothing between */
+    bool cold;                  /* a server that gets a frame has cold caches (cold.h) */
 };
 
 void wire_open(struct wire *w, const struct wire_size *size);

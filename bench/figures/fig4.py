@@ -8,7 +8,11 @@ TITLE = "Fig. 4: average host cost of a migration, step by step"
 ABOUT = """One idle connection goes back and forth between two servers, in memory. Ours is the whole
 protocol at origin and target: messages, tags, snapshot, import, timers. Linux is only the system calls of
 TCP_REPAIR, without a protocol between the machines, a switch, or a hand-over of the address, which
-favours Linux. The paper measured whole systems on its own hardware; only ratios compare."""
+favours Linux; with messages it also sends and receives four of them, as ours does, but does not make or
+check them. Neither side has a driver's work in it. Both are warm: each has just done the same. With cold caches
+each step finds its code and data no nearer than the last-level cache, as on a server that did other work
+meanwhile; the figure live_cost has both under load. The paper measured whole systems on its own hardware;
+only ratios compare."""
 PAPER_OURS_US, PAPER_LINUX_US, PAPER_RATIO = 3.7, 45.7, 12
 AIM_RATIO = 50
 
@@ -29,6 +33,13 @@ def claims(data):
     if data.get("with_messages"):
         yield at_least("the same, Linux sending and receiving the messages too", PAPER_RATIO,
                        data["with_messages"]["mean"]["median"], "x")
+        yield at_least("99th percentile of host cost, the same", PAPER_RATIO,
+                       data["with_messages"]["p99"]["median"], "x")
+    if data.get("cold"):
+        cold = data["cold"]
+        ours, linux = (text(cold[k]["p50"]["median"] / 1e3) for k in ("host_ns", "linux_with_messages_ns"))
+        yield at_least(f"the same with cold caches, medians: {linux} us over {ours} us", PAPER_RATIO,
+                       cold["linux_with_messages_over_ours"]["p50"]["median"], "x")
     yield at_least("average host cost, Linux over ours, against this project's own aim", AIM_RATIO, ratio["median"], "x",
                    "the aim")
 

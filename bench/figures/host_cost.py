@@ -27,7 +27,16 @@ def _measure(h):
     return {"systems": systems, "linux_over_ours": ratio,
             "with_messages": {q: spread([r[q] for r in fair]) for q in ("mean", "p50", "p99")}
             if fair else None,
+            "cold": _cold(runs),
             "skipped": None if ratio else "TCP_REPAIR needs root (CAP_NET_ADMIN)"}
+
+
+def _cold(runs):
+    """Each step with cold caches: nanoseconds, and the ratios in the same run. None: not measured."""
+    cold = [r["cold"] for r in runs if "linux_over_ours" in r.get("cold", {})]
+    keys = ("host_ns", "linux_host_ns", "linux_with_messages_ns", "linux_over_ours",
+            "linux_with_messages_over_ours")
+    return {k: {q: spread([c[k][q] for c in cold]) for q in ("p50", "mean")} for k in keys} if cold else None
 
 
 def _system(runs, prefix):
