@@ -109,7 +109,8 @@ int measured_decode(struct capy_stack *s)
     struct capy_snap_meta meta = {.app_len = 0};
     struct capy_stream app;
     struct capy_tcp tcb;
-    return capy_snap_restore(&coding.encoded, coding.len, &tcb, &env, &meta, &app);
+    const struct capy_snap_source encoded = {.stream = &coding.encoded};
+    return capy_snap_restore(&encoded, coding.len, &tcb, &env, &meta, &app);
 }
 
 static uint64_t encode(struct bench *b)

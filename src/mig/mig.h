@@ -182,7 +182,8 @@ struct capy_mig_target {
     uint64_t tell_at;                    /* no partial CONN_STATE_ACK for gaps and repeats before */
     uint32_t fragment_cnt, fragment_top; /* fragments that came; behind the highest of them */
     uint32_t untold;          /* fragments that came since the last partial CONN_STATE_ACK */
-    struct capy_stream state; /* the encoding, at offsets 0..total */
+    const uint8_t *whole;     /* the encoding, if it came in one message: capy_mig_target_source */
+    struct capy_stream state; /* else it lies here, at offsets 0..total */
     struct capy_stream held;  /* frames: 2-byte length, then the frame, one after the other */
     uint32_t held_frames;
     uint64_t held_read, held_end; /* stream offsets */
@@ -196,6 +197,11 @@ void capy_mig_target_start(struct capy_mig_target *m, const struct capy_mig_env 
 enum capy_mig_action capy_mig_target_input(struct capy_mig_target *m,
                                            const struct capy_mig_env *env,
                                            const struct capy_mig_msg *msg);
+/* After DO_IMPORT: where the encoding of total bytes lies, until the message is gone that completed it. */
+static inline struct capy_snap_source capy_mig_target_source(struct capy_mig_target *m)
+{
+    return (struct capy_snap_source){m->whole, &m->state};
+}
 /* After DO_IMPORT: the connection runs. The final CONN_STATE_ACK is owed; the slot may be freed as
  * soon as capy_mig_target_output returned it (repeats are answered from the memory below). */
 void capy_mig_target_imported(struct capy_mig_target *m, const struct capy_mig_env *env);

@@ -41,6 +41,7 @@ void capy_mig_target_imported(struct capy_mig_target *m, const struct capy_mig_e
 {
     CAPY_ASSERT(m->phase == CAPY_TARGET_RECEIVING && m->received == m->total);
     m->phase = CAPY_TARGET_DONE;
+    m->whole = NULL;
     m->ack_owed = true;
     m->repeat.send_at = env->now;
     m->give_up_at = CAPY_NEVER;
@@ -53,6 +54,7 @@ void capy_mig_target_refuse(struct capy_mig_target *m, const struct capy_mig_env
     if (m->phase == CAPY_TARGET_NACKING)
         return;
     m->phase = CAPY_TARGET_NACKING;
+    m->whole = NULL;
     m->reason = (uint8_t)reason;
     m->ack_owed = true;
     capy_mig_repeat_begin(&m->repeat, env, env->target_pace);
@@ -100,8 +102,11 @@ static bool store_fragment(struct capy_mig_target *m, const struct capy_mig_env 
         data = plain;
         len -= CAPY_SEAL_LEN;
     }
-    if (capy_stream_write(&m->state, env->blocks, (uint64_t)idx * capy_mig_plain_max(m->sealed),
-                          data, len) != CAPY_OK) {
+    if (len == m->total && !m->sealed) {
+        m->whole = data; /* it is imported before anything else happens: no need to keep it */
+    } else if (capy_stream_write(&m->state, env->blocks,
+                                 (uint64_t)idx * capy_mig_plain_max(m->sealed), data,
+                                 len) != CAPY_OK) {
         capy_mig_target_refuse(m, env, CAPY_REASON_FULL);
         return false;
     }

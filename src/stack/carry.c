@@ -144,15 +144,10 @@ static int read_value(struct capy_stack *s, struct capy_conn *conn, struct capy_
                       const uint8_t *in, uint32_t len)
 {
     struct capy_tcp_env env = capy_env_with(s, &conn->remote);
-    struct capy_stream whole;
+    const struct capy_snap_source whole = {.piece = in};
     if (!capy_conn_synchronized(conn))
         return read_part(s, conn, meta, in, len);
-    capy_stream_init(&whole, 0);
-    if (!fill(s, &whole, in, len))
-        return CAPY_E_NOMEM;
-    int rc = capy_snap_restore(&whole, len, &conn->tcb, &env, meta, &conn->app);
-    capy_stream_clear(&whole, &s->blocks);
-    return rc;
+    return capy_snap_restore(&whole, len, &conn->tcb, &env, meta, &conn->app);
 }
 
 /* It was decoded, and is none that we wrote. */

@@ -119,7 +119,8 @@ static enum capy_mig_reason restore(struct capy_stack *s, struct capy_target_slo
         return CAPY_REASON_NO_SERVICE;
     if (s->tor.lease_until == CAPY_NEVER) /* taken for dead: not a place to go to */
         return CAPY_REASON_HOLD_EXPIRED;
-    int rc = capy_snap_restore(&t->mig.state, t->mig.total, &c->tcb, &env, &meta, &c->app);
+    const struct capy_snap_source source = capy_mig_target_source(&t->mig);
+    int rc = capy_snap_restore(&source, t->mig.total, &c->tcb, &env, &meta, &c->app);
     if (rc != CAPY_OK)
         return rc == CAPY_E_NOMEM ? CAPY_REASON_FULL : CAPY_REASON_BAD_STATE;
     c->app_len = meta.app_len;

@@ -83,12 +83,12 @@ void capy_snap_read(struct capy_snap *snap, const struct capy_blocks *blocks, ui
 /* ---- restoring ---- */
 
 /* Copies len bytes at in's *at to a stream, from offset `to` on, and moves *at. */
-static bool copy(struct capy_stream *in, uint64_t *at, struct capy_stream *out, uint64_t to,
-                 uint64_t len, struct capy_blocks *blocks)
+static bool copy(const struct capy_snap_source *in, uint64_t *at, struct capy_stream *out,
+                 uint64_t to, uint64_t len, struct capy_blocks *blocks)
 {
     while (len > 0) {
         uint32_t n;
-        const uint8_t *p = capy_stream_span(in, blocks, *at, (uint32_t)len, &n);
+        const uint8_t *p = capy_snap_source_span(in, blocks, *at, (uint32_t)len, &n);
         if (capy_stream_write(out, blocks, to, p, n) != CAPY_OK)
             return false;
         *at += n;
@@ -98,7 +98,7 @@ static bool copy(struct capy_stream *in, uint64_t *at, struct capy_stream *out, 
     return true;
 }
 
-static bool copy_queues(struct capy_stream *in, uint64_t at, struct capy_tcp *tcb,
+static bool copy_queues(const struct capy_snap_source *in, uint64_t at, struct capy_tcp *tcb,
                         const struct capy_tcp_env *env, const struct capy_tcp_marks *marks,
                         const struct capy_snap_meta *meta, struct capy_stream *app)
 {
@@ -125,12 +125,12 @@ _Static_assert(CAPY_SNAP_HEAD_MAX <= CAPY_BLOCK_LEN, "a head is read where it li
 
 /* The head, checked against itself and the length of the whole. Its length, 0 when it is no good.
  * *marks: in *room, or the empty ones. */
-static uint32_t restore_head(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
+static uint32_t restore_head(const struct capy_snap_source *in, uint32_t len, struct capy_tcp *tcb,
                              const struct capy_tcp_env *env, struct capy_tcp_marks *room,
                              const struct capy_tcp_marks **marks, struct capy_snap_meta *meta)
 {
     uint32_t head_max = capy_min32(len, CAPY_SNAP_HEAD_MAX), got;
-    const uint8_t *head = capy_stream_span(in, env->blocks, 0, head_max, &got);
+    const uint8_t *head = capy_snap_source_span(in, env->blocks, 0, head_max, &got);
     CAPY_ASSERT(got == head_max);
     /* A decoder writes nothing. */
     struct capy_codec c = {
@@ -149,7 +149,7 @@ static uint32_t restore_head(struct capy_stream *in, uint32_t len, struct capy_t
     return whole == len ? c.at : 0;
 }
 
-int capy_snap_restore(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
+int capy_snap_restore(const struct capy_snap_source *in, uint32_t len, struct capy_tcp *tcb,
                       const struct capy_tcp_env *env, struct capy_snap_meta *meta,
                       struct capy_stream *app)
 {

@@ -42,11 +42,28 @@ uint32_t capy_snap_len(const struct capy_snap *snap);
 void capy_snap_read(struct capy_snap *snap, const struct capy_blocks *blocks, uint32_t offset,
                     uint8_t *out, uint32_t len);
 
-/* Rebuilds a connection from the whole encoding, which lies in `in` at offsets 0..len. Checks every
+/* Where an encoding lies: in one piece, as it came in one message, or at offsets 0.. of a stream. */
+struct capy_snap_source {
+    const uint8_t *piece; /* NULL: in the stream */
+    struct capy_stream *stream;
+};
+
+/* Lends what lies together at `at`, at most len bytes (>= 1), and says how many in *got. */
+static inline const uint8_t *capy_snap_source_span(const struct capy_snap_source *in,
+                                                   const struct capy_blocks *blocks, uint64_t at,
+                                                   uint32_t len, uint32_t *got)
+{
+    if (!in->piece)
+        return capy_stream_span(in->stream, blocks, at, len, got);
+    *got = len;
+    return in->piece + at;
+}
+
+/* Rebuilds a connection from the whole encoding, len bytes of the source. Checks every
  * field: CAPY_OK; CAPY_E_FORMAT (never to be trusted: malformed, inconsistent or another version);
- * CAPY_E_NOMEM (no blocks). On an error *tcb and *app own nothing. `in` keeps its blocks. */
-CAPY_MUST_USE int capy_snap_restore(struct capy_stream *in, uint32_t len, struct capy_tcp *tcb,
-                                    const struct capy_tcp_env *env, struct capy_snap_meta *meta,
-                                    struct capy_stream *app);
+ * CAPY_E_NOMEM (no blocks). On an error *tcb and *app own nothing. The source keeps what it has. */
+CAPY_MUST_USE int capy_snap_restore(const struct capy_snap_source *in, uint32_t len,
+                                    struct capy_tcp *tcb, const struct capy_tcp_env *env,
+                                    struct capy_snap_meta *meta, struct capy_stream *app);
 
 #endif

@@ -120,7 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t len = (uint32_t)size - 1, free_cnt = w.blocks.pool.free_cnt;
     if (len > 0 && capy_stream_write(&w.whole, &w.blocks, 0, data + 1, len) != CAPY_OK)
         return 0;
-    int rc = capy_snap_restore(&w.whole, len, &w.tcb, &w.env, &w.meta, &w.app);
+    const struct capy_snap_source source = {.stream = &w.whole};
+    int rc = capy_snap_restore(&source, len, &w.tcb, &w.env, &w.meta, &w.app);
     capy_stream_clear(&w.whole, &w.blocks);
     if (rc == CAPY_OK) {
         check_same(data + 1, len);

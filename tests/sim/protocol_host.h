@@ -30,18 +30,17 @@ static void host_act(struct host *h, unsigned f, enum capy_mig_action act);
 /* The snapshot's bytes as they came: true, and the counter, when every one is right. */
 static bool import_state(struct host *h, struct capy_mig_target *t, uint32_t *counter)
 {
-    uint8_t buf[2048];
-    capy_stream_read(&t->state, &h->blocks, 0, buf, SNAP_FIXED);
-    *counter = capy_load32(buf);
-    if (capy_load32(buf + 4) != t->total)
+    const struct capy_snap_source source = capy_mig_target_source(t);
+    uint32_t n;
+    const uint8_t *p = capy_snap_source_span(&source, &h->blocks, 0, SNAP_FIXED, &n);
+    *counter = capy_load32(p);
+    if (n != SNAP_FIXED || capy_load32(p + 4) != t->total)
         return false;
-    for (uint32_t at = SNAP_FIXED; at < t->total;) {
-        uint32_t n = capy_min32(t->total - at, sizeof buf);
-        capy_stream_read(&t->state, &h->blocks, at, buf, n);
+    for (uint32_t at = SNAP_FIXED; at < t->total; at += n) {
+        p = capy_snap_source_span(&source, &h->blocks, at, t->total - at, &n);
         for (uint32_t i = 0; i < n; i++)
-            if (buf[i] != pattern(*counter, at + i))
+            if (p[i] != pattern(*counter, at + i))
                 return false;
-        at += n;
     }
     return true;
 }

@@ -336,6 +336,7 @@ static void sealed_state_opens_here_and_nowhere_else(void **state)
             uint8_t got[100];
             assert_int_equal(act, CAPY_MIG_DO_IMPORT);
             assert_int_equal(t.m.total, 100);
+            assert_null(t.m.whole); /* what was opened lies nowhere else */
             capy_stream_read(&t.m.state, &t.s.blocks, 0, got, 100);
             for (uint32_t i = 0; i < 100; i++)
                 assert_int_equal(got[i], stage_byte(i));

@@ -108,11 +108,12 @@ static void target_speaks(struct transfer *t)
 
 static void check_state(struct transfer *t)
 {
-    uint8_t got[CAPY_BLOCK_LEN];
+    const struct capy_snap_source source = capy_mig_target_source(&t->target);
+    uint32_t len;
     assert_int_equal(t->target.total, t->origin.snap.recv_len);
-    for (uint32_t at = 0; at < t->target.total; at += CAPY_BLOCK_LEN) {
-        uint32_t len = capy_min32(CAPY_BLOCK_LEN, t->target.total - at);
-        capy_stream_read(&t->target.state, &t->to.blocks, at, got, len);
+    for (uint32_t at = 0; at < t->target.total; at += len) {
+        const uint8_t *got =
+            capy_snap_source_span(&source, &t->to.blocks, at, t->target.total - at, &len);
         for (uint32_t i = 0; i < len; i++)
             assert_int_equal(got[i], stage_byte(at + i));
     }

@@ -110,7 +110,8 @@ uint32_t end_twin(struct end *e, struct end *twin, uint64_t ahead_ms, struct cap
     struct capy_snap_meta meta;
     capy_stream_init(&whole, 0);
     assert_int_equal(capy_stream_write(&whole, &twin->blocks, 0, first, len), CAPY_OK);
-    assert_int_equal(capy_snap_restore(&whole, len, &twin->tcb, &twin->env, &meta, &app), CAPY_OK);
+    const struct capy_snap_source source = {.stream = &whole};
+    assert_int_equal(capy_snap_restore(&source, len, &twin->tcb, &twin->env, &meta, &app), CAPY_OK);
     capy_stream_clear(&whole, &twin->blocks);
     assert_int_equal(meta.user_flags, 0x123456789abcdef);
 
