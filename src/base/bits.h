@@ -121,6 +121,87 @@ static inline void capy_store32(uint8_t *p, uint32_t v)
 #endif
 }
 
+/* Whole words as they lie in memory, in no particular byte order: for what is only copied, compared, or summed
+ * by the Internet checksum. */
+static inline uint32_t capy_raw32(const uint8_t *p)
+{
+#if CAPY_WHOLE_WORDS
+    return *(const uint32_t *)p;
+#else
+    uint32_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+#endif
+}
+
+static inline uint64_t capy_raw64(const uint8_t *p)
+{
+#if CAPY_WHOLE_WORDS
+    return *(const uint64_t *)p;
+#else
+    uint64_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+#endif
+}
+
+static inline uint16_t capy_raw16(const uint8_t *p)
+{
+#if CAPY_WHOLE_WORDS
+    return *(const uint16_t *)p;
+#else
+    uint16_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+#endif
+}
+
+static inline void capy_raw32_set(uint8_t *p, uint32_t v)
+{
+#if CAPY_WHOLE_WORDS
+    *(uint32_t *)p = v;
+#else
+    __builtin_memcpy(p, &v, sizeof v);
+#endif
+}
+
+static inline void capy_raw16_set(uint8_t *p, uint16_t v)
+{
+#if CAPY_WHOLE_WORDS
+    *(uint16_t *)p = v;
+#else
+    __builtin_memcpy(p, &v, sizeof v);
+#endif
+}
+
+static inline uint32_t capy_little32(const uint8_t *p)
+{
+    uint32_t v = capy_raw32(p);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap32(v);
+}
+
+static inline uint16_t capy_little16(const uint8_t *p)
+{
+    uint16_t v = capy_raw16(p);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap16(v);
+}
+
+/* Between a raw big-endian word and the number that it is; either way. */
+static inline uint32_t capy_host32(uint32_t raw)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap32(raw) : raw;
+}
+
+static inline uint64_t capy_host64(uint64_t raw)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(raw) : raw;
+}
+
+static inline uint16_t capy_host16(uint16_t raw)
+{
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap16(raw) : raw;
+}
+
 static inline void capy_store64(uint8_t *p, uint64_t v)
 {
 #if CAPY_WHOLE_WORDS

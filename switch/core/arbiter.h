@@ -179,8 +179,8 @@ static inline void capy_mig_claim(const struct capy_mig_job *m, const struct cap
 }
 
 /* Counts what a rule did to the directory. was: the entry's phase and epoch before. */
-static inline void capy_mig_account(struct capy_mig_job *m, struct capy_entry *e, uint8_t was_phase,
-                                    uint32_t was_epoch)
+static inline void capy_mig_account(struct capy_mig_job *m, uint64_t hash, struct capy_entry *e,
+                                    uint8_t was_phase, uint32_t was_epoch)
 {
     struct capy_switch *sw = m->j->sw;
     if (!capy_entry_is(e))
@@ -188,8 +188,10 @@ static inline void capy_mig_account(struct capy_mig_job *m, struct capy_entry *e
     bool was = was_phase != CAPY_PHASE_NONE;
     if (!capy_entry_dead(e))
         e->touched_at = m->j->now;
-    if (!was)
-        sw->dir.used++;
+    if (!was) {
+        e->home = m->home;
+        capy_directory_add(&sw->dir, e, hash);
+    }
     if (m->msg->type == CAPY_MIG_PREPARE_MIG_ACK && e->epoch != was_epoch)
         capy_switch_count(sw, CAPY_COUNT_entries_installed);
     else if (m->msg->type == CAPY_MIG_ANNOUNCE && e->epoch != was_epoch)
@@ -252,7 +254,12 @@ static inline bool capy_mig_waits_for_learning(const struct capy_mig_job *m)
     return false;
 }
 
-/* The whole decision about a message, entry included. */
+static inline uint64_t capy_mig_hash(const struct capy_mig_job *m)
+{
+    return capy_directory_hash_of(&m->j->sw->dir, &m->msg->key);
+}
+
+/* The whole decision about a message, entry included; under its lock. hash: capy_mig_hash. */
 static inline struct capy_rule capy_mig_decide(struct capy_mig_job *m, uint64_t hash)
 {
     struct capy_switch *sw = m->j->sw;
@@ -269,7 +276,7 @@ static inline struct capy_rule capy_mig_decide(struct capy_mig_job *m, uint64_t 
     uint32_t was_epoch = e ? e->epoch : 0;
     struct capy_rule rule = capy_mig_rule(m, e, &c);
     if (m->msg->type != CAPY_MIG_PREPARE_MIG)
-        capy_mig_account(m, e, was_phase, was_epoch);
+        capy_mig_account(m, hash, e, was_phase, was_epoch);
     capy_mig_note_stand(m, e);
     if (e && (rule.todo & CAPY_RULE_REMOVE)) {
         capy_directory_remove(&sw->dir, e);
@@ -476,11 +483,9 @@ static inline bool capy_mig_check_ids(struct capy_mig_job *m)
     return !needs_port || capy_mig_port_ok(m, m->sender, m->msg->target_port);
 }
 
-static inline void capy_mig_message(struct capy_mig_job *m)
+/* After the decision. */
+static inline void capy_mig_end(struct capy_mig_job *m, struct capy_rule rule)
 {
-    struct capy_switch *sw = m->j->sw;
-    uint64_t hash = capy_directory_hash_of(&sw->dir, &m->msg->key);
-    struct capy_rule rule = capy_plane_decide(m, hash);
     if (m->msg->type == CAPY_MIG_PREPARE_MIG && !(rule.todo & CAPY_RULE_BOUNCE))
         capy_mig_send_prepare(m, rule);
     else
@@ -501,34 +506,37 @@ static inline enum capy_mig_bad capy_mig_read(struct capy_mig_job *m)
     return bad;
 }
 
-/* msg: room for it. */
-static inline void capy_mig_input(struct capy_job *j, struct capy_mig_msg *msg)
+/* Reads and checks the message: into *m, and into *msg. True: it is one about a flow, which capy_mig_decide
+ * decides about under the flow's lock, and capy_mig_end sends; otherwise it was dealt with. */
+static inline bool capy_mig_begin(struct capy_mig_job *m, struct capy_job *j,
+                                  struct capy_mig_msg *msg)
 {
     struct capy_switch *sw = j->sw;
-    struct capy_mig_job m = {
+    *m = (struct capy_mig_job){
         .j = j, .msg = msg, .sender = capy_switch_server_of(sw, &j->view->src)};
-    if (m.sender == CAPY_SERVER_ANY || CAPY_SWITCH_PLACE(sw, m.sender)->port != j->port ||
+    if (m->sender == CAPY_SERVER_ANY || CAPY_SWITCH_PLACE(sw, m->sender)->port != j->port ||
         !capy_ip_eq(&j->view->src,
-                    &CAPY_SWITCH_PLACE(sw, m.sender)->ip)) { /* primary, hence ours */
+                    &CAPY_SWITCH_PLACE(sw, m->sender)->ip)) { /* primary, hence ours */
         capy_job_drop(j, CAPY_COUNT_drop_mig_sender);
-        return;
+        return false;
     }
-    enum capy_mig_bad bad = capy_mig_read(&m);
+    enum capy_mig_bad bad = capy_mig_read(m);
     if (bad != CAPY_MIG_GOOD) {
         capy_job_drop(j, bad == CAPY_MIG_BAD_TAG    ? CAPY_COUNT_drop_mig_tag
                          : bad == CAPY_MIG_BAD_HASH ? CAPY_COUNT_drop_mig_hash
                                                     : CAPY_COUNT_drop_mig_malformed);
-        return;
+        return false;
     }
-    m.home = capy_switch_server_of(sw, &m.msg->key.home);
-    if (!capy_mig_check_ids(&m))
+    m->home = capy_switch_server_of(sw, &m->msg->key.home);
+    if (!capy_mig_check_ids(m))
         capy_job_drop(j, CAPY_COUNT_drop_mig_field);
-    else if (m.msg->type == CAPY_MIG_HEARTBEAT)
-        capy_mig_heartbeat(&m);
-    else if (m.msg->type == CAPY_MIG_NACK && m.msg->epoch == 0)
-        capy_mig_unknown(&m);
+    else if (m->msg->type == CAPY_MIG_HEARTBEAT)
+        capy_mig_heartbeat(m);
+    else if (m->msg->type == CAPY_MIG_NACK && m->msg->epoch == 0)
+        capy_mig_unknown(m);
     else
-        capy_mig_message(&m);
+        return true;
+    return false;
 }
 
 #endif

@@ -8,7 +8,11 @@ void capy_directory_init(struct capy_directory *d, struct capy_arena *a, uint32_
     size_t cnt = (size_t)levels * slots;
     *d = (struct capy_directory){
         .levels = levels, .slots = slots, .mig_port_first = mig_port_first, .key = key};
+    d->stripe_mask = capy_directory_stripes(slots) - 1u;
+    d->tags = capy_arena_take(a, cnt, sizeof *d->tags);
     d->entries = capy_arena_take(a, cnt, sizeof *d->entries);
-    if (d->entries)
-        memset(d->entries, 0, cnt * sizeof *d->entries);
+    if (!d->entries)
+        return;
+    memset(d->tags, 0, cnt * sizeof *d->tags);
+    memset(d->entries, 0, cnt * sizeof *d->entries);
 }

@@ -43,16 +43,20 @@ struct capy_holder {
     uint16_t id, port, gen;
 };
 
+/* First what every segment looks at, which so lies in one or two cache lines of a long table. */
 struct capy_entry {
     struct capy_flow_key key;
     uint32_t epoch;
-    uint64_t mig_id; /* the migration that installed this epoch; 0 none */
     uint64_t touched_at;
-    uint64_t closing_at; /* when RST, or the second FIN, passed */
-    uint64_t pending_at; /* when PENDING began */
-    struct capy_holder owner, previous;
+    struct capy_holder owner;
     uint8_t phase; /* capy_phase; NONE: the slot is free */
     uint8_t flags;
+    uint16_t
+        home; /* the server at key.home, CAPY_SERVER_ANY: none; noted when the entry is added */
+    struct capy_holder previous;
+    uint64_t mig_id;     /* the migration that installed this epoch; 0 none */
+    uint64_t closing_at; /* when RST, or the second FIN, passed */
+    uint64_t pending_at; /* when PENDING began */
 };
 
 /* What a message claims, as far as the switch checked it against its own tables. */

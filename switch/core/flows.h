@@ -115,21 +115,24 @@ static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_
 {
     struct capy_switch *sw = j->sw;
     const struct capy_view *v = j->view;
-    uint32_t level = 0, fenced = CAPY_DIRECTORY_LEVELS_MAX;
+    uint32_t level = 0, found = CAPY_NONE;
     for (; level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++)
         if (capy_steer_is_of(capy_directory_at(&sw->dir, hash, level), v))
             capy_switch_refresh(sw, capy_directory_at(&sw->dir, hash, level), j->now);
     for (level = 0; level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
-        const struct capy_entry *e = capy_directory_at(&sw->dir, hash, level);
+        const uint32_t slot = capy_directory_slot(&sw->dir, hash, level);
+        const struct capy_entry *e = &sw->dir.entries[slot];
         if (!capy_steer_is_of(e, v))
             continue;
-        if (!capy_entry_dead(e) && capy_entry_may_send(e, id, v->src_port))
+        if (!capy_entry_dead(e) && capy_entry_may_send(e, id, v->src_port)) {
+            found = slot;
             break;
+        }
         if (capy_steer_is_holder(&e->owner, id, v->src_port) ||
             capy_steer_is_holder(&e->previous, id, v->src_port) || capy_steer_is_from_home(e, s))
-            fenced = level;
+            found = slot;
     }
-    return capy_directory_in(&sw->dir, hash, level < sw->dir.levels ? level : fenced);
+    return capy_directory_in(&sw->dir, found);
 }
 
 /* A segment of server id, from its own port. */

@@ -7,6 +7,11 @@
 /* With 64 servers of two addresses one multiplier in twenty serves. */
 #define TRIES_MAX 100000u
 
+static uint32_t v4_of(const struct capy_ip *ip)
+{
+    return capy_ip_is_v4(ip) ? capy_raw32(ip->b + 12) : 0;
+}
+
 static bool place(uint8_t *slot, uint16_t id)
 {
     if (*slot != CAPY_INDEX_NONE)
@@ -51,6 +56,13 @@ void capy_index_build(struct capy_index *x, const struct capy_switch_cfg *cfg)
 {
     struct capy_prng prng;
     uint32_t tries = 0;
+    x->own_mac = capy_l2_word(cfg->mac.b);
+    x->own_v4 = v4_of(&cfg->ip);
+    x->vip_v4 = cfg->vip.port_cnt > 0 ? v4_of(&cfg->vip.ip) : 0;
+    for (uint16_t id = 0; id < cfg->server_cnt; id++) {
+        x->server_mac[id] = capy_l2_word(cfg->server[id].mac.b);
+        x->server_v4[id] = v4_of(&cfg->server[id].ip);
+    }
     capy_prng_seed(&prng, 1);
     while (!try_macs(x, cfg, capy_prng_next(&prng)))
         CAPY_ASSERT(++tries < TRIES_MAX);

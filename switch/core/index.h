@@ -16,6 +16,9 @@
 struct capy_index {
     uint64_t mac_by, ip_by[2]; /* odd multipliers, whose products' high bits differ */
     uint8_t mac[1u << CAPY_INDEX_MAC_BITS], ip[1u << CAPY_INDEX_IP_BITS]; /* servers */
+    /* Addresses as they are compared: capy_l2_word; capy_raw32 of IPv4's, 0: has none. */
+    uint64_t own_mac, server_mac[CAPY_SWITCH_SERVER_MAX];
+    uint32_t own_v4, vip_v4, server_v4[CAPY_SWITCH_SERVER_MAX];
 };
 
 static inline uint32_t capy_index_of_mac(const struct capy_index *x, uint64_t word)
@@ -48,9 +51,16 @@ static inline uint16_t capy_index_server_of_mac(const struct capy_index *x,
                                                 const struct capy_switch_cfg *cfg, uint64_t word)
 {
     const uint16_t id = x->mac[capy_index_of_mac(x, word)];
-    if (id >= CAPY_SWITCH_SERVER_MAX || capy_l2_word(cfg->server[id].mac.b) != word)
-        return CAPY_SERVER_ANY;
-    return id;
+    (void)cfg;
+    return id < CAPY_SWITCH_SERVER_MAX && x->server_mac[id] == word ? id : CAPY_SERVER_ANY;
+}
+
+/* v4: raw. As capy_index_server_of. */
+static inline uint16_t capy_index_server_of_v4(const struct capy_index *x, uint32_t v4)
+{
+    const uint64_t low = (uint64_t)0xffffu << 32 | capy_host32(v4);
+    const uint16_t id = x->ip[low * x->ip_by[1] >> (64 - CAPY_INDEX_IP_BITS)];
+    return id < CAPY_SWITCH_SERVER_MAX && x->server_v4[id] == v4 && v4 != 0 ? id : CAPY_SERVER_ANY;
 }
 
 /* Of two servers with one address the first has it. */

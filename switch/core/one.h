@@ -76,7 +76,6 @@ static inline uint32_t capy_plane_least(const struct capy_switch *sw, uint64_t n
     return capy_switch_least(sw, now);
 }
 
-struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash);
 void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender);
 uint64_t capy_plane_payload_hash(const struct capy_mig_job *m);
 void capy_plane_answer_heartbeat(struct capy_mig_job *m, const struct capy_mig_heartbeat_ack *ack);

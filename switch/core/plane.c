@@ -5,6 +5,7 @@
 #include "switch/core/one.h"
 
 #include "switch/core/input.h"
+#include "switch/core/quick.h"
 #include <string.h>
 
 /* Reasons for the values: docs/protocol.md, "Timers". */
@@ -144,11 +145,6 @@ struct capy_switch *capy_switch_init(void *mem, const struct capy_switch_cfg *cf
 
 /* ---- a frame ---- */
 
-struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash)
-{
-    return capy_mig_decide(m, hash);
-}
-
 void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender)
 {
     const struct capy_switch_cfg *cfg = j->sw->cfg;
@@ -194,6 +190,7 @@ void capy_switch_input(struct capy_switch *sw, uint16_t port, uint8_t *frame, si
 {
     struct capy_view view;
     struct capy_mig_msg msg;
+    struct capy_mig_job m;
     struct capy_job j = {.sw = sw,
                          .now = now,
                          .port = port,
@@ -202,15 +199,15 @@ void capy_switch_input(struct capy_switch *sw, uint16_t port, uint8_t *frame, si
                          .view = &view,
                          .out = out};
     out->cnt = 0;
-    if (!capy_input_begin(&j, len))
+    if ((!sw->long_way && capy_quick_input(&j)) || !capy_input_begin(&j, len))
         return;
     switch (j.view->kind) {
     case CAPY_VIEW_TCP:
         capy_flow_input(&j);
         break;
     case CAPY_VIEW_UDP:
-        if (capy_input_udp(&j))
-            capy_mig_input(&j, &msg);
+        if (capy_input_udp(&j) && capy_mig_begin(&m, &j, &msg))
+            capy_mig_end(&m, capy_mig_decide(&m, capy_mig_hash(&m)));
         break;
     case CAPY_VIEW_ARP:
         capy_own_arp(&j);

@@ -4,7 +4,7 @@
  * (each plane defines them before it includes flows.h, arbiter.h and own.h; one.h has those of a
  * plane that runs alone in one thread):
  *
- *   capy_plane_choose, _decide, _least            a search, which BPF's verifier wants apart, each
+ *   capy_plane_choose, _least                     a search, which BPF's verifier wants apart, each
  *                                                 under its lock
  *   capy_plane_is_empty                           no entry at all: nothing to look for
  *   capy_plane_lock_of, _lock_of_servers, _lock, _unlock
@@ -51,6 +51,7 @@ struct capy_switch {
     struct capy_directory dir;
     struct capy_l2 l2;
     uint32_t sweep_next; /* next slot that capy_switch_expire looks at */
+    bool long_way;       /* a test's: takes it with every frame (quick.h) */
 };
 
 /* One frame on its way through. */

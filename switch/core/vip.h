@@ -114,13 +114,17 @@ static inline uint16_t capy_vip_choose(const struct capy_job *j)
 static inline struct capy_entry *capy_switch_room(struct capy_switch *sw, uint64_t hash)
 {
     struct capy_entry *e = capy_directory_room(&sw->dir, hash);
-    uint32_t level = 0;
+    uint32_t found = CAPY_NONE;
     if (e)
         return e;
-    while (level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX &&
-           !capy_entry_gives_way(capy_directory_at(&sw->dir, hash, level)))
-        level++;
-    e = capy_directory_in(&sw->dir, hash, level);
+    for (uint32_t level = 0; level < sw->dir.levels && level < CAPY_DIRECTORY_LEVELS_MAX; level++) {
+        const uint32_t slot = capy_directory_slot(&sw->dir, hash, level);
+        if (capy_entry_gives_way(&sw->dir.entries[slot])) {
+            found = slot;
+            break;
+        }
+    }
+    e = capy_directory_in(&sw->dir, found);
     if (e) {
         capy_directory_remove(&sw->dir, e);
         capy_switch_count(sw, CAPY_COUNT_vip_half_evicted);
@@ -148,7 +152,8 @@ static inline bool capy_vip_install(struct capy_job *j, uint64_t hash,
     e->epoch = 1;
     e->phase = CAPY_PHASE_SETTLED;
     e->flags = CAPY_ENTRY_HALF;
-    sw->dir.used++;
+    e->home = CAPY_SERVER_ANY;
+    capy_directory_add(&sw->dir, e, hash);
     capy_switch_count(sw, CAPY_COUNT_vip_assigned);
     return true;
 }

@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 /* The verifier's limit for offsets into one value. */
-#define DIRECTORY_LEN_MAX (((size_t)1 << 29) - 1)
+#define MEMORY_LEN_MAX (((size_t)1 << 29) - 1)
+#define SLOTS_MAX ((MEMORY_LEN_MAX - CAPY_XDP_TAGS_AT - 64u) / (sizeof(struct capy_entry) + 1u))
 #define PIN_PATH_MAX 256
 
 bool capy_xdp_is_built(void)
@@ -23,9 +24,14 @@ bool capy_xdp_is_built(void)
     return true;
 }
 
-static size_t directory_len(const struct capy_switch_cfg *cfg)
+static uint32_t slot_cnt(const struct capy_switch_cfg *cfg)
 {
-    return (size_t)cfg->levels * cfg->slots * sizeof(struct capy_entry);
+    return cfg->levels * cfg->slots;
+}
+
+static size_t memory_len(const struct capy_switch_cfg *cfg)
+{
+    return capy_xdp_entries_at(slot_cnt(cfg)) + slot_cnt(cfg) * sizeof(struct capy_entry);
 }
 
 static void *map_memory(const struct bpf_map *map, size_t len)
@@ -42,28 +48,29 @@ static int map_all(struct capy_xdp *x)
     sw->cfg = &x->cfg;
     sw->index = &x->index;
     sw->count = x->count;
-    sw->live = map_memory(x->bpf->maps.live, sizeof *sw->live);
-    sw->l2.stations =
-        map_memory(x->bpf->maps.stations, CAPY_L2_SETS * CAPY_L2_WAYS * sizeof *sw->l2.stations);
+    x->memory = map_memory(x->bpf->maps.memory, memory_len(&x->cfg));
+    x->cpu_cnt = (unsigned)libbpf_num_possible_cpus();
+    x->per_cpu = calloc(x->cpu_cnt, (sizeof *x->per_cpu + 7u) / 8u * 8u);
+    if (!x->memory || !x->per_cpu)
+        return CAPY_E_SYS;
+    sw->live = (struct capy_switch_live *)(void *)x->memory;
+    sw->l2.stations = (struct capy_station *)(void *)(x->memory + CAPY_XDP_STATIONS_AT);
     sw->l2.key = x->cfg.hash_key;
-    sw->dir.entries = map_memory(x->bpf->maps.directory, directory_len(&x->cfg));
+    sw->dir.tags = x->memory + CAPY_XDP_TAGS_AT;
+    sw->dir.entries =
+        (struct capy_entry *)(void *)(x->memory + capy_xdp_entries_at(slot_cnt(&x->cfg)));
     sw->dir.levels = x->cfg.levels;
     sw->dir.slots = x->cfg.slots;
     sw->dir.mig_port_first = x->cfg.mig_port_first;
+    sw->dir.stripe_mask = capy_directory_stripes(x->cfg.slots) - 1u;
     sw->dir.key = x->cfg.hash_key;
-    x->cpu_cnt = (unsigned)libbpf_num_possible_cpus();
-    x->per_cpu = calloc(x->cpu_cnt, (sizeof *x->per_cpu + 7u) / 8u * 8u);
-    return sw->live && sw->l2.stations && sw->dir.entries && x->per_cpu ? CAPY_OK : CAPY_E_SYS;
+    return CAPY_OK;
 }
 
 static void unmap_all(struct capy_xdp *x)
 {
-    if (x->sw.live)
-        munmap(x->sw.live, sizeof *x->sw.live);
-    if (x->sw.l2.stations)
-        munmap(x->sw.l2.stations, CAPY_L2_SETS * CAPY_L2_WAYS * sizeof *x->sw.l2.stations);
-    if (x->sw.dir.entries)
-        munmap(x->sw.dir.entries, directory_len(&x->cfg));
+    if (x->memory)
+        munmap(x->memory, memory_len(&x->cfg));
     free(x->per_cpu);
 }
 
@@ -104,24 +111,25 @@ static void pin_path(const struct capy_xdp *x, const char *name, char path[PIN_P
 
 static struct bpf_map **kept_maps(struct capy_xdp_bpf *bpf, unsigned *cnt)
 {
-    static struct bpf_map *kept[6];
-    kept[0] = bpf->maps.directory;
-    kept[1] = bpf->maps.stations;
-    kept[2] = bpf->maps.live;
-    kept[3] = bpf->maps.locks;
-    kept[4] = bpf->maps.counts;
-    kept[5] = bpf->maps.about;
-    *cnt = 6;
+    static struct bpf_map *kept[4];
+    kept[0] = bpf->maps.memory;
+    kept[1] = bpf->maps.locks;
+    kept[2] = bpf->maps.counts;
+    kept[3] = bpf->maps.about;
+    *cnt = 4;
     return kept;
 }
 
-static bool read_pinned(const struct capy_xdp *x, const char *name, void *value)
+static bool read_about(const struct capy_xdp *x, struct capy_xdp_about *about)
 {
     const uint32_t zero = 0;
     char path[PIN_PATH_MAX];
-    pin_path(x, name, path);
+    struct bpf_map_info info = {0};
+    uint32_t len = sizeof info;
+    pin_path(x, "about", path);
     int fd = bpf_obj_get(path);
-    bool is = fd >= 0 && bpf_map_lookup_elem(fd, &zero, value) == 0;
+    bool is = fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+              info.value_size == sizeof *about && bpf_map_lookup_elem(fd, &zero, about) == 0;
     if (fd >= 0)
         close(fd);
     return is;
@@ -130,13 +138,11 @@ static bool read_pinned(const struct capy_xdp *x, const char *name, void *value)
 /* The memory below pin_dir is whole and of our kind: goes on as what it is. */
 static bool take_over(struct capy_xdp *x)
 {
-    uint64_t print = 0;
-    struct capy_switch_live live;
-    if (!read_pinned(x, "about", &print) || print != print_of(&x->cfg) ||
-        !read_pinned(x, "live", &live) || live.boot_id == 0)
+    struct capy_xdp_about about;
+    if (!read_about(x, &about) || about.print != print_of(&x->cfg))
         return false;
-    x->cfg.boot_id = live.boot_id;
-    x->cfg.hash_key = live.hash_key;
+    x->cfg.boot_id = about.boot_id;
+    x->cfg.hash_key = about.hash_key;
     return true;
 }
 
@@ -182,7 +188,9 @@ static int prepare(struct capy_xdp *x)
     capy_index_build(&x->index, &x->cfg);
     memcpy((void *)&bpf->rodata->server_index, &x->index, sizeof x->index);
     bpf->rodata->testing = x->testing;
-    if (bpf_map__set_value_size(bpf->maps.directory, (uint32_t)directory_len(&x->cfg)) != 0 ||
+    bpf->rodata->entries_at = capy_xdp_entries_at(slot_cnt(&x->cfg));
+    bpf->rodata->stripe_mask = capy_directory_stripes(x->cfg.slots) - 1u;
+    if (bpf_map__set_value_size(bpf->maps.memory, (uint32_t)memory_len(&x->cfg)) != 0 ||
         bpf_map__set_max_entries(bpf->maps.port_of, x->ifindex_end) != 0)
         return CAPY_E_SYS;
     bpf_program__set_autoload(bpf->progs.capy_both_test, x->testing);
@@ -230,9 +238,9 @@ static int load(struct capy_xdp *x, bool *kept, uint64_t now)
     if (prepare(x) != CAPY_OK || capy_xdp_bpf__load(x->bpf) != 0 || map_all(x) != CAPY_OK)
         return CAPY_E_SYS;
     if (!*kept) {
-        uint64_t print = print_of(&x->cfg);
+        const struct capy_xdp_about about = {print_of(&x->cfg), x->cfg.boot_id, x->cfg.hash_key};
         capy_switch_live_init(x->sw.live, &x->cfg, now);
-        if (bpf_map_update_elem(bpf_map__fd(x->bpf->maps.about), &zero, &print, BPF_ANY) != 0)
+        if (bpf_map_update_elem(bpf_map__fd(x->bpf->maps.about), &zero, &about, BPF_ANY) != 0)
             return CAPY_E_SYS;
     }
     return capy_xdp_aside_open(x);
@@ -244,12 +252,12 @@ struct capy_xdp *capy_xdp_open(struct capy_switch_cfg *cfg, const struct capy_xd
     const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
     setrlimit(RLIMIT_MEMLOCK, &unlimited); /* maps counted as locked memory before Linux 5.11 */
     libbpf_set_print(quiet);
-    if (capy_switch_size(cfg) == 0 || directory_len(cfg) > DIRECTORY_LEN_MAX) {
+    if (capy_switch_size(cfg) == 0 || (uint64_t)cfg->levels * cfg->slots > SLOTS_MAX) {
         snprintf(
             err, err_len,
             "the XDP plane's directory ends at %zu entries; make levels x slots smaller, or use "
             "--plane user",
-            DIRECTORY_LEN_MAX / sizeof(struct capy_entry));
+            SLOTS_MAX);
         return NULL;
     }
     struct capy_xdp *x = calloc(1, sizeof *x);
@@ -283,8 +291,7 @@ void capy_xdp_reset(struct capy_xdp *x, uint64_t now)
     const uint32_t zero = 0;
     memset(x->per_cpu, 0, x->cpu_cnt * sizeof *x->per_cpu);
     memset(x->asided, 0, sizeof x->asided);
-    memset(x->sw.dir.entries, 0, directory_len(&x->cfg));
-    memset(x->sw.l2.stations, 0, CAPY_L2_SETS * CAPY_L2_WAYS * sizeof *x->sw.l2.stations);
+    memset(x->memory, 0, memory_len(&x->cfg));
     bpf_map_update_elem(bpf_map__fd(x->bpf->maps.counts), &zero, x->per_cpu, BPF_ANY);
     capy_switch_live_init(x->sw.live, &x->cfg, now);
 }

@@ -12,30 +12,14 @@ struct capy_lock {
     uint32_t turn;
 };
 
-/* The directory: one value, all entries. The loader sets its size; kept. */
+/* layout.h. The loader sets its size; kept. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(key_size, sizeof(uint32_t));
-    __uint(value_size, 2 * 65536 * sizeof(struct capy_entry));
-} directory SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(key_size, sizeof(uint32_t));
-    __uint(value_size, CAPY_L2_SETS *CAPY_L2_WAYS * sizeof(struct capy_station));
-} stations SEC(".maps"); /* kept */
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(key_size, sizeof(uint32_t));
-    __uint(value_size, sizeof(struct capy_switch_live));
-} live SEC(".maps"); /* kept */
+    __uint(value_size, 64);
+} memory SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -54,7 +38,8 @@ struct {
 
 const volatile struct capy_switch_cfg cfg;
 const volatile struct capy_index server_index;
-const volatile uint32_t testing; /* 1: see capy_xdp_test */
+const volatile uint32_t entries_at, stripe_mask; /* of cfg */
+const volatile uint32_t testing;                 /* 1: see capy_xdp_test */
 
 /* The loader writes cfg before the program is verified, and nobody after; so the verifier knows its
  * values, and the compiler must not believe the zeros that stand here. */
@@ -81,36 +66,27 @@ static inline struct capy_xdp_test *many_test(const struct xdp_md *ctx)
     return (const uint8_t *)(t + 1) > (const uint8_t *)(long)ctx->data ? NULL : t;
 }
 
-/* What a frame's beginning needs: configuration, counters, stations. False: never. */
-static inline bool many_open_stations(struct capy_switch *sw)
-{
-    const uint32_t zero = 0;
-    const struct capy_switch_cfg *c = many_cfg();
-    struct capy_xdp_counts *counters = bpf_map_lookup_elem(&counts, &zero);
-    sw->cfg = c;
-    sw->index = many_index();
-    sw->l2.stations = bpf_map_lookup_elem(&stations, &zero);
-    if (!counters || !sw->l2.stations)
-        return false;
-    sw->count = counters->count;
-    sw->dir.level = &counters->level;
-    sw->l2.key = c->hash_key;
-    return true;
-}
-
-/* The whole. False: never. */
+/* False: never. */
 static inline bool many_open(struct capy_switch *sw)
 {
     const uint32_t zero = 0;
     const struct capy_switch_cfg *c = many_cfg();
-    if (!many_open_stations(sw))
+    struct capy_xdp_counts *counters = bpf_map_lookup_elem(&counts, &zero);
+    uint8_t *at = bpf_map_lookup_elem(&memory, &zero);
+    if (!counters || !at)
         return false;
-    sw->live = bpf_map_lookup_elem(&live, &zero);
-    sw->dir.entries = bpf_map_lookup_elem(&directory, &zero);
-    if (!sw->live || !sw->dir.entries)
-        return false;
+    sw->cfg = c;
+    sw->index = many_index();
+    sw->live = (struct capy_switch_live *)at;
+    sw->l2.stations = (struct capy_station *)(at + CAPY_XDP_STATIONS_AT);
+    sw->l2.key = c->hash_key;
+    sw->dir.tags = at + CAPY_XDP_TAGS_AT;
+    sw->dir.entries = (struct capy_entry *)(at + entries_at);
+    sw->count = counters->count;
+    sw->dir.nil = &counters->nil;
     sw->dir.levels = c->levels;
     sw->dir.slots = c->slots;
+    sw->dir.stripe_mask = stripe_mask;
     sw->dir.used = 0; /* what this frame changes */
     sw->dir.mig_port_first = c->mig_port_first;
     sw->dir.key = c->hash_key;
@@ -139,7 +115,7 @@ static inline struct capy_lock *many_lock(uint32_t idx)
 
 static inline struct capy_lock *capy_plane_lock_of(struct capy_switch *sw, uint64_t hash)
 {
-    return many_lock((uint32_t)hash & (capy_directory_stripes(sw->dir.slots) - 1u));
+    return many_lock((uint32_t)hash & sw->dir.stripe_mask);
 }
 
 static inline struct capy_lock *capy_plane_lock_of_servers(struct capy_switch *sw)
@@ -231,7 +207,6 @@ static inline void capy_plane_cut(struct capy_job *j, uint32_t len)
 }
 
 /* message.h */
-static inline struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash);
 static inline void capy_plane_send_both(struct capy_job *j, uint16_t peer, uint16_t sender);
 static inline uint64_t capy_plane_payload_hash(const struct capy_mig_job *m);
 static inline void capy_plane_answer_heartbeat(struct capy_mig_job *m,

@@ -12,6 +12,7 @@
 #include "switch/xdp/many.h"
 
 #include "switch/core/input.h"
+#include "switch/core/quick.h"
 #include "switch/xdp/both.h"
 #include "switch/xdp/message.h"
 
@@ -57,7 +58,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
     __type(key, uint32_t);
-    __type(value, uint64_t);
+    __type(value, struct capy_xdp_about);
 } about SEC(".maps");
 
 uint32_t sweep_next; /* the slot that capy_sweep looks at next */
@@ -106,6 +107,33 @@ static inline void job_end(struct capy_job *j, struct xdp_md *ctx)
 
 /* ---- parts verified by themselves; each returns the egress ---- */
 
+static inline uint32_t port_of_frame(const struct xdp_md *ctx)
+{
+    const struct capy_xdp_test *test = many_test(ctx);
+    return test ? test->port : port_of_device(ctx->ingress_ifindex);
+}
+
+/* To a few milliseconds, which is enough for ages: the exact clock costs more than the lookup. */
+static inline uint64_t now_of_frame(const struct xdp_md *ctx)
+{
+    const struct capy_xdp_test *test = many_test(ctx);
+    return test ? test->now : bpf_ktime_get_coarse_ns();
+}
+
+/* Most frames' only one (quick.h). */
+__noinline int part_quick(struct xdp_md *ctx)
+{
+    struct capy_switch sw;
+    struct capy_job j = {.sw = &sw, .ctx = ctx, .egress = CAPY_XDP_LONG_WAY};
+    if (!many_open(&sw))
+        return CAPY_XDP_NOWHERE;
+    j.port = (uint16_t)port_of_frame(ctx);
+    j.now = now_of_frame(ctx);
+    j.frame = (uint8_t *)(long)ctx->data;
+    j.end = (const uint8_t *)(long)ctx->data_end;
+    return capy_quick_input(&j) ? j.egress : CAPY_XDP_LONG_WAY;
+}
+
 /* Where the frame came from, when, and what it is: into the scratch. RUNT: dropped. */
 __noinline int part_view(struct xdp_md *ctx)
 {
@@ -113,19 +141,52 @@ __noinline int part_view(struct xdp_md *ctx)
     struct capy_switch sw;
     struct capy_job j;
     struct capy_xdp_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-    if (!s || !many_open_stations(&sw))
+    if (!s || !many_open(&sw))
         return CAPY_VIEW_RUNT;
-    const struct capy_xdp_test *test = many_test(ctx);
-    s->port = test ? test->port : port_of_device(ctx->ingress_ifindex);
-    /* To a few milliseconds, which is enough for ages: the exact clock costs more than the lookup. */
-    s->now = test ? test->now : bpf_ktime_get_coarse_ns();
+    s->port = port_of_frame(ctx);
+    s->now = now_of_frame(ctx);
     job_of(&j, &sw, s, ctx);
     if (!capy_input_begin(&j, (size_t)((long)j.end - (long)j.frame)))
         return CAPY_VIEW_RUNT;
     return (int)s->view.kind;
 }
 
-/* Decides about the message in the scratch, whose entry's ways would multiply with those of the frame. */
+/* A message has three parts: read and checked; decided about under its flow's lock; sent. What one leaves to the
+ * next is in the scratch. */
+__noinline int part_message(struct xdp_md *ctx)
+{
+    struct capy_switch sw;
+    struct capy_job j;
+    struct capy_mig_job m;
+    struct capy_xdp_scratch *s = job_begin(&j, &sw, ctx);
+    if (!s)
+        return CAPY_XDP_NOWHERE;
+    if (!testing)
+        s->now = bpf_ktime_get_ns(); /* leases are exact */
+    j.now = s->now;
+    if (capy_mig_begin(&m, &j, &s->msg)) {
+        s->sender = m.sender;
+        s->peer = m.peer;
+        s->home = m.home;
+        return CAPY_XDP_DECIDE;
+    }
+    job_end(&j, ctx);
+    return j.egress;
+}
+
+static inline struct capy_mig_job message_of(struct capy_job *j, struct capy_xdp_scratch *s)
+{
+    return (struct capy_mig_job){.j = j,
+                                 .msg = &s->msg,
+                                 .sender = s->sender,
+                                 .peer = s->peer,
+                                 .home = s->home,
+                                 .phase = s->phase,
+                                 .owner = s->owner,
+                                 .epoch = s->epoch};
+}
+
+/* 0: never. */
 __noinline int part_decide(struct xdp_md *ctx)
 {
     struct capy_switch sw;
@@ -133,9 +194,8 @@ __noinline int part_decide(struct xdp_md *ctx)
     struct capy_xdp_scratch *s = job_begin(&j, &sw, ctx);
     if (!s)
         return 0;
-    struct capy_mig_job m = {
-        .j = &j, .msg = &s->msg, .sender = s->sender, .peer = s->peer, .home = s->home};
-    uint64_t hash = s->hash;
+    struct capy_mig_job m = message_of(&j, s);
+    uint64_t hash = capy_mig_hash(&m);
     struct capy_lock *lock = capy_plane_lock_of(&sw, hash);
     if (!lock)
         return 0;
@@ -151,35 +211,15 @@ __noinline int part_decide(struct xdp_md *ctx)
     return 1;
 }
 
-static inline struct capy_rule capy_plane_decide(struct capy_mig_job *m, uint64_t hash)
-{
-    const uint32_t zero = 0;
-    struct capy_xdp_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-    if (!s)
-        return capy_rule(0, CAPY_VERDICT_NONE);
-    s->sender = m->sender;
-    s->peer = m->peer;
-    s->home = m->home;
-    s->hash = hash;
-    s->now = m->j->now;
-    if (!part_decide(m->j->ctx))
-        return capy_rule(0, CAPY_VERDICT_NONE);
-    m->phase = s->phase;
-    m->owner = s->owner;
-    m->epoch = s->epoch;
-    return (struct capy_rule){s->todo, s->verdict};
-}
-
-__noinline int part_message(struct xdp_md *ctx)
+__noinline int part_answer(struct xdp_md *ctx)
 {
     struct capy_switch sw;
     struct capy_job j;
     struct capy_xdp_scratch *s = job_begin(&j, &sw, ctx);
     if (!s)
         return CAPY_XDP_NOWHERE;
-    if (!testing)
-        j.now = bpf_ktime_get_ns(); /* leases are exact */
-    capy_mig_input(&j, &s->msg);
+    struct capy_mig_job m = message_of(&j, s);
+    capy_mig_end(&m, (struct capy_rule){s->todo, s->verdict});
     job_end(&j, ctx);
     return j.egress;
 }
@@ -268,23 +308,35 @@ static inline int input(struct xdp_md *ctx)
     if (kind == CAPY_VIEW_ICMP || kind == CAPY_VIEW_ICMP6)
         return part_icmp(ctx);
     int egress = part_frame(ctx);
-    return egress == CAPY_XDP_MESSAGE ? part_message(ctx) : egress;
+    if (egress == CAPY_XDP_MESSAGE)
+        egress = part_message(ctx);
+    if (egress != CAPY_XDP_DECIDE)
+        return egress;
+    return part_decide(ctx) ? part_answer(ctx) : CAPY_XDP_NOWHERE;
+}
+
+/* To more than one port, or none. Apart: were the calls in one place, the compiler would make one call of
+ * them, whose map the verifier does not know, and which then costs a jump by table with every frame. */
+__noinline int part_copies(uint32_t egress)
+{
+    if (egress == CAPY_PORT_FLOOD)
+        return (int)bpf_redirect_map(&ports, 0, BPF_F_BROADCAST | BPF_F_EXCLUDE_INGRESS);
+    if (egress == CAPY_XDP_BOTH)
+        return (int)bpf_redirect_map(&both, 0, BPF_F_BROADCAST);
+    return XDP_DROP;
 }
 
 SEC("xdp")
 int capy_plane(struct xdp_md *ctx)
 {
-    uint32_t egress = (uint32_t)input(ctx);
+    uint32_t egress = (uint32_t)part_quick(ctx);
+    if (egress == CAPY_XDP_LONG_WAY)
+        egress = (uint32_t)input(ctx);
     struct capy_xdp_test *test = many_test(ctx);
     if (test)
         test->egress = egress;
-    if (egress == CAPY_XDP_NOWHERE)
-        return XDP_DROP;
-    if (egress == CAPY_PORT_FLOOD)
-        return (int)bpf_redirect_map(&ports, 0, BPF_F_BROADCAST | BPF_F_EXCLUDE_INGRESS);
-    if (egress == CAPY_XDP_BOTH)
-        return (int)bpf_redirect_map(&both, 0, BPF_F_BROADCAST);
-    return (int)bpf_redirect_map(&ports, egress, XDP_DROP);
+    return egress < CAPY_SWITCH_PORT_MAX ? (int)bpf_redirect_map(&ports, egress, XDP_DROP)
+                                         : part_copies(egress);
 }
 
 SEC("xdp/devmap")
@@ -325,7 +377,7 @@ static long sweep_one(uint32_t i, struct sweep *s)
     struct capy_entry *e = &sw.dir.entries[idx];
     if (e->phase == CAPY_PHASE_NONE)
         return 0;
-    struct capy_lock *lock = many_lock(idx & (capy_directory_stripes(sw.cfg->slots) - 1u));
+    struct capy_lock *lock = many_lock(idx & sw.dir.stripe_mask);
     if (!lock)
         return 1;
     capy_plane_lock(lock);

@@ -15,7 +15,8 @@ struct capy_xdp {
     struct capy_xdp_bpf *bpf;
     struct capy_switch_cfg cfg;
     struct capy_index index;
-    struct capy_switch sw; /* over the mapped maps, and count */
+    uint8_t *memory;       /* the map, mapped */
+    struct capy_switch sw; /* over it, and count */
     uint64_t count[CAPY_COUNT_END];
     uint64_t asided[CAPY_COUNT_END]; /* what was counted for frames set aside */
     struct capy_xdp_counts *per_cpu;
