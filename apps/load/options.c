@@ -117,6 +117,7 @@ static int take_number(struct load_options *opt, int c, const char *text)
                 (unsigned long long)n->min, (unsigned long long)n->max, text);
         return -1;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): c is one of those above */
     *n->out = v * n->scale;
     opt->connection_cnt = (uint32_t)connections;
     return 0;

@@ -152,7 +152,7 @@ static void add_record(struct rack_member *m, const struct rack_plan *plan)
         add_arg(m, "--record");
         add_arg(m, path);
     }
-}
+} /* NOLINT(clang-analyzer-unix.Malloc): as said above */
 
 static void add_members(struct rack_supervisor *sup)
 {

@@ -13,7 +13,8 @@ static void set_count(json_t *to, const char *name, uint64_t n)
 /* To two digits: more would promise what an average does not have. */
 static void set_part(json_t *to, const char *name, uint64_t n, uint32_t one)
 {
-    (void)json_object_set_new(to, name, json_real((double)(n * 100 / one) / 100));
+    uint64_t hundredths = n * 100 / one;
+    (void)json_object_set_new(to, name, json_real((double)hundredths / 100));
 }
 
 static void set_load(json_t *to, const char *name, uint32_t load)
