@@ -23,7 +23,7 @@ def refused(rack, server, *before, more=(), says):
     p = rack.client("sh", "-c", "exec " + " ".join([*before, CAPY, "httpd", "--rack", rack.path("rack.conf"),
                                                     "--server", server, "--stack", "linux", *more]),
                     member=server, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    _, err = p.communicate(timeout=10)
+    _, err = p.communicate(timeout=60)
     err = err.decode().strip()
     check(p.returncode == 2 and len(err.splitlines()) == 1, f"exit status {p.returncode}: {err}")
     check(all(word in err for word in says), f"{err} does not say {says}")
