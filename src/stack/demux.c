@@ -18,8 +18,11 @@ static uint32_t pow2_at_least(uint32_t n)
 
 void capy_demux_init(struct capy_stack *s, struct capy_arena *a)
 {
+    static const uint8_t none[8];
     uint32_t cnt[CAPY_INDEX_CNT] = {pow2_at_least(s->cfg.conn_max),
                                     pow2_at_least(s->cfg.conn_max / AWAY_LOAD)};
+    s->hashed_tuple = 0;
+    s->tuple_hash = (uint32_t)capy_siphash13(s->index_key, none, sizeof none);
     for (unsigned i = 0; i < CAPY_INDEX_CNT; i++) {
         s->bucket_mask[i] = cnt[i] - 1;
         s->buckets[i] = capy_arena_take(a, cnt[i], sizeof(uint32_t));
@@ -28,8 +31,20 @@ void capy_demux_init(struct capy_stack *s, struct capy_arena *a)
     }
 }
 
-/* Our own address is the same for all and stays out; an IPv4 peer takes one block of SipHash. */
-static uint32_t tuple_bucket(const struct capy_stack *s, const struct capy_ip *remote,
+/* An IPv4 peer takes one block of SipHash. Whatever happens to a connection asks for it several times in
+ * a row, and segments come in bursts, so the last one is kept. */
+static uint32_t hash4(struct capy_stack *s, const uint8_t bytes[8])
+{
+    uint64_t tuple = capy_load64(bytes);
+    if (tuple != s->hashed_tuple) {
+        s->hashed_tuple = tuple;
+        s->tuple_hash = (uint32_t)capy_siphash13(s->index_key, bytes, 8);
+    }
+    return s->tuple_hash;
+}
+
+/* Our own address is the same for all and stays out. */
+static uint32_t tuple_bucket(struct capy_stack *s, const struct capy_ip *remote,
                              uint16_t remote_port, uint16_t local_port)
 {
     uint8_t bytes[20];
@@ -37,7 +52,7 @@ static uint32_t tuple_bucket(const struct capy_stack *s, const struct capy_ip *r
     capy_store16(bytes + 2, local_port);
     memcpy(bytes + 4, remote->b + 12, 4);
     if (capy_ip_is_v4(remote))
-        return (uint32_t)capy_siphash13(s->index_key, bytes, 8) & s->bucket_mask[CAPY_INDEX_TUPLE];
+        return hash4(s, bytes) & s->bucket_mask[CAPY_INDEX_TUPLE];
     memcpy(bytes + 8, remote->b, 12);
     return (uint32_t)capy_siphash13(s->index_key, bytes, 20) & s->bucket_mask[CAPY_INDEX_TUPLE];
 }
@@ -85,8 +100,8 @@ void capy_demux_remove(struct capy_stack *s, uint32_t idx)
     }
 }
 
-uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remote,
-                         uint16_t remote_port, uint16_t local_port)
+uint32_t capy_demux_find(struct capy_stack *s, const struct capy_ip *remote, uint16_t remote_port,
+                         uint16_t local_port)
 {
     uint32_t idx = s->buckets[CAPY_INDEX_TUPLE][tuple_bucket(s, remote, remote_port, local_port)];
     while (idx != CAPY_NONE) {

@@ -153,6 +153,8 @@ struct capy_stack {
     struct capy_pool conn_pool;
     struct capy_blocks blocks;
     uint32_t *buckets[CAPY_INDEX_CNT], bucket_mask[CAPY_INDEX_CNT];
+    uint64_t hashed_tuple; /* the last one looked for, and its hash: demux.c */
+    uint32_t tuple_hash;
     struct capy_key index_key, isn_key, rate_key, cookie_key, port_key, label_key;
     uint64_t *rates[CAPY_RATE_CNT]; /* buckets by peer: rate.c */
     struct capy_list ready, waiting, events;
@@ -338,8 +340,8 @@ void capy_demux_init(struct capy_stack *s, struct capy_arena *a);
 void capy_demux_insert(struct capy_stack *s, uint32_t idx);
 void capy_demux_remove(struct capy_stack *s, uint32_t idx);
 /* By what a segment says; CAPY_NONE. */
-uint32_t capy_demux_find(const struct capy_stack *s, const struct capy_ip *remote,
-                         uint16_t remote_port, uint16_t local_port);
+uint32_t capy_demux_find(struct capy_stack *s, const struct capy_ip *remote, uint16_t remote_port,
+                         uint16_t local_port);
 /* By the flow's name; CAPY_NONE. */
 uint32_t capy_demux_find_key(struct capy_stack *s, const struct capy_flow_key *key);
 /* The same for who knows already whose the home address is. */
@@ -376,7 +378,7 @@ void capy_receive_ip(struct capy_stack *s, const struct capy_packet *p, const ui
 /* Nobody is at these: unspecified, broadcast, multicast; nor, for us, at our own address. */
 bool capy_is_martian(const struct capy_stack *s, const struct capy_ip *ip);
 /* A connection that runs takes the segment: nobody keeps the frame, or sends it on. */
-bool capy_runs_here(const struct capy_stack *s, const struct capy_packet *p);
+bool capy_runs_here(struct capy_stack *s, const struct capy_packet *p);
 /* A TCP segment to our address. */
 void capy_receive_tcp(struct capy_stack *s, const struct capy_packet *p, const uint8_t *frame,
                       size_t len);

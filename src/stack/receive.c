@@ -62,7 +62,7 @@ void capy_conn_input(struct capy_stack *s, uint32_t idx, const struct capy_packe
     capy_conn_happened(s, idx, events);
 }
 
-bool capy_runs_here(const struct capy_stack *s, const struct capy_packet *p)
+bool capy_runs_here(struct capy_stack *s, const struct capy_packet *p)
 {
     uint32_t idx = capy_demux_find(s, &p->src, p->src_port, p->dst_port);
     return idx != CAPY_NONE && s->conns[idx].mode == CAPY_CONN_RUNNING;
