@@ -11,6 +11,8 @@ from crash import must_be_at_rest
 from rack import CAPY, IPV4, IPV6, OUT, Rack, Mover, address, check, each, main, moved, until
 
 CONNECTIONS = 60
+# A switch that is restarted on a busy machine is away for seconds, and clients back off.
+PATIENCE_MS = 20000
 
 
 def vip(version):
@@ -30,14 +32,15 @@ def owners(rack):
 
 def start_load(rack, path):
     return rack.client(CAPY, "load", vip(rack.version), "--connections", str(CONNECTIONS),
-                       "--seconds", "0", "--live-ms", "100", "--json", path,
+                       "--seconds", "0", "--live-ms", "100", "--timeout-ms", str(PATIENCE_MS),
+                       "--json", path,
                        stdout=subprocess.PIPE)
 
 
 def end_load(load, path):
     load.terminate()
     load.stdout.read()
-    status = load.wait(10)
+    status = load.wait(2 * PATIENCE_MS / 1000)
     with open(path) as f:
         result = json.load(f)
     check(status == 0 and result["errors"] == 0, f"clients noticed: {result}")
