@@ -16,14 +16,14 @@ class Transfer:
     """A slow download from s1, with the SHA-256 that it must have. The client only listens: it asks
     by keepalive whether its server still lives."""
 
-    def __init__(self, rack, mib=FILE_MIB):
+    def __init__(self, rack, mib=FILE_MIB, rate=SLOW):
         self.rack = rack
         self.path = os.path.join(OUT, "slow")
         self.wanted = make_file(self.path, mib)
         with open(f"{OUT}/got", "wb"):
             pass  # curl leaves it alone when nothing arrives: what an earlier one got must be gone
         self.process = rack.client(
-            "sh", "-c", f"curl -m 120 -sS --keepalive-time 1 --limit-rate {SLOW} "
+            "sh", "-c", f"curl -m 120 -sS --keepalive-time 1 --limit-rate {rate} "
             f"{rack.url('/slow')} -o {OUT}/got && sha256sum <{OUT}/got",
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         until(lambda: answering(rack, "s1"), 5, "the transfer began")
