@@ -34,8 +34,15 @@ static int enter(struct capy_xdp *x, uint32_t port)
                : CAPY_E_SYS;
 }
 
+/* How the device runs the program that is on it, if any is. */
+static bool is_generic(unsigned ifindex)
+{
+    struct bpf_xdp_query_opts opts = {.sz = sizeof opts};
+    return bpf_xdp_query((int)ifindex, 0, &opts) == 0 && opts.attach_mode == XDP_ATTACHED_SKB;
+}
+
 /* The link that a loader before us left, if it is this device's and of this mode. */
-static int take_link(struct capy_xdp *x, uint32_t port)
+static int take_link(struct capy_xdp *x, uint32_t port, bool generic)
 {
     char path[256];
     struct bpf_link_info info = {0};
@@ -47,11 +54,11 @@ static int take_link(struct capy_xdp *x, uint32_t port)
     if (fd < 0)
         return -1;
     if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_LINK_TYPE_XDP &&
-        info.xdp.ifindex == x->ifindex[port] &&
+        info.xdp.ifindex == x->ifindex[port] && is_generic(x->ifindex[port]) == generic &&
         bpf_link_update(fd, bpf_program__fd(x->bpf->progs.capy_plane), NULL) == 0)
         return fd;
     close(fd);
-    unlink(path); /* of a device that is gone, or another's */
+    unlink(path); /* of a device that is gone, or another's, or not in the mode that is wanted */
     return -1;
 }
 
@@ -89,7 +96,7 @@ static void unlink_all(struct capy_xdp *x)
 static uint32_t link_all(struct capy_xdp *x, bool generic)
 {
     for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
-        x->link[port] = take_link(x, port);
+        x->link[port] = take_link(x, port, generic);
         if (x->link[port] < 0)
             x->link[port] = make_link(x, port, generic);
         if (x->link[port] < 0)
@@ -114,6 +121,15 @@ static void explain(const char *device, int error, char *err, size_t err_len)
     snprintf(err, err_len, "xdp %s: %s; %s", device, strerror(error), remedy);
 }
 
+/* A loader before us found that not every device can do native XDP. */
+static bool left_generic(const struct capy_xdp *x)
+{
+    for (uint32_t port = 0; port < x->cfg.port_cnt; port++)
+        if (is_generic(x->ifindex[port]))
+            return true;
+    return false;
+}
+
 int capy_xdp_attach(struct capy_xdp *x, enum capy_xdp_mode mode, char *err, size_t err_len)
 {
     for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
@@ -123,7 +139,8 @@ int capy_xdp_attach(struct capy_xdp *x, enum capy_xdp_mode mode, char *err, size
             return CAPY_E_SYS;
         }
     }
-    uint32_t failed = link_all(x, mode == CAPY_XDP_GENERIC);
+    uint32_t failed =
+        link_all(x, mode == CAPY_XDP_GENERIC || (mode == CAPY_XDP_AUTO && left_generic(x)));
     if (failed < x->cfg.port_cnt && mode == CAPY_XDP_AUTO && errno != EBUSY && errno != EPERM) {
         unlink_all(x);
         failed = link_all(x, true);

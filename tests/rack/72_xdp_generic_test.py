@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""The XDP plane where a device has no native XDP (a bridge): generic XDP on all devices, and all works; a
+new loader takes it over as what it is; who insists on native mode is told. And what the plane cannot do
+(inject faults, capture, record) is refused in one line."""
+
+import os
+import subprocess
+
+from crash import Transfer, must_be_at_rest
+from rack import CAPY, OUT, Mover, Rack, check, main, moved, skip, until
+
+DEVICE = "none"  # another port for clients; in the client's own namespace, a server's
+OWN = """rack: { key = "000102030405060708090a0b0c0d0e0f"; run_dir = "%s"; };
+switch: { ip = "10.98.0.254"; client_ports = ( "eth0" ); };
+servers = ( { name = "s1"; ip = "10.98.0.11"; device = "eth0"; port = "none"; } );
+services = ( { name = "http"; port = 80; } );
+"""
+
+
+def modes(rack):
+    return {p["port"]: p["driver"] for p in rack.ask("switch", "ports")["ports"]}
+
+
+def add_device(rack):
+    """A port whose device can only do generic XDP."""
+    rack.run("ip", "link", "add", DEVICE, "type", "bridge", member="switch")
+    rack.run("ip", "link", "set", DEVICE, "up", member="switch")
+    path = rack.path("rack.conf")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    check('client_ports = ( "c1" )' in text, "the rack file is not as it was")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text.replace('client_ports = ( "c1" )', f'client_ports = ( "c1", "{DEVICE}" )'))
+
+
+def refused(rack, text, *args):
+    """One line that says so. In the client's namespace, where nobody else has a switch."""
+    p = subprocess.run([CAPY, "rack", "exec", "--dir", rack.dir, "c1", "--", CAPY, "switch", "--rack",
+                        os.path.join(OUT, "own.conf"), "--plane", "xdp", *args],
+                       capture_output=True, text=True, timeout=30)
+    said = p.stderr.strip().splitlines()
+    check(p.returncode != 0 and len(said) == 1 and text in said[0],
+          f"{' '.join(args)}: exit status {p.returncode}, {said}")
+
+
+def refusals(rack):
+    record = os.path.join(OUT, "record")
+    with open(os.path.join(OUT, "own.conf"), "w", encoding="utf-8") as f:
+        f.write(OWN % os.path.join(OUT, "own"))
+    rack.run("ip", "link", "add", DEVICE, "type", "bridge", member="c1")
+    for args in (["--record", record], ["--capture", OUT], ["--loss-ppm", "1000"]):
+        refused(rack, "use --plane user", *args)
+    check(not os.path.exists(record), "a recording was begun")
+    refused(rack, f"xdp {DEVICE}: ", "--xdp-mode", "native")
+
+
+def all_generic(rack, text):
+    is_mode = modes(rack)
+    check(DEVICE in is_mode and all(m.startswith("generic XDP") for m in is_mode.values()),
+          f"{text}: {is_mode}")
+
+
+def test():
+    with Rack(args=("--root", OUT, "--plane", "xdp"), plane="user") as rack:
+        refusals(rack)
+        check(all(m.startswith("native XDP") for m in modes(rack).values()), f"{modes(rack)}")
+        rack.steer("stop", "switch")
+        add_device(rack)
+        rack.steer("start", "switch")
+        all_generic(rack, "one device cannot do better")
+        transfer = Transfer(rack, mib=64, rate="4M")
+        with Mover(rack):
+            until(lambda: moved(rack) > 20, 20, "connections move")
+            rack.steer("stop", "switch")
+            rack.steer("start", "switch")
+            all_generic(rack, "a new loader took it over")
+        transfer.must_succeed()
+        must_be_at_rest(rack)
+
+
+def built():
+    p = subprocess.run([CAPY, "rack", "run", "--plane", "xdp", "--dir", OUT, "--", "true"],
+                       capture_output=True)
+    return b"install clang and bpftool" not in p.stderr
+
+
+def run():
+    if not built():
+        skip("the XDP plane is not built: needs clang and bpftool")
+    test()
+
+
+if __name__ == "__main__":
+    main(run, "curl", "sha256sum")
