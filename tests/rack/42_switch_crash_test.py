@@ -5,12 +5,17 @@ learns who owns what from its servers, and the transfer ends as if nothing had b
 import time
 
 from crash import Transfer, must_be_at_rest
-from rack import IPV4, IPV6_ONLY, OUT, Mover, Rack, each, main, moved, until
+from rack import IPV4, IPV6_ONLY, OUT, PLANE, Mover, Rack, each, main, moved, until
+
+
+# Of a transfer that is still under way when a new loader's program has been verified, on a busy machine, too.
+LOADING = "4M"
 
 
 def crash_twice(version):
     with Rack(args=("--root", OUT), version=version) as rack:
-        transfer = Transfer(rack, mib=128)
+        transfer = (Transfer(rack, mib=128) if PLANE == "user"
+                    else Transfer(rack, mib=64, rate=LOADING))
         with Mover(rack):
             for _ in range(2):
                 time.sleep(0.5)

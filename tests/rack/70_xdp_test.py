@@ -8,7 +8,7 @@ import sys
 
 from rack import CAPY, OUT, ROOT, SKIPPED, check, main, skip
 
-TESTS = ("11_demo", "20_download", "31_drain", "42_switch_crash")
+TESTS = ("11_demo", "20_download", "31_drain", "35_one_port", "42_switch_crash")
 
 
 def built():
