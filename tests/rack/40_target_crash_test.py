@@ -27,7 +27,7 @@ def crash_at(rack, message, survives):
     transfer.move()
     await_held(rack)
     if not survives:
-        until(lambda: served(rack, transfer.client), 5, "the target served the connection")
+        until(lambda: served(rack, transfer.client), 20, "the target served the connection")
     rack.steer("kill", "s2")
     release(rack)
     if survives:

@@ -64,7 +64,7 @@ def too_big(version):
     with Rack(args=("--root", OUT), version=version) as rack:
         transfer = Transfer(rack)
         transfer.move()
-        until(lambda: moved(rack) == 1, 5, "the connection moved")
+        until(lambda: moved(rack) == 1, 20, "the connection moved")
         seen = json.loads(rack.run("python3", "-c", ROUTER, str(MTU), timeout=30))
         told = rack.ask("switch", "counters")["counters"]["errors_to_owner"]
         print(f"{seen['large']} segments too large, {told} errors passed to the owner", flush=True)

@@ -26,7 +26,7 @@ class Transfer:
             "sh", "-c", f"curl -m 120 -sS --keepalive-time 1 --limit-rate {rate} "
             f"{rack.url('/slow')} -o {OUT}/got && sha256sum <{OUT}/got",
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        until(lambda: answering(rack, "s1"), 5, "the transfer began")
+        until(lambda: answering(rack, "s1"), 20, "the transfer began")
         self.client = connections(rack, "s1")[0]["client"]
 
     def move(self, origin="s1", target="s2"):
@@ -67,7 +67,7 @@ class Stream(Transfer):
             "curl", "-m", "120", "-sSN", "--keepalive-time", "1",
             rack.url(f"/events?interval_ms=20&count={self.COUNT}"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        until(lambda: answering(rack, "s1"), 5, "the stream began")
+        until(lambda: answering(rack, "s1"), 20, "the stream began")
         self.client = connections(rack, "s1")[0]["client"]
 
     def ids(self, out):
@@ -110,7 +110,7 @@ def await_held(rack):
     def lost():
         ports = rack.ask("switch", "ports")["ports"]
         return any(port.get("fault", {}).get("filtered", 0) for port in ports)
-    until(lost, 5, "the protocol reached the step")
+    until(lost, 20, "the protocol reached the step")
 
 
 def release(rack):

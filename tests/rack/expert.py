@@ -45,6 +45,8 @@ EXPLAINED = {
 EXPLAINED_AT_SERVERS = {
     r"Previous segment\(s\) not captured.*": "the connection came here by migration",
     r"ACKed segment that wasn't captured.*": "the same",
+    r'"Time To Live" only \d+': "relayed or put back again and again while a new switch learns who owns "
+                               "the flow; each time it has one less, which ends it",
 }
 # ... and where frames are lost before they reach the observer.
 EXPLAINED_WITH_LOSS = EXPLAINED_AT_SERVERS
