@@ -212,7 +212,7 @@ int figures_count(int argc, char **argv)
     static struct filled f;
     const bool bare = argc == 2 && strcmp(argv[0], "bare") == 0;
     enum fill how = NOTHING;
-    enum rack_way way = RACK_MISS;
+    enum rack_way way = bare ? RACK_MISS : RACK_FORWARD;
     while (!bare && how < FILLS && strcmp(fill_name[how], argv[0]) != 0)
         how++;
     while (argc == 3 && way < RACK_WAYS && strcmp(rack_way_name(way), argv[1]) != 0)

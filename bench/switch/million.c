@@ -2,6 +2,7 @@
 #include "figures.h"
 
 #include "base/assert.h"
+#include "base/prng.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,19 @@ static double hit_all(struct plane *p, enum rack_way way, const struct rack_flow
     return best;
 }
 
+/* As they are found they lie one after the other in memory. */
+static void scatter(struct rack_flow *flow, uint32_t cnt)
+{
+    struct capy_prng prng;
+    capy_prng_seed(&prng, 1);
+    for (uint32_t i = cnt; i > 1; i--) {
+        uint32_t other = (uint32_t)capy_prng_below(&prng, i);
+        struct rack_flow f = flow[i - 1];
+        flow[i - 1] = flow[other];
+        flow[other] = f;
+    }
+}
+
 json_t *figures_million(const struct plane_kind *kind)
 {
     struct plane p = {.kind = kind};
@@ -53,6 +67,7 @@ json_t *figures_million(const struct plane_kind *kind)
     kind->count(&p);
     uint32_t cnt = capy_switch_entry_cnt(p.view), found = rack_flows_in(p.view, flow, ENTRIES);
     CAPY_ASSERT(found == cnt && cnt >= HIT);
+    scatter(flow, found);
     json_t *j = json_pack(
         "{s:i, s:i, s:I, s:I, s:I, s:f, s:f, s:f}", "levels", LEVELS, "slots_per_level", SLOTS,
         "entries", (json_int_t)cnt, "refused", (json_int_t)(ENTRIES - cnt), "memory_bytes",
