@@ -24,14 +24,19 @@ static bool is_bpf_fs(const char *path)
     return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS;
 }
 
-/* A bpffs of our own: what a machine mounts elsewhere is not there inside `ip netns exec`. */
-static int mount_pins(const char *path, char *err, size_t err_len)
+/* A bpffs of our own: what a machine mounts elsewhere is not there inside `ip netns exec`. made: it was not
+ * there. */
+static int mount_pins(const char *path, bool *made, char *err, size_t err_len)
 {
+    *made = false;
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
         snprintf(err, err_len, "%s: %s; run_dir must be writable", path, strerror(errno));
         return CAPY_E_SYS;
     }
-    if (is_bpf_fs(path) || mount("bpf", path, "bpf", 0, "mode=0700") == 0)
+    if (is_bpf_fs(path))
+        return CAPY_OK;
+    *made = mount("bpf", path, "bpf", 0, "mode=0700") == 0;
+    if (*made)
         return CAPY_OK;
     snprintf(err, err_len, "mounting a BPF file system at %s: %s; run as root", path,
              strerror(errno));
@@ -43,21 +48,29 @@ static void pins_of(const struct capy_rack *rack, char path[300])
     snprintf(path, 300, "%s/bpf", rack->run_dir);
 }
 
-int kernel_remove(const struct capy_rack *rack, char *err, size_t err_len)
+/* Takes away what is pinned at path, and the place itself; errno says why not. */
+static bool remove_pins(const char *path)
 {
-    char path[300];
-    pins_of(rack, path);
-    DIR *dir = is_bpf_fs(path) ? opendir(path) : NULL;
-    if (!dir) {
-        snprintf(err, err_len,
-                 "no plane is kept at %s; name the rack file that it was started with", path);
-        return CAPY_E_CONFIG;
-    }
+    DIR *dir = opendir(path);
+    if (!dir)
+        return false;
     for (struct dirent *e; (e = readdir(dir)) != NULL;)
         if (e->d_name[0] != '.')
             unlinkat(dirfd(dir), e->d_name, 0); /* a link's last name: its device is free */
     closedir(dir);
-    if (umount(path) == 0 && rmdir(path) == 0)
+    return umount(path) == 0 && rmdir(path) == 0;
+}
+
+int kernel_remove(const struct capy_rack *rack, char *err, size_t err_len)
+{
+    char path[300];
+    pins_of(rack, path);
+    if (!is_bpf_fs(path)) {
+        snprintf(err, err_len,
+                 "no plane is kept at %s; name the rack file that it was started with", path);
+        return CAPY_E_CONFIG;
+    }
+    if (remove_pins(path))
         return CAPY_OK;
     snprintf(err, err_len, "%s: %s; end what uses it", path, strerror(errno));
     return CAPY_E_SYS;
@@ -151,23 +164,12 @@ static void tell(struct program *p, const struct capy_switch_run *run, bool kept
     }
 }
 
-int kernel_open(struct program *p, const struct capy_switch_run *run, char *err, size_t err_len)
+/* Loads the program, or takes over the one that is there, and puts it on the ports' devices. */
+static int set_up(struct program *p, const struct capy_switch_run *run, const char *pins, char *err,
+                  size_t err_len)
 {
     static const char *device[CAPY_SWITCH_PORT_MAX];
-    char pins[300];
     bool kept = false;
-    if (capy_fault_cfg_is_set(&run->fault) || run->capture_dir || run->record) {
-        snprintf(err, err_len,
-                 "the plane in the kernel injects no faults, captures and records nothing; "
-                 "use --plane user for that");
-        return CAPY_E_CONFIG;
-    }
-    pins_of(&p->rack, pins);
-    int rc = add_ports(p, err, err_len);
-    if (rc == CAPY_OK)
-        rc = mount_pins(pins, err, err_len);
-    if (rc != CAPY_OK)
-        return rc;
     for (unsigned i = 0; i < p->port_cnt; i++)
         device[i] = p->port[i].drv->ifname;
     const struct capy_xdp_options opt = {.device = device, .pin_dir = pins};
@@ -177,9 +179,30 @@ int kernel_open(struct program *p, const struct capy_switch_run *run, char *err,
         return CAPY_E_SYS;
     p->plane = capy_xdp_plane(p->xdp);
     capy_xdp_count(p->xdp);
-    rc = capy_xdp_attach(p->xdp, mode_of(run->xdp_mode), err, err_len);
+    int rc = capy_xdp_attach(p->xdp, mode_of(run->xdp_mode), err, err_len);
     if (rc == CAPY_OK)
         tell(p, run, kept);
+    return rc;
+}
+
+int kernel_open(struct program *p, const struct capy_switch_run *run, char *err, size_t err_len)
+{
+    char pins[300];
+    bool made = false;
+    if (capy_fault_cfg_is_set(&run->fault) || run->capture_dir || run->record) {
+        snprintf(err, err_len,
+                 "the plane in the kernel injects no faults, captures and records nothing; "
+                 "use --plane user for that");
+        return CAPY_E_CONFIG;
+    }
+    pins_of(&p->rack, pins);
+    int rc = add_ports(p, err, err_len);
+    if (rc == CAPY_OK)
+        rc = mount_pins(pins, &made, err, err_len);
+    if (rc == CAPY_OK)
+        rc = set_up(p, run, pins, err, err_len);
+    if (rc != CAPY_OK && made)
+        (void)remove_pins(pins); /* one that was there goes on as it was */
     return rc;
 }
 

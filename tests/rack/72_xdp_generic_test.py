@@ -52,6 +52,7 @@ def refusals(rack):
         refused(rack, "use --plane user", *args)
     check(not os.path.exists(record), "a recording was begun")
     refused(rack, f"xdp {DEVICE}: ", "--xdp-mode", "native")
+    check(not os.path.exists(os.path.join(OUT, "own", "bpf")), "a refused plane left its pins")
 
 
 def all_generic(rack, text):
