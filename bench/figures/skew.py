@@ -10,20 +10,20 @@ from harness import spread
 from live import Rack
 
 TITLE = "Tail latency under skew and bursts: without migration, with it, and at Linux's cost"
-ABOUT = """A rack of three servers, 48 long-lived connections of a kernel's client, open loop, requests that take a server
+ABOUT = """A rack of three servers, 192 long-lived connections of a kernel's client, open loop, requests that take a server
 500 us, through which it sleeps (capy httpd --service-sleep): so each server is as fast as one core of its own, on however few
 they run. Uniform: all servers have the same to do. Skew: eight of ten requests are for the first server's
-connections, with some connections asking more than others (Zipf), which is more than one core can do. Bursts: the same
-skew at a lower rate, three times as fast for a third of each 200 ms. Off: connections stay where they were opened. On:
+connections, with some connections asking more than others (Zipf), which is a third more than one core can do. Bursts: the same
+skew at half the rate, three times as fast for a third of each 600 ms. Off: connections stay where they were opened. On:
 servers over their load threshold move connections by themselves. At Linux's cost: the same, but each arrival keeps its
 server busy for as long as a migration by TCP_REPAIR costs both servers on average. Latency counts from the time a
 request was due; the first seconds, in which connections find their place, are not counted."""
-SERVICE_US, CONNECTIONS, THRESHOLD, SERVERS = 500, 48, 6, 3
+SERVICE_US, CONNECTIONS, THRESHOLD, SERVERS = 500, 192, 8, 3
 LINUX_US = 46  # the paper's, where this machine cannot tell
 WORKLOADS = {
     "uniform": ("--rate", 1500, "--skew", "uniform"),
-    "skew": ("--rate", 2400, "--skew", "zipf:0.5", "--weights", "8,1,1"),
-    "bursts": ("--rate", 1500, "--skew", "zipf:0.5", "--weights", "8,1,1", "--arrivals", "bursty:200ms:3"),
+    "skew": ("--rate", 3000, "--skew", "zipf:0.5", "--weights", "8,1,1"),
+    "bursts": ("--rate", 1500, "--skew", "zipf:0.5", "--weights", "8,1,1", "--arrivals", "bursty:600ms:3"),
 }
 MODES = ("off", "on", "linux")
 LABEL = {"off": "off", "on": "on", "linux": "on, at Linux's cost"}
