@@ -20,7 +20,8 @@ enum conn_state { CONN_CLOSED, CONN_OPENING, CONN_OPEN };
 
 struct conn {
     enum conn_state state;
-    bool tried, is_free; /* free: in the list of those that may ask */
+    bool tried, known;   /* known: opened or failed, ever */
+    bool is_free;        /* in the list of those that may ask */
     uint32_t next, prev; /* in that list */
     unsigned target;
     uint64_t due_at, sent_at; /* of the request in flight: when it should have left, and did */
@@ -40,7 +41,8 @@ struct engine {
     struct conn *conn;
     struct load_question question[LOAD_TARGET_MAX];
     uint32_t free_head, free_tail; /* the first has been free for longest */
-    uint32_t tried_cnt, opening_cnt, in_flight, tick_idx;
+    uint32_t tried_cnt, known_cnt, in_flight, tick_idx;
+    uint32_t opening_cnt;
     uint64_t asked; /* requests sent, or begun to be */
     uint64_t now, tick_at;
     uint64_t begun_at, zero_at; /* of the load, of what counts: zero_at is behind the warm-up */
@@ -84,10 +86,19 @@ static void set_taken(struct engine *e, struct conn *c)
 
 /* ---- failures ---- */
 
+/* It opened, or failed to. */
+static void opening_ended(struct engine *e, struct conn *c)
+{
+    e->opening_cnt--;
+    e->known_cnt += !c->known;
+    c->known = true;
+}
+
 static void close_conn(struct engine *e, struct conn *c, uint64_t retry_ns)
 {
     set_taken(e, c);
-    e->opening_cnt -= c->state == CONN_OPENING;
+    if (c->state == CONN_OPENING)
+        opening_ended(e, c);
     e->in_flight -= in_flight(c);
     c->state = CONN_CLOSED;
     c->x.phase = LOAD_AT_REST;
@@ -277,7 +288,7 @@ static void take_event(struct engine *e, const struct load_event *ev)
         return;
     switch (ev->kind) {
     case LOAD_EVENT_OPENED:
-        e->opening_cnt--;
+        opening_ended(e, c);
         c->state = CONN_OPEN;
         go_on(e, c);
         break;
@@ -333,22 +344,22 @@ static void begin(struct engine *e)
             ask(e, &e->conn[i], e->now);
 }
 
-/* One connection to each target, and when these are open the others: a kernel keeps some hundred
+/* One connection to each target, and when these are open, or failed, the others: a kernel keeps some hundred
  * frames for a neighbour that it is still looking for, and loses the SYNs beyond. */
 static uint32_t may_be_tried(const struct engine *e)
 {
     uint32_t cnt = e->opt->connection_cnt,
              first = e->opt->target_cnt < cnt ? e->opt->target_cnt : cnt;
-    bool first_are_open = e->tried_cnt > first || (e->tried_cnt == first && e->opening_cnt == 0);
-    return first_are_open ? cnt : first;
+    return e->known_cnt >= first ? cnt : first;
 }
 
-/* The load begins once every connection was tried. */
+/* The load begins once every connection was tried; those that failed are tried again all the while, so
+ * that there need not be a time when none is on its way. */
 static void open_all(struct engine *e)
 {
     while (e->tried_cnt < may_be_tried(e) && e->opening_cnt < OPENING_MAX && !e->stopping)
         open_conn(e, &e->conn[e->tried_cnt]);
-    if (e->tried_cnt == e->opt->connection_cnt && e->opening_cnt == 0)
+    if (e->known_cnt == e->opt->connection_cnt)
         begin(e);
 }
 

@@ -97,6 +97,19 @@ static void the_first_connection_of_each_target_opens_before_the_others(void **s
     assert_int_equal(result.due, 1999);
 }
 
+/* The first attempt begins before the others and is soon out of step with them, so that one is always on its
+ * way; the load begins and ends all the same. */
+static void a_target_that_never_answers_holds_nothing_up(void **state)
+{
+    (void)state;
+    opt.timeout_ns = 200 * MS;
+    fake.open_ns = 1000 * S;
+    assert_int_equal(run_into(&result), 0);
+    assert_in_range(result.error[LOAD_ERROR_CONNECT], 10, 100);
+    assert_int_equal(result.requests, 0);
+    assert_int_equal(result.never_sent, result.due);
+}
+
 /* The server stands still for half a second. 500 requests are due meanwhile, of which ten connections
  * can send ten: all 500 must be late by what they had to wait, from 500 ms down to nothing. */
 static void a_stall_shows_in_the_latency_of_all_that_were_due(void **state)
@@ -285,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN(an_undisturbed_run_has_the_servers_latency),
         RUN(the_first_connection_of_each_target_opens_before_the_others),
+        RUN(a_target_that_never_answers_holds_nothing_up),
         RUN(a_stall_shows_in_the_latency_of_all_that_were_due),
         RUN(what_was_never_sent_counts_with_what_it_waited),
         RUN(the_same_seed_gives_the_same_run),
