@@ -93,7 +93,7 @@ enum capy_tcp_event {
                                        capy_tcp_reset_reply; the connection goes on */
     CAPY_TCP_PATH_SUSPECT = 512, /* retransmitted several times in vain (R1, RFC 9293 §3.8.3): the
                                     way there may be another one by now */
-    CAPY_TCP_ACK_DUE = 1024,     /* output should be asked before the next segment comes in: what the
+    CAPY_TCP_ACK_DUE = 1024, /* output should be asked before the next segment comes in: what the
                                     ACK says then is news to the peer (RFC 5681 §4.2) */
 };
 
