@@ -41,8 +41,7 @@ struct engine {
     struct conn *conn;
     struct load_question question[LOAD_TARGET_MAX];
     uint32_t free_head, free_tail; /* the first has been free for longest */
-    uint32_t tried_cnt, known_cnt, in_flight, tick_idx;
-    uint32_t opening_cnt;
+    uint32_t tried_cnt, known_cnt, opening_cnt, in_flight, tick_idx;
     uint64_t asked; /* requests sent, or begun to be */
     uint64_t now, tick_at;
     uint64_t begun_at, zero_at; /* of the load, of what counts: zero_at is behind the warm-up */

@@ -6,21 +6,13 @@ import os
 import subprocess
 import sys
 
-from rack import CAPY, OUT, ROOT, SKIPPED, check, main, skip
+from rack import ROOT, SKIPPED, check, main, need_xdp_plane, skip
 
 TESTS = ("11_demo", "20_download", "31_drain", "35_one_port", "42_switch_crash")
 
 
-def built():
-    """False where the plane was left out of the build."""
-    p = subprocess.run([CAPY, "rack", "run", "--plane", "xdp", "--dir", os.path.join(OUT, "rack"),
-                        "--", "true"], capture_output=True)
-    return b"install clang and bpftool" not in p.stderr
-
-
 def test():
-    if not built():
-        skip("the XDP plane is not built: needs clang and bpftool")
+    need_xdp_plane()
     for name in TESTS:
         p = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "rack", f"{name}_test.py")],
                            env={**os.environ, "CAPY_PLANE": "xdp", "CAPY_BRIEF": "1"}, stdout=subprocess.PIPE,

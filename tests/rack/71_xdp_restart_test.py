@@ -5,7 +5,7 @@ connections meanwhile, no frame is lost, and the new loader goes on with the sam
 import subprocess
 
 from crash import Transfer, must_be_at_rest
-from rack import CAPY, OUT, Mover, Rack, check, main, moved, skip, until
+from rack import OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
 
 PORT = 5000
 
@@ -90,15 +90,8 @@ def test():
         must_be_at_rest(rack)
 
 
-def built():
-    p = subprocess.run([CAPY, "rack", "run", "--plane", "xdp", "--dir", OUT, "--", "true"],
-                       capture_output=True)
-    return b"install clang and bpftool" not in p.stderr
-
-
 def run():
-    if not built():
-        skip("the XDP plane is not built: needs clang and bpftool")
+    need_xdp_plane()
     test()
 
 

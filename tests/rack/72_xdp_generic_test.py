@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from crash import Transfer, must_be_at_rest
-from rack import CAPY, OUT, Mover, Rack, check, main, moved, skip, until
+from rack import CAPY, OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
 
 DEVICE = "none"  # another port for clients; in the client's own namespace, a server's
 OWN = """rack: { key = "000102030405060708090a0b0c0d0e0f"; run_dir = "%s"; };
@@ -79,15 +79,8 @@ def test():
         must_be_at_rest(rack)
 
 
-def built():
-    p = subprocess.run([CAPY, "rack", "run", "--plane", "xdp", "--dir", OUT, "--", "true"],
-                       capture_output=True)
-    return b"install clang and bpftool" not in p.stderr
-
-
 def run():
-    if not built():
-        skip("the XDP plane is not built: needs clang and bpftool")
+    need_xdp_plane()
     test()
 
 

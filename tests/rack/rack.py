@@ -52,6 +52,14 @@ def skip(reason):
     sys.exit(SKIPPED)
 
 
+def need_xdp_plane():
+    """Skips the test, by name, where the switch's plane in the kernel was left out of the build."""
+    p = subprocess.run([CAPY, "rack", "run", "--plane", "xdp", "--dir", os.path.join(OUT, "rack"),
+                        "--", "true"], capture_output=True)
+    if b"install clang and bpftool" in p.stderr:
+        skip("the XDP plane is not built: needs clang and bpftool")
+
+
 def need(*tools):
     """Skips the test, by name of what is missing, where it cannot run."""
     if os.geteuid() != 0:
