@@ -32,6 +32,8 @@ static void run(struct forge *f)
     }
 }
 
+unsigned fuzz_accepted;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void *mem;
@@ -49,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_check(capy_stack_listen(f.s, PORT, 0) == CAPY_OK, "listen");
     int rc = capy_stack_carry_in(f.s, data + 1, (uint32_t)size - 1, &conn, &user);
     if (rc == CAPY_OK) {
+        fuzz_accepted++;
         check_same(f.s, data + 1, (uint32_t)size - 1);
         run(&f);
         if (conn != CAPY_HANDLE_NONE)

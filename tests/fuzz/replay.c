@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+extern unsigned fuzz_accepted __attribute__((weak)); /* no decoder: its address is NULL */
 static unsigned fed;
 static size_t fed_bytes;
 
@@ -43,9 +44,22 @@ static int no_dots(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
+/* A corpus of a decoder is worth its time when it decodes. */
+static int judge_corpus(const char *folder, unsigned cnt, unsigned accepted)
+{
+    if (accepted * 2 >= cnt)
+        return 0;
+    fprintf(stderr,
+            "replay: %s: only %u of %u inputs decode; remake them in today's format "
+            "(docs/testing.md, Equivalence)\n",
+            folder, accepted, cnt);
+    return 1;
+}
+
 static int feed_folder(const char *folder)
 {
     struct dirent **names;
+    unsigned fed_before = fed, accepted_before = &fuzz_accepted ? fuzz_accepted : 0;
     int cnt = scandir(folder, &names, no_dots, alphasort), rc = 0;
     if (cnt < 0)
         return fail(folder);
@@ -57,6 +71,8 @@ static int feed_folder(const char *folder)
         free(names[i]);
     }
     free(names);
+    if (rc == 0 && &fuzz_accepted)
+        rc = judge_corpus(folder, fed - fed_before, fuzz_accepted - accepted_before);
     return rc;
 }
 

@@ -112,6 +112,8 @@ static void use(void)
     }
 }
 
+unsigned fuzz_accepted;
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > 65536)
@@ -124,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int rc = capy_snap_restore(&source, len, &w.tcb, &w.env, &w.meta, &w.app);
     capy_stream_clear(&w.whole, &w.blocks);
     if (rc == CAPY_OK) {
+        fuzz_accepted++;
         check_same(data + 1, len);
         use();
         capy_stream_clear(&w.app, &w.blocks);
