@@ -242,12 +242,34 @@ static void options_out_of_range_are_refused_by_name(void **state)
     REFUSED(mtu, 575, EINVAL);
     REFUSED(mtu, 1501, EINVAL);
     REFUSED(congestion, NULL, EOPNOTSUPP);
+    REFUSED(congestion, "vegas", EOPNOTSUPP);
     REFUSED(initial_window, 0, EINVAL);
     REFUSED(initial_window, 65, EINVAL);
     REFUSED(receive_buffer, 4095, EINVAL);
     REFUSED(receive_buffer, (1u << 24) + 1, EINVAL);
     REFUSED(delayed_ack_ms, 500, EINVAL);
     drive_destroy(NULL); /* is nothing */
+}
+
+static void addresses_that_do_not_go_together_are_refused(void **state)
+{
+    (void)state;
+    struct drive_options o = tool_options();
+    o.local = "2001:db8::1";
+    refused(&o, EINVAL, "versions");
+    o.remote = "2001:db8:1::2";
+    o.prefix_len = 64;
+    refused(&o, ENETUNREACH, "gateway");
+    o.gateway = "2001:db8::ff";
+    o.mtu = 1279;
+    refused(&o, EINVAL, "mtu");
+    o = tool_options();
+    o.remote = "198.51.100.1";
+    refused(&o, ENETUNREACH, "gateway");
+    o.gateway = "192.0.2.254";
+    struct drive *reachable = drive_create(&o, NULL, 0);
+    assert_non_null(reachable);
+    drive_destroy(reachable);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -264,6 +286,7 @@ int main(void)
         TEST(options_of_sockets_are_honoured_or_refused),
         TEST(packets_must_have_a_length_and_fit),
         cmocka_unit_test(options_out_of_range_are_refused_by_name),
+        cmocka_unit_test(addresses_that_do_not_go_together_are_refused),
     };
     return cmocka_run_group_tests_name("drive/refusal", tests, NULL, NULL);
 }

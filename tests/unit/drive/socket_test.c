@@ -477,42 +477,6 @@ static void buffer_and_mtu_show_in_the_handshake(void **state)
     tool_twice(window_scenario, &o);
 }
 
-static void refused(const struct drive_options *o, int error, const char *named)
-{
-    char err[128];
-    errno = 0;
-    assert_null(drive_create(o, err, sizeof err));
-    assert_int_equal(errno, error);
-    assert_non_null(strstr(err, named));
-}
-
-static void what_the_stack_cannot_do_is_refused_by_name(void **state)
-{
-    (void)state;
-    struct drive_options o = tool_options();
-    o.congestion = "vegas";
-    refused(&o, EOPNOTSUPP, "congestion");
-    o = tool_options();
-    o.local = "2001:db8::1";
-    refused(&o, EINVAL, "versions");
-    o.remote = "2001:db8:1::2";
-    o.prefix_len = 64;
-    refused(&o, ENETUNREACH, "gateway");
-    o.gateway = "2001:db8::ff";
-    o.mtu = 1279;
-    refused(&o, EINVAL, "mtu");
-    o = tool_options();
-    o.remote = "198.51.100.1";
-    refused(&o, ENETUNREACH, "gateway");
-    o.gateway = "192.0.2.254";
-    struct drive *d = drive_create(&o, NULL, 0);
-    assert_non_null(d);
-    drive_destroy(d);
-    o = tool_options();
-    o.mtu = 100;
-    refused(&o, EINVAL, "mtu");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,7 +505,6 @@ int main(void)
         cmocka_unit_test(bytes_beyond_a_hole_wait),
         cmocka_unit_test(acknowledgements_may_be_delayed_or_not),
         cmocka_unit_test(buffer_and_mtu_show_in_the_handshake),
-        cmocka_unit_test(what_the_stack_cannot_do_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
