@@ -1,15 +1,10 @@
-/* A stack, replayed: the functions that make a recorded call again, from the table in sock/calls.h. A
- * kind says how its argument is taken from the recording (TAKE) and what is compared after the
- * call (CHECK); `p` is the replay. */
+/* A stack, replayed: the functions that make a recorded call again, from the table in sock/calls.h. */
 #include "rack/text.h"
-#include "replay/machine.h"
+#include "replay/calls.h"
 #include "sock/calls.h"
 #include "sock/config.h"
 #include <stdlib.h>
 #include <sys/mman.h>
-
-#define TAKE(kind, name) TAKE_##kind(name)
-#define CHECK(kind, name) CHECK_##kind(name)
 
 #define TAKE_nothing(name)
 #define CHECK_nothing(name)
@@ -50,7 +45,6 @@
 #define TAKE_to_event(name) struct capy_stack_event name##_is = {0}, *name = &name##_is;
 #define CHECK_to_event(name) check_event(p, name);
 
-/* FINISH of a result is CAPY_KEEP's counterpart: what the recording has of it. */
 #define RESULT_none
 #define RESULT_status replay_expect_signed(p, "result", result);
 #define RESULT_taken replay_expect_signed(p, "result", result);
@@ -114,35 +108,10 @@ static void check_event(struct replay *p, const struct capy_stack_event *ev)
     replay_expect_number(p, "reason", (unsigned)ev->reason << 8 | ev->verdict);
 }
 
-#define CALL(result, name, ...)                                                                    \
-    static void call_##name(struct replay *p)                                                      \
-    {                                                                                              \
-        CAPY_EACH(TAKE, __VA_ARGS__)                                                               \
-        if (!capy_read_whole(p->read))                                                             \
-            return; /* the recording ends inside the arguments: it was not called */               \
-        CAPY_KEEP_##result(capy_stack_##name(p->stack CAPY_EACH(CAPY_PASS, __VA_ARGS__)));         \
-        CAPY_EACH(CHECK, __VA_ARGS__)                                                              \
-        RESULT_##result                                                                            \
-    }
+#define CALL(result, name, ...) REPLAY_CALL(capy_stack_##name, p->stack, result, name, __VA_ARGS__)
 CAPY_HOST_CALLS(CALL)
-#undef CALL
 
-static void (*const calls[CAPY_HOST_CALL_CNT])(struct replay *p) = {
-#define CALL(result, name, ...) call_##name,
-    CAPY_HOST_CALLS(CALL)
-#undef CALL
-};
-
-static const char *const names[CAPY_HOST_CALL_CNT] = {
-#define CALL(result, name, ...) #name,
-    CAPY_HOST_CALLS(CALL)
-#undef CALL
-};
-
-static void host_call(struct replay *p, uint8_t call)
-{
-    calls[call](p);
-}
+static const struct replay_call calls[CAPY_HOST_CALL_CNT] = {CAPY_HOST_CALLS(REPLAY_ROW)};
 
 static int host_start(struct replay *p, char *err, size_t err_len)
 {
@@ -183,11 +152,10 @@ static void host_stop(struct replay *p)
 }
 
 const struct replay_machine replay_host = {
-    .calls = CAPY_HOST_CALLS_TEXT,
-    .names = names,
+    .calls_text = CAPY_HOST_CALLS_TEXT,
+    .calls = calls,
     .call_cnt = CAPY_HOST_CALL_CNT,
     .start = host_start,
-    .call = host_call,
     .print_state = host_print_state,
     .stop = host_stop,
 };

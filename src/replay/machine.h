@@ -13,14 +13,19 @@
 struct capy_pcapng;
 struct replay;
 
+/* A call that a recording may have, and how it is made again: calls.h. */
+struct replay_call {
+    const char *name;
+    void (*make)(struct replay *p);
+};
+
 /* What can be replayed; a constant table each. */
 struct replay_machine {
-    const char *calls; /* its table as text: what a recording must have, too */
-    const char *const *names;
+    const char *calls_text; /* its calls as text: what a recording must have, too */
+    const struct replay_call *calls;
     unsigned call_cnt;
     /* CAPY_OK, or a code and one line in err. */
     int (*start)(struct replay *p, char *err, size_t err_len);
-    void (*call)(struct replay *p, uint8_t call);
     void (*print_state)(struct replay *p);
     void (*stop)(struct replay *p);
 };

@@ -1,12 +1,9 @@
 /* The switch's plane, replayed: the functions that make a recorded call again, from the table in
- * switch/user/calls.h; as host.c. */
-#include "replay/machine.h"
+ * switch/user/calls.h. */
+#include "replay/calls.h"
 #include "switch/user/calls.h"
 #include "switch/user/config.h"
 #include <stdlib.h>
-
-#define TAKE(kind, name) TAKE_##kind(name)
-#define CHECK(kind, name) CHECK_##kind(name)
 
 #define TAKE_time(name) const uint64_t name = p->now;
 #define CHECK_time(name)
@@ -61,35 +58,10 @@ static void check_out(struct replay *p, const struct capy_switch_out *out)
     }
 }
 
-#define CALL(result, name, ...)                                                                    \
-    static void call_##name(struct replay *p)                                                      \
-    {                                                                                              \
-        CAPY_EACH(TAKE, __VA_ARGS__)                                                               \
-        if (!capy_read_whole(p->read))                                                             \
-            return; /* the recording ends inside the arguments: it was not called */               \
-        CAPY_KEEP_##result(capy_switch_##name(p->plane CAPY_EACH(CAPY_PASS, __VA_ARGS__)));        \
-        CAPY_EACH(CHECK, __VA_ARGS__)                                                              \
-        RESULT_##result                                                                            \
-    }
+#define CALL(result, name, ...) REPLAY_CALL(capy_switch_##name, p->plane, result, name, __VA_ARGS__)
 CAPY_PLANE_CALLS(CALL)
-#undef CALL
 
-static void (*const calls[CAPY_PLANE_CALL_CNT])(struct replay *p) = {
-#define CALL(result, name, ...) call_##name,
-    CAPY_PLANE_CALLS(CALL)
-#undef CALL
-};
-
-static const char *const names[CAPY_PLANE_CALL_CNT] = {
-#define CALL(result, name, ...) #name,
-    CAPY_PLANE_CALLS(CALL)
-#undef CALL
-};
-
-static void plane_call(struct replay *p, uint8_t call)
-{
-    calls[call](p);
-}
+static const struct replay_call calls[CAPY_PLANE_CALL_CNT] = {CAPY_PLANE_CALLS(REPLAY_ROW)};
 
 static int plane_start(struct replay *p, char *err, size_t err_len)
 {
@@ -127,11 +99,10 @@ static void plane_stop(struct replay *p)
 }
 
 const struct replay_machine replay_plane = {
-    .calls = CAPY_PLANE_CALLS_TEXT,
-    .names = names,
+    .calls_text = CAPY_PLANE_CALLS_TEXT,
+    .calls = calls,
     .call_cnt = CAPY_PLANE_CALL_CNT,
     .start = plane_start,
-    .call = plane_call,
     .print_state = plane_print_state,
     .stop = plane_stop,
 };

@@ -44,7 +44,7 @@ static int begin(struct replay *p, char *err, size_t err_len)
     p->setup = capy_read_setup(p->read);
     p->machine = machine_of(p->setup->kind);
     p->now = p->setup->now;
-    if (strcmp(p->setup->calls, p->machine->calls) != 0) {
+    if (strcmp(p->setup->calls, p->machine->calls_text) != 0) {
         (void)snprintf(err, err_len,
                        "%s was recorded by another capy (%.32s) with other calls; replay it with "
                        "that one",
@@ -93,8 +93,8 @@ static bool step(struct replay *p)
     p->now = capy_read_now(p->read);
     p->line_len = 0;
     replay_say(p, "%" PRIu64 " %.9f %s", capy_read_call_number(p->read), seconds(p),
-               p->machine->names[call]);
-    p->machine->call(p, call);
+               p->machine->calls[call].name);
+    p->machine->calls[call].make(p);
     if (p->opt->print && !p->differs)
         fprintf(p->opt->out, "%s\n", p->line);
     return true;
