@@ -420,9 +420,9 @@ def tofino_calls(cfg):
             yield "ingress.%s_table" % name, "set_" + name, ip, i
         yield "ingress.home_server_table", "set_home_server", s.address(1), i
         for name in ("sender_place", "peer_place", "to_place"):
-            yield "ingress.%s_table" % name, "set_" + name, i, s.mac, ip, s.port, 0, 0, 0
+            yield "ingress.%s_table" % name, "set_" + name, i, s.mac, ip, s.port, 0, 0, 0, 0
         for name in ("sender_state", "peer_state", "owner_state", "previous_state"):
-            yield "egress.%s_table" % name, "set_" + name, i, s.mac, ip, s.port, 0, 1, False, False
+            yield "egress.%s_table" % name, "set_" + name, i, s.mac, ip, s.port, 0, 1, False, False, False
         yield "ingress.stations", "forward_to", s.mac, s.port
         yield "ingress.known_stations", "known", s.mac, s.port
     opened = range(cfg.port_first - 4096, cfg.port_first)

@@ -358,7 +358,11 @@ control Rule(in mig_h m, in claim_t c, in bit<16> home, inout entry_t e, out rul
         if (c.has_entry && e.previous == c.sender)
             left = 1;
         dead = e.flags[1:1];
+        if (m.type == CONN_STATE && c.owner_dead)
+            dead = 1;
         served = e.flags[0:0];
+        if (m.type == NACK && m.mig_id != 0 && m.reason != REASON_UNKNOWN_FLOW)
+            served = 0; /* it will never import this one; what was seen of it is from a former life */
         if ((m.type == PREPARE_MIG_ACK && c.sender_alive) ||
             (m.type == CONN_STATE && c.owner_alive) || (m.type == CANCEL && !c.owner_dead))
             alive = 1;
@@ -393,26 +397,29 @@ control Rule(in mig_h m, in claim_t c, in bit<16> home, inout entry_t e, out rul
     }
 }
 
-/* What the switch knows of an entry's two servers. */
+/* What the switch knows of an entry's two servers. Dead: restarted since, or silent for 8 leases; gone: for
+ * 16. */
 struct watch_t {
-    bit<16> owner_gen;
-    time_t owner_silent_from;
-    bit<16> previous_gen;
-    time_t previous_silent_from;
+    bool owner_alive;
+    bool owner_restarted;
+    bool owner_dead;
+    bool owner_gone;
+    bool previous_dead;
 }
 
-/* Death of servers, looked at whenever the entry is. */
-control Refresh(inout entry_t e, in watch_t w, in time_t now, in time_t death) {
-    bool restarted;
+/* Death of servers, looked at whenever the entry is. abandoned: PENDING for too long. */
+control Refresh(inout entry_t e, in watch_t w, in bool abandoned) {
     bool dead;
     apply {
-        restarted = w.owner_gen != e.owner_gen;
-        dead = restarted || now >= w.owner_silent_from + death;
-        if ((e.phase == PENDING && (dead || now >= e.pending_at + PENDING_MAX)) ||
-            (e.phase == SETTLED && restarted && (e.flags & SERVED) == 0)) {
+        dead = w.owner_dead;
+        if ((e.phase == PENDING && (w.owner_dead || abandoned)) ||
+            (e.phase == SETTLED && w.owner_restarted && (e.flags & SERVED) == 0)) {
             /* Nothing can have been imported, or it died with the import. */
             GIVE_BACK;
-            dead = w.previous_gen != e.owner_gen || now >= w.previous_silent_from + death;
+            dead = w.previous_dead;
+        } else if ((e.flags & SERVED) == 0 && !w.previous_dead) {
+            /* Its origin will ask for it by CANCEL: until then nobody may reset it. */
+            dead = w.owner_gone;
         }
         if (e.phase == SETTLED && dead)
             e.flags = e.flags | DEAD;

@@ -40,8 +40,9 @@ control CapyEgress(inout headers_t hdr, inout meta_t meta, in egress_intrinsic_m
     bit<32> name##_share = 1; \
     bool name##_alive = false; \
     bool name##_dead = false; \
+    bool name##_gone = false; \
     action set_##name(bit<48> mac, bit<32> ip, bit<16> port, bit<16> gen, bit<32> share, bool alive, \
-                      bool dead) { \
+                      bool dead, bool gone) { \
         name##_mac = mac; \
         name##_ip = ip; \
         name##_port = port; \
@@ -49,6 +50,7 @@ control CapyEgress(inout headers_t hdr, inout meta_t meta, in egress_intrinsic_m
         name##_share = share; /* what a connection of it costs, on average */ \
         name##_alive = alive; \
         name##_dead = dead; \
+        name##_gone = gone; \
     } \
     table name##_table { \
         key = { id_: exact; } \
@@ -104,19 +106,11 @@ control CapyEgress(inout headers_t hdr, inout meta_t meta, in egress_intrinsic_m
     entry_t e;
     claim_t claim;
     rule_t rule;
+    watch_t watch;
     Rule() decide;
+    Refresh() refresh;
     bool announces_port;
     bit<1> dead_owner;
-
-    action give_back() {
-        e.owner = e.previous;
-        e.owner_port = e.previous_port;
-        e.owner_gen = e.previous_gen;
-        e.epoch = e.epoch + 1;
-        e.phase = SETTLED;
-        e.mig_id = 0;
-        e.flags = (e.flags & ~DEAD) | SERVED;
-    }
 
     action read_entry() {
         e.client = hdr.mig.client[31:0];
@@ -194,22 +188,24 @@ control CapyEgress(inout headers_t hdr, inout meta_t meta, in egress_intrinsic_m
             claim.sender_is_home = hdr.again.home == hdr.again.sender;
             claim.peer_is_home = hdr.again.home == hdr.again.peer;
             claim.sender_alive = (hdr.again.marks & MARK_SENDER_ALIVE) != 0;
-            claim.owner_alive = owner_state_alive;
-            claim.owner_dead = owner_state_dead || owner_state_gen != e.owner_gen;
             claim.last = hdr.mig.offset == hdr.mig.total;
             if (hdr.mig.type == CONN_STATE)
                 claim.last = hdr.mig.offset + (bit<32>)hdr.mig.len == hdr.mig.total;
 
-            /* Death of its servers (Refresh of entry.p4, whose clock the control program reads here). */
-            if (claim.has_entry) {
-                if ((e.phase == PENDING && claim.owner_dead) ||
-                    (e.phase == SETTLED && owner_state_gen != e.owner_gen &&
-                     (e.flags & SERVED) == 0)) {
-                    give_back();
-                    claim.owner_dead = previous_state_dead || previous_state_gen != e.owner_gen;
-                }
-                if (e.phase == SETTLED && claim.owner_dead)
-                    e.flags = e.flags | DEAD;
+            /* Death of its servers, by the control program's clock, which also finds what is PENDING for too
+             * long. */
+            watch.owner_alive = owner_state_alive;
+            watch.owner_restarted = owner_state_gen != e.owner_gen;
+            watch.owner_dead = owner_state_dead || watch.owner_restarted;
+            watch.owner_gone = owner_state_gone || watch.owner_restarted;
+            watch.previous_dead = previous_state_dead || previous_state_gen != e.previous_gen;
+            if (claim.has_entry)
+                refresh.apply(e, watch, false);
+            claim.owner_alive = watch.owner_alive;
+            claim.owner_dead = watch.owner_dead;
+            if (e.epoch != hdr.again.epoch) { /* given back */
+                claim.owner_alive = previous_state_alive;
+                claim.owner_dead = watch.previous_dead;
             }
 
             if (hdr.mig.type == NACK && hdr.mig.epoch == 0)

@@ -78,7 +78,8 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
     SERVER_TABLE(dst_server, hdr.ipv4.dst)
     SERVER_TABLE(home_server, hdr.mig.home)
 
-    /* gen and dead: the control program hears the HEARTBEATs, and keeps them here. */
+    /* gen, alive, dead (silent for 8 leases) and gone (for 16): the control program hears the HEARTBEATs, and
+     * keeps them here. */
 #define PLACE_TABLE(name, id) \
     bit<48> name##_mac = 0; \
     bit<32> name##_ip = 0; \
@@ -86,13 +87,16 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
     bit<16> name##_gen = 0; \
     bit<1> name##_alive = 0; \
     bit<1> name##_dead = 0; \
-    action set_##name(bit<48> mac, bit<32> ip, bit<9> port, bit<16> gen, bit<1> alive, bit<1> dead) { \
+    bit<1> name##_gone = 0; \
+    action set_##name(bit<48> mac, bit<32> ip, bit<9> port, bit<16> gen, bit<1> alive, bit<1> dead, \
+                      bit<1> gone) { \
         name##_mac = mac; \
         name##_ip = ip; \
         name##_port = port; \
         name##_gen = gen; \
         name##_alive = alive; \
         name##_dead = dead; \
+        name##_gone = gone; \
     } \
     table name##_table { \
         key = { id: exact; } \
@@ -484,7 +488,7 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
             if ((hdr.tcp.flags & TCP_RST) != 0)
                 mark = mark | RST_OWNER;
         } else if (hdr.tcp.isValid()) {
-            steered = (hit0 || hit1) && to_place_dead == 0; /* else to home, which resets */
+            steered = (hit0 || hit1) && to_place_gone == 0; /* else to home, which resets */
             if ((hdr.tcp.flags & TCP_FIN) != 0)
                 mark = FIN_CLIENT;
         }
@@ -500,9 +504,11 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
             ((w.flags & (DEAD | RST_OWNER)) != 0 ||
              (w.flags & (FIN_CLIENT | FIN_OWNER)) == (FIN_CLIENT | FIN_OWNER)))
             begins_anew = true;
-        /* Of a tombstone, or of a life before the server's last, nothing is steered. */
+        /* Of a tombstone, or of a life before the server's last, nothing is steered; and to a dead server only
+         * what it never served, which its origin will ask for. */
         if (!by_server && steered &&
-            ((w.flags & DEAD) != 0 || to_place_gen != w.gens[31:16]))
+            ((w.flags & DEAD) != 0 || to_place_gen != w.gens[31:16] ||
+             (to_place_dead == 1 && (w.flags & SERVED) != 0)))
             steered = false;
 
         /* ---- where does it go? ---- */

@@ -37,7 +37,7 @@
         if (found) {
             watch(e, w);
             was_epoch = e.epoch;
-            refresh.apply(e, w, meta.now, lease << 3);
+            refresh.apply(e, w, meta.now >= e.pending_at + PENDING_MAX);
             if (e.epoch != was_epoch) {
                 COUNT(entries_given_back);
             }

@@ -49,11 +49,9 @@
             claim.owner_alive = false;
             claim.owner_dead = false;
             if (found) {
-                server_heard.read(heard, (bit<32>)e.owner);
-                server_gen.read(gen, (bit<32>)e.owner);
-                claim.owner_alive = heard != 0 && meta.now < heard + lease;
-                heard = heard == 0 ? learn_until : heard;
-                claim.owner_dead = gen != e.owner_gen || meta.now >= heard + (lease << 3);
+                watch(e, w); /* it may be another owner now */
+                claim.owner_alive = w.owner_alive;
+                claim.owner_dead = w.owner_dead;
             }
             if (hdr.mig.type == CONN_STATE)
                 claim.last = hdr.mig.offset + (bit<32>)hdr.mig.len == hdr.mig.total;

@@ -28,7 +28,7 @@
             if (e0.phase != PHASE_NONE && e0.client == client && e0.client_port == client_port) {
                 watch(e0, w);
                 was_epoch = e0.epoch;
-                refresh0.apply(e0, w, meta.now, lease << 3);
+                refresh0.apply(e0, w, meta.now >= e0.pending_at + PENDING_MAX);
                 if (e0.epoch != was_epoch) {
                     COUNT(entries_given_back);
                 }
@@ -42,7 +42,7 @@
                 e1.client_port == client_port) {
                 watch(e1, w);
                 was_epoch = e1.epoch;
-                refresh1.apply(e1, w, meta.now, lease << 3);
+                refresh1.apply(e1, w, meta.now >= e1.pending_at + PENDING_MAX);
                 if (e1.epoch != was_epoch) {
                     COUNT(entries_given_back);
                 }

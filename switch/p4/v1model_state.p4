@@ -73,15 +73,21 @@
     register<bit<16>>(1) last_chosen;             /* equals take turns */
     register<time_t>(1) booted;
 
+    bit<16> watched_gen = 0;
+    time_t watched_from = 0;
+
     action watch(in entry_t x, out watch_t of) {
-        server_gen.read(of.owner_gen, (bit<32>)x.owner);
-        server_heard.read(of.owner_silent_from, (bit<32>)x.owner);
-        server_gen.read(of.previous_gen, (bit<32>)x.previous);
-        server_heard.read(of.previous_silent_from, (bit<32>)x.previous);
-        of.owner_silent_from =
-            of.owner_silent_from == 0 ? learn_until : of.owner_silent_from;
-        of.previous_silent_from =
-            of.previous_silent_from == 0 ? learn_until : of.previous_silent_from;
+        server_gen.read(watched_gen, (bit<32>)x.owner);
+        server_heard.read(watched_from, (bit<32>)x.owner);
+        of.owner_alive = watched_from != 0 && meta.now < watched_from + lease;
+        watched_from = watched_from == 0 ? learn_until : watched_from;
+        of.owner_restarted = watched_gen != x.owner_gen;
+        of.owner_dead = of.owner_restarted || meta.now >= watched_from + (lease << 3);
+        of.owner_gone = of.owner_restarted || meta.now >= watched_from + (lease << 4);
+        server_gen.read(watched_gen, (bit<32>)x.previous);
+        server_heard.read(watched_from, (bit<32>)x.previous);
+        watched_from = watched_from == 0 ? learn_until : watched_from;
+        of.previous_dead = watched_gen != x.previous_gen || meta.now >= watched_from + (lease << 3);
     }
 
     /* ---- stations: where MAC addresses were last heard; one that finds its place taken takes it ---- */
