@@ -90,6 +90,7 @@
     X(migrations, kept_app_late)                                                                   \
     X(migrations, kept_no_answer)                                                                  \
     X(migrations, kept_state_late)                                                                 \
+    X(migrations, kept_version)                                                                    \
     X(migrations, verdict_no_target)                                                               \
     X(migrations, verdict_full)                                                                    \
     X(migrations, verdict_stale)                                                                   \

@@ -71,6 +71,7 @@ static bool is_rare(unsigned i)
 {
     return i == SIM_migrations_kept_unknown_flow || i == SIM_migrations_reclaimed ||
            i == SIM_migrations_kept_bad_state || i == SIM_migrations_kept_hold_expired ||
+           i == SIM_migrations_kept_version || /* none runs another release */
            i == SIM_connections_ended_by_silence;
 }
 

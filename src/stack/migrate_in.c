@@ -120,6 +120,8 @@ static enum capy_mig_reason restore(struct capy_stack *s, struct capy_target_slo
     if (s->tor.lease_until == CAPY_NEVER) /* taken for dead: not a place to go to */
         return CAPY_REASON_HOLD_EXPIRED;
     const struct capy_snap_source source = capy_mig_target_source(&t->mig);
+    if (capy_snap_source_version(&source, env.blocks) != CAPY_SNAP_VERSION)
+        return CAPY_REASON_VERSION;
     int rc = capy_snap_restore(&source, t->mig.total, &c->tcb, &env, &meta, &c->app);
     if (rc != CAPY_OK)
         return rc == CAPY_E_NOMEM ? CAPY_REASON_FULL : CAPY_REASON_BAD_STATE;

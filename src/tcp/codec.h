@@ -20,6 +20,8 @@ struct capy_codec {
     uint32_t at, max;
     bool decoding, bad; /* bad: at and max are 0, so that nothing more is read */
     uint64_t now;
+    uint8_t *run;  /* the rest of the run of fixed fields that is being walked, */
+    uint32_t sure; /*   and its length */
 };
 
 #ifdef CAPY_COVERAGE
@@ -60,6 +62,100 @@ CAPY_CODEC_INLINE uint8_t *capy_codec_take(struct capy_codec *c, uint32_t n)
     return c->p + c->at - n;
 }
 
+/* ---- a run of fields of fixed size: its length is checked once, and each field has its place ---- */
+
+/* False, and bad, when the next n bytes are not there. */
+CAPY_CODEC_INLINE bool capy_codec_run(struct capy_codec *c, uint32_t n)
+{
+    if (c->max - c->at < n) {
+        CAPY_ASSERT(c->decoding); /* an encoder's buffer is sized for the worst case */
+        capy_codec_fail(c);
+        return false;
+    }
+    c->run = c->p + c->at;
+    c->sure = n;
+    c->at += n;
+    return true;
+}
+
+/* Where n bytes of the run lie. (A run is written out in one function after inlining, and its length is a
+ * constant: the assertion costs nothing there, nor does the place.) */
+CAPY_CODEC_INLINE uint8_t *capy_codec_place(struct capy_codec *c, uint32_t n)
+{
+    uint8_t *p = c->run;
+    CAPY_ASSERT(c->sure >= n);
+    c->sure -= n;
+    c->run += n;
+    return p;
+}
+
+CAPY_CODEC_INLINE void capy_codec_run_bytes(struct capy_codec *c, uint8_t *v, uint32_t n)
+{
+    uint8_t *p = capy_codec_place(c, n);
+    if (c->decoding)
+        memcpy(v, p, n);
+    else
+        memcpy(p, v, n);
+}
+
+CAPY_CODEC_INLINE void capy_codec_run8(struct capy_codec *c, uint8_t *v)
+{
+    uint8_t *p = capy_codec_place(c, 1);
+    if (c->decoding)
+        *v = *p;
+    else
+        *p = *v;
+}
+
+CAPY_CODEC_INLINE void capy_codec_run16(struct capy_codec *c, uint16_t *v)
+{
+    uint8_t *p = capy_codec_place(c, 2);
+    if (c->decoding)
+        *v = capy_load16(p);
+    else
+        capy_store16(p, *v);
+}
+
+CAPY_CODEC_INLINE void capy_codec_run32(struct capy_codec *c, uint32_t *v)
+{
+    uint8_t *p = capy_codec_place(c, 4);
+    if (c->decoding)
+        *v = capy_load32(p);
+    else
+        capy_store32(p, *v);
+}
+
+CAPY_CODEC_INLINE void capy_codec_run64(struct capy_codec *c, uint64_t *v)
+{
+    uint8_t *p = capy_codec_place(c, 8);
+    if (c->decoding)
+        *v = capy_load64(p);
+    else
+        capy_store64(p, *v);
+}
+
+/* A position at or behind base, as its distance. */
+CAPY_CODEC_INLINE void capy_codec_run_after(struct capy_codec *c, uint64_t *pos, uint64_t base)
+{
+    uint64_t d = *pos - base;
+    capy_codec_run64(c, &d);
+    if (!c->decoding)
+        return;
+    *pos = base + d;
+    c->bad |= d > CAPY_CODEC_INT_MAX;
+}
+
+/* A time in the past as its age: always compute now - at, for ages may exceed a new host's clock. */
+CAPY_CODEC_INLINE void capy_codec_run_age(struct capy_codec *c, uint64_t *at)
+{
+    uint64_t age = c->now - *at;
+    capy_codec_run64(c, &age);
+    if (c->decoding)
+        *at = c->now - age;
+}
+
+/* ---- fields one by one ---- */
+
 /* n bytes as they are. */
 CAPY_CODEC_INLINE void capy_codec_bytes(struct capy_codec *c, uint8_t *v, uint32_t n)
 {
@@ -72,16 +168,7 @@ CAPY_CODEC_INLINE void capy_codec_bytes(struct capy_codec *c, uint8_t *v, uint32
         memcpy(p, v, n);
 }
 
-/* What seldom fits a byte: two bytes, four, or eight, whatever the value. */
-CAPY_CODEC_INLINE void capy_codec_fixed16(struct capy_codec *c, uint16_t *v)
-{
-    uint8_t *p = capy_codec_take(c, 2);
-    if (!c->decoding)
-        capy_store16(p, *v);
-    else
-        *v = p ? capy_load16(p) : 0;
-}
-
+/* What seldom fits a byte: four bytes, or eight, whatever the value. */
 CAPY_CODEC_INLINE void capy_codec_fixed32(struct capy_codec *c, uint32_t *v)
 {
     uint8_t *p = capy_codec_take(c, 4);
@@ -184,15 +271,6 @@ CAPY_CODEC_INLINE void capy_codec_deadline(struct capy_codec *c, uint64_t *at)
     capy_codec_int(c, &left);
     if (c->decoding)
         *at = left == 0 ? CAPY_NEVER : c->now + left - 1;
-}
-
-/* A time in the past as its age, eight bytes. */
-CAPY_CODEC_INLINE void capy_codec_fixed_age(struct capy_codec *c, uint64_t *at)
-{
-    uint64_t age = c->now - *at;
-    capy_codec_fixed64(c, &age);
-    if (c->decoding)
-        *at = c->now - age;
 }
 
 /* A time in the past as its age. Ages may exceed a new host's clock: always compute now - at. */

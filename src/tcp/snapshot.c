@@ -11,13 +11,12 @@ void capy_snap_take(struct capy_snap *snap, struct capy_tcp *tcb, const struct c
     CAPY_ASSERT(tcb->state >= CAPY_TCP_ESTABLISHED && meta->app_len <= CAPY_APP_STATE_MAX);
     CAPY_ASSERT(app || meta->app_len == 0);
     struct capy_codec c = {.p = snap->head, .max = sizeof snap->head, .now = env->now};
-    struct capy_tcp copy = *tcb; /* the walk may normalise fields */
     struct capy_tcp_marks marks;
     struct capy_snap_meta m = *meta;
     bool marked = capy_tcp_marks_used(capy_tcp_marks(tcb, env));
     if (marked)
         marks = *capy_tcp_marks(tcb, env);
-    capy_snap_head_walk(&c, &copy, env, marked ? &marks : NULL, &m);
+    capy_snap_head_walk(&c, tcb, env, marked ? &marks : NULL, &m);
     snap->tcb = tcb;
     snap->app = app;
     snap->head_len = c.at;

@@ -14,7 +14,7 @@
 
 #include "tcp/tcp.h"
 
-#define CAPY_SNAP_VERSION 6u
+#define CAPY_SNAP_VERSION 7u
 #define CAPY_SNAP_HEAD_MAX 1536u
 #define CAPY_APP_STATE_MAX 65536u
 
@@ -57,6 +57,14 @@ static inline const uint8_t *capy_snap_source_span(const struct capy_snap_source
         return capy_stream_span(in->stream, blocks, at, len, got);
     *got = len;
     return in->piece + at;
+}
+
+/* Which version of the encoding it is; the source is not empty. */
+static inline uint8_t capy_snap_source_version(const struct capy_snap_source *in,
+                                               const struct capy_blocks *blocks)
+{
+    uint32_t got;
+    return *capy_snap_source_span(in, blocks, 0, 1, &got);
 }
 
 /* Rebuilds a connection from the whole encoding, len bytes of the source. Checks every

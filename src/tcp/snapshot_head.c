@@ -1,11 +1,11 @@
-/* Version 6 of the snapshot's head: each field once, in both directions. Positions are written relative
- * to snd.una and rcv.nxt. */
+/* Version 7 of the snapshot's head: each field once, in both directions; an encoder leaves the connection
+ * as it is. First what every connection has (snapshot_fixed.h), then what only some have. Positions
+ * are written relative to snd.una and rcv.nxt. */
 #include "tcp/snapshot_head.h"
 #include "tcp/arrival.h"
-#include "tcp/position.h"
 #include "tcp/rtt.h"
 #include "tcp/snapshot_cc.h"
-#include "tcp/validation.h"
+#include "tcp/snapshot_fixed.h"
 
 /* What is usual takes one bit for all of it, and its fields are left out: most of the head of a
  * connection that rests. One value has one encoding, so a decoder refuses fields that are usual. */
@@ -34,6 +34,14 @@ static const struct capy_tcp_tuning USUAL = {
 
 _Static_assert(sizeof(struct capy_tcp_tuning) == 28, "tunings are compared as bytes: no padding");
 
+/* But for the segment, which is apart. */
+static inline void set_usual_tuning(struct capy_tcp_tuning *tune)
+{
+    uint16_t mss_max = tune->mss_max;
+    *tune = USUAL;
+    tune->mss_max = mss_max;
+}
+
 static inline bool tuning_is_usual(const struct capy_tcp_tuning *tune)
 {
     struct capy_tcp_tuning usual = USUAL;
@@ -41,82 +49,66 @@ static inline bool tuning_is_usual(const struct capy_tcp_tuning *tune)
     return memcmp(tune, &usual, sizeof usual) == 0;
 }
 
-CAPY_CODEC_WALK void walk_flag(uint8_t *bits, uint8_t mask, bool *flag, bool decoding)
+/* ---- flags ---- */
+
+CAPY_CODEC_WALK uint8_t bit(uint8_t mask, bool flag)
 {
-    if (decoding)
-        *flag = *bits & mask;
-    else
-        *bits |= *flag ? mask : 0;
+    return flag ? mask : 0;
 }
 
-#define WALK_FLAG(mask, field)                                                                     \
-    do {                                                                                           \
-        bool flag_ = (field);                                                                      \
-        walk_flag(&bits, (mask), &flag_, c->decoding);                                             \
-        if (c->decoding)                                                                           \
-            (field) = flag_;                                                                       \
-    } while (0)
-
-/* True when the range lists follow. */
-CAPY_CODEC_WALK bool gather_flags(struct capy_codec *c, struct capy_tcp *tcb, bool marked)
+/* marked: the range lists follow. */
+CAPY_CODEC_WALK uint8_t flags_of(const struct capy_tcp *tcb, bool marked)
 {
-    uint8_t bits = 0;
-    if (c->decoding)
-        capy_codec_u8(c, &bits);
-    WALK_FLAG(1, tcb->sack_ok);
-    WALK_FLAG(2, tcb->ts_ok);
-    WALK_FLAG(4, tcb->wscale_ok);
-    WALK_FLAG(8, tcb->more);
-    WALK_FLAG(16, tcb->fin_queued);
-    WALK_FLAG(32, tcb->app_gone);
-    WALK_FLAG(64, tcb->ack_now);
-    WALK_FLAG(128, marked);
-    if (!c->decoding)
-        capy_codec_u8(c, &bits);
-    return marked;
+    return (uint8_t)(bit(1, tcb->sack_ok) | bit(2, tcb->ts_ok) | bit(4, tcb->wscale_ok) |
+                     bit(8, tcb->more) | bit(16, tcb->fin_queued) | bit(32, tcb->app_gone) |
+                     bit(64, tcb->ack_now) | bit(128, marked));
 }
 
-CAPY_CODEC_WALK void gather_loss_flags(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK bool take_flags(struct capy_tcp *tcb, uint8_t bits)
 {
-    enum { TRIES_SHIFT = 6 };
-    uint8_t bits = (uint8_t)(tcb->tries << TRIES_SHIFT);
-    if (c->decoding)
-        capy_codec_u8(c, &bits);
-    WALK_FLAG(1, tcb->reordering);
-    WALK_FLAG(2, tcb->tlp_again);
-    WALK_FLAG(4, tcb->shrunk);
-    WALK_FLAG(8, tcb->unreachable);
-    WALK_FLAG(16, tcb->syn_again);
-    WALK_FLAG(32, tcb->cwnd_used);
+    tcb->sack_ok = bits & 1;
+    tcb->ts_ok = bits & 2;
+    tcb->wscale_ok = bits & 4;
+    tcb->more = bits & 8;
+    tcb->fin_queued = bits & 16;
+    tcb->app_gone = bits & 32;
+    tcb->ack_now = bits & 64;
+    return bits & 128;
+}
+
+enum { TRIES_SHIFT = 6 };
+
+CAPY_CODEC_WALK uint8_t loss_of(const struct capy_tcp *tcb)
+{
+    return (uint8_t)(bit(1, tcb->reordering) | bit(2, tcb->tlp_again) | bit(4, tcb->shrunk) |
+                     bit(8, tcb->unreachable) | bit(16, tcb->syn_again) | bit(32, tcb->cwnd_used) |
+                     tcb->tries << TRIES_SHIFT);
+}
+
+CAPY_CODEC_WALK void take_loss(struct capy_tcp *tcb, uint8_t bits)
+{
+    tcb->reordering = bits & 1;
+    tcb->tlp_again = bits & 2;
+    tcb->shrunk = bits & 4;
+    tcb->unreachable = bits & 8;
+    tcb->syn_again = bits & 16;
+    tcb->cwnd_used = bits & 32;
     tcb->tries = bits >> TRIES_SHIFT & 3u;
-    if (!c->decoding)
-        capy_codec_u8(c, &bits);
-    if (tcb->shrunk || tcb->tries > 0) { /* else it says nothing */
-        uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1)), left_ms = tcb->try_at_ms - now_ms;
-        capy_codec_u32(c, &left_ms);
-        tcb->try_at_ms = now_ms + left_ms;
-    }
 }
 
-CAPY_CODEC_WALK void walk_ecn(struct capy_codec *c, struct capy_tcp *tcb)
+CAPY_CODEC_WALK uint8_t ecn_of(const struct capy_tcp *tcb)
 {
-    uint8_t bits = 0;
-    if (c->decoding)
-        capy_codec_u8(c, &bits);
-    WALK_FLAG(1, tcb->ecn_rcv);
-    WALK_FLAG(2, tcb->ecn_snd);
-    WALK_FLAG(4, tcb->ce);
-    WALK_FLAG(8, tcb->ce_changed);
-    WALK_FLAG(16, tcb->cwr);
-    if (bits > 31)
-        capy_codec_fail(c);
-    if (!c->decoding)
-        capy_codec_u8(c, &bits);
-    if (!tcb->ce_changed)
-        return;
-    uint64_t since = tcb->rcv.nxt - capy_tcp_rcv_ce_from(tcb);
-    capy_codec_int(c, &since);
-    tcb->ce_from = capy_tcp_near(tcb->rcv.nxt - since);
+    return (uint8_t)(bit(1, tcb->ecn_rcv) | bit(2, tcb->ecn_snd) | bit(4, tcb->ce) |
+                     bit(8, tcb->ce_changed) | bit(16, tcb->cwr));
+}
+
+CAPY_CODEC_WALK void take_ecn(struct capy_tcp *tcb, uint8_t bits)
+{
+    tcb->ecn_rcv = bits & 1;
+    tcb->ecn_snd = bits & 2;
+    tcb->ce = bits & 4;
+    tcb->ce_changed = bits & 8;
+    tcb->cwr = bits & 16;
 }
 
 /* The release moves with sent_at. */
@@ -148,18 +140,19 @@ static __attribute__((noinline)) void walk_tuning(struct capy_codec *c, struct c
     capy_codec_u8(c, &tune->keep_cnt);
     capy_codec_u8(c, &tune->initial_window);
     capy_codec_u8(c, &tune->congestion);
-    if (c->decoding)
-        capy_codec_u8(c, &bits);
-    WALK_FLAG(1, tune->nagle);
-    WALK_FLAG(2, tune->cork);
-    WALK_FLAG(4, tune->keepalive);
-    WALK_FLAG(8, tune->timestamps);
-    WALK_FLAG(16, tune->sack);
-    WALK_FLAG(32, tune->window_scale);
+    if (!c->decoding)
+        bits =
+            (uint8_t)(bit(1, tune->nagle) | bit(2, tune->cork) | bit(4, tune->keepalive) |
+                      bit(8, tune->timestamps) | bit(16, tune->sack) | bit(32, tune->window_scale));
+    capy_codec_u8(c, &bits);
     if (bits > 63)
         capy_codec_fail(c);
-    if (!c->decoding)
-        capy_codec_u8(c, &bits);
+    tune->nagle = bits & 1;
+    tune->cork = bits & 2;
+    tune->keepalive = bits & 4;
+    tune->timestamps = bits & 8;
+    tune->sack = bits & 16;
+    tune->window_scale = bits & 32;
     uint8_t ecn = tune->ecn;
     capy_codec_u8(c, &ecn);
     if (ecn > CAPY_TCP_ECN_OFFER)
@@ -240,45 +233,7 @@ static __attribute__((noinline)) void walk_busy_sender(struct capy_codec *c, str
         *c = elsewhere_;                                                                           \
     } while (0)
 
-CAPY_CODEC_WALK void walk_snd(struct capy_codec *c, struct capy_tcp *tcb, bool quiet)
-{
-    struct capy_tcp_snd *snd = &tcb->snd;
-    capy_codec_fixed32(c, &snd->iss.v);
-    capy_codec_after(c, &snd->una, CAPY_TCP_POS_SYN);
-    if (c->decoding) {
-        capy_stream_init(&snd->queue, queue_start(tcb));
-        snd->sacked = 0;
-    }
-    if (!quiet)
-        WALK_ELSEWHERE(walk_busy_sender, tcb);
-    else if (c->decoding)
-        quieten_sender(tcb);
-    capy_codec_fixed32(c, &snd->wnd);
-    capy_codec_fixed32(c, &snd->wnd_max);
-    capy_codec_fixed32(c, &snd->wl1.v);
-    capy_codec_fixed32(c, &snd->wl2.v);
-    capy_codec_fixed16(c, &snd->mss);
-    capy_codec_u8(c, &snd->wscale);
-    capy_codec_fixed_age(c, &tcb->sent_at);
-}
-
 /* ---- the receiving half ---- */
-
-/* A position as its lower half; bad when it is so far off that this would not name it. */
-CAPY_CODEC_WALK struct capy_tcp_near near_enough(struct capy_codec *c, uint64_t pos, uint64_t ref)
-{
-    if (capy_tcp_far(capy_tcp_near(pos), ref) != pos)
-        capy_codec_fail(c);
-    return capy_tcp_near(pos);
-}
-
-/* A time in whole seconds of the clock, as its age. */
-CAPY_CODEC_WALK void walk_age_s(struct capy_codec *c, uint32_t *at_s)
-{
-    uint32_t now_s = (uint32_t)(c->now / CAPY_SEC(1)), age_s = now_s - *at_s;
-    capy_codec_u32(c, &age_s);
-    *at_s = now_s - age_s;
-}
 
 /* Only the future matters: a challenge that is allowed by now needs no time. */
 static inline uint32_t challenge_wait_ms(const struct capy_tcp *tcb, uint64_t now)
@@ -322,51 +277,10 @@ static __attribute__((noinline)) void walk_busy_receiver(struct capy_codec *c, s
     capy_codec_deadline(c, &tcb->delack_at);
     uint32_t wait_ms = challenge_wait_ms(tcb, c->now);
     capy_codec_u32(c, &wait_ms);
-    tcb->challenge_ms = (uint32_t)(c->now / CAPY_MS(1)) + wait_ms;
+    if (c->decoding)
+        tcb->challenge_ms = snap_ms(c) + wait_ms;
     if (c->decoding && receiver_is_quiet(tcb, c->now))
         capy_codec_fail(c);
-}
-
-CAPY_CODEC_WALK void walk_rcv(struct capy_codec *c, struct capy_tcp *tcb, bool quiet)
-{
-    struct capy_tcp_rcv *rcv = &tcb->rcv;
-    capy_codec_fixed32(c, &rcv->irs.v);
-    capy_codec_after(c, &rcv->nxt, CAPY_TCP_POS_SYN);
-    uint32_t open = (uint32_t)(capy_tcp_rcv_edge(tcb) - rcv->nxt);
-    if (!quiet)
-        WALK_ELSEWHERE(walk_busy_receiver, tcb);
-    else if (c->decoding)
-        quieten_receiver(tcb, c->now);
-    capy_codec_fixed32(c, &open);
-    rcv->adv = near_enough(c, rcv->nxt + open, rcv->nxt);
-    capy_codec_fixed32(c, &rcv->ts_recent);
-    if (tcb->ts_ok)
-        walk_age_s(c, &rcv->ts_recent_s);
-    capy_codec_fixed16(c, &rcv->buf_kib);
-    if (rcv->buf_kib != 0) {
-        uint32_t now_us = (uint32_t)(c->now / CAPY_US(1)), age_us = now_us - rcv->round_us;
-        capy_codec_fixed32(c, &age_us);
-        rcv->round_us = now_us - age_us;
-        capy_codec_u16(c, &rcv->round_kib);
-    }
-    capy_codec_fixed16(c, &rcv->mss);
-    capy_codec_u8(c, &rcv->wscale);
-}
-
-CAPY_CODEC_WALK void walk_path(struct capy_codec *c, struct capy_tcp *tcb)
-{
-    capy_codec_fixed64(c, &tcb->rtt.srtt_ns);
-    capy_codec_fixed64(c, &tcb->rtt.rttvar_ns);
-    capy_codec_fixed32(c, &tcb->snd.min_rtt_ns);
-    capy_codec_u8(c, &tcb->congestion);
-    walk_cc(c, &tcb->cc, tcb->congestion, tcb->snd.una);
-    /* Once the period is over, it does not matter for how long. */
-    uint32_t now_ms = (uint32_t)(c->now / CAPY_MS(1));
-    uint32_t unused_ms = capy_min32(now_ms - tcb->validated_ms, CAPY_TCP_NON_VALIDATED_MS);
-    capy_codec_fixed32(c, &unused_ms);
-    if (unused_ms > CAPY_TCP_NON_VALIDATED_MS)
-        c->bad = true;
-    tcb->validated_ms = now_ms - unused_ms;
 }
 
 static void walk_ranges(struct capy_codec *c, struct capy_tcp_ranges *l, uint64_t base)
@@ -434,7 +348,9 @@ static void walk_episode(struct capy_codec *c, const struct capy_tcp *tcb,
     ep->sent_once = sent_once == 1;
     if (sent_once > 1)
         capy_codec_fail(c);
-    walk_cc(c, &ep->before, tcb->congestion, tcb->snd.una);
+    capy_codec_fixed32(c, &ep->before.cwnd);
+    capy_codec_fixed32(c, &ep->before.ssthresh);
+    walk_cc_private(c, &ep->before, tcb->congestion, tcb->snd.una);
     capy_codec_u32(c, &ep->prr.flight);
     capy_codec_u32(c, &ep->prr.delivered);
     capy_codec_u32(c, &ep->prr.out);
@@ -464,50 +380,108 @@ static __attribute__((noinline)) void walk_meta(struct capy_codec *c, struct cap
         capy_codec_fail(c);
 }
 
-CAPY_CODEC_WALK uint8_t walk_usual(struct capy_codec *c, const struct capy_tcp *tcb,
-                                   const struct capy_snap_meta *meta)
+/* ---- the whole ---- */
+
+CAPY_CODEC_WALK uint8_t usual_of(const struct capy_codec *c, const struct capy_tcp *tcb,
+                                 const struct capy_snap_meta *meta)
 {
-    uint8_t usual = 0;
+    return (uint8_t)(bit(QUIET_SENDER, sender_is_quiet(tcb)) |
+                     bit(QUIET_RECEIVER, receiver_is_quiet(tcb, c->now)) |
+                     bit(USUAL_TUNING, tuning_is_usual(&tcb->tune)) |
+                     bit(NO_META, meta->app_len == 0 && meta->user_flags == 0));
+}
+
+/* Returns what is usual. *marked: the range lists follow. */
+CAPY_CODEC_WALK uint8_t walk_bits(struct capy_codec *c, struct capy_tcp *tcb, bool *marked,
+                                  const struct capy_snap_meta *meta)
+{
+    uint8_t flags = 0, usual = 0, loss = 0, ecn = 0;
     if (!c->decoding) {
-        usual = (uint8_t)((sender_is_quiet(tcb) ? QUIET_SENDER : 0u) |
-                          (receiver_is_quiet(tcb, c->now) ? QUIET_RECEIVER : 0u) |
-                          (tuning_is_usual(&tcb->tune) ? USUAL_TUNING : 0u) |
-                          (meta->app_len == 0 && meta->user_flags == 0 ? NO_META : 0u));
+        flags = flags_of(tcb, *marked);
+        usual = usual_of(c, tcb, meta);
+        loss = loss_of(tcb);
+        ecn = ecn_of(tcb);
     }
-    capy_codec_u8(c, &usual);
-    if (usual > (QUIET_SENDER | QUIET_RECEIVER | USUAL_TUNING | NO_META))
+    capy_codec_run8(c, &flags);
+    capy_codec_run8(c, &usual);
+    capy_codec_run8(c, &loss);
+    capy_codec_run8(c, &ecn);
+    if (!c->decoding)
+        return usual;
+    c->bad |= usual > (QUIET_SENDER | QUIET_RECEIVER | USUAL_TUNING | NO_META) || ecn > 31;
+    *marked = take_flags(tcb, flags);
+    take_loss(tcb, loss);
+    take_ecn(tcb, ecn);
+    return usual;
+}
+
+/* What every connection has; returns what is usual of it. */
+CAPY_CODEC_WALK uint8_t walk_fixed(struct capy_codec *c, struct capy_tcp *tcb,
+                                   const struct capy_tcp_env *env, bool *marked,
+                                   struct capy_snap_meta *meta)
+{
+    uint8_t version = CAPY_SNAP_VERSION;
+    if (!capy_codec_run(c, CAPY_SNAP_FIXED_LEN))
+        return 0;
+    capy_codec_run8(c, &version);
+    capy_codec_run8(c, &tcb->state);
+    uint8_t usual = walk_bits(c, tcb, marked, meta);
+    fixed_clock(c, tcb, env);
+    capy_codec_run16(c, &tcb->tune.mss_max);
+    fixed_snd(c, tcb);
+    fixed_rcv(c, tcb);
+    fixed_path(c, tcb);
+    capy_codec_run_bytes(c, meta->next_hop.b, sizeof meta->next_hop.b);
+    CAPY_ASSERT(c->sure == 0);
+    if (version != CAPY_SNAP_VERSION || c->bad)
         capy_codec_fail(c);
     return usual;
+}
+
+/* Size that was given up, and where DCTCP's mark changed: seldom. */
+static __attribute__((noinline)) void walk_seldom(struct capy_codec *c, struct capy_tcp *tcb)
+{
+    if (tcb->shrunk || tcb->tries > 0) {
+        uint32_t left_ms = tcb->try_at_ms - snap_ms(c);
+        capy_codec_u32(c, &left_ms);
+        if (c->decoding)
+            tcb->try_at_ms = snap_ms(c) + left_ms;
+    }
+    if (tcb->ce_changed) {
+        uint64_t since = tcb->rcv.nxt - capy_tcp_rcv_ce_from(tcb);
+        capy_codec_int(c, &since);
+        if (c->decoding)
+            tcb->ce_from = capy_tcp_near(tcb->rcv.nxt - since);
+    }
 }
 
 CAPY_CODEC_WALK bool walk_head(struct capy_codec *c, struct capy_tcp *tcb,
                                const struct capy_tcp_env *env, struct capy_tcp_marks *marks,
                                struct capy_snap_meta *meta)
 {
-    uint8_t version = CAPY_SNAP_VERSION;
-    capy_codec_u8(c, &version);
-    if (version != CAPY_SNAP_VERSION)
-        capy_codec_fail(c);
-    capy_codec_u8(c, &tcb->state);
-    bool marked = gather_flags(c, tcb, !c->decoding && marks);
-    uint8_t usual = walk_usual(c, tcb, meta);
-    /* The clock's present value moves; the offset is what makes it so here. */
-    uint32_t clock = capy_tcp_ts_now(tcb, env);
-    capy_codec_fixed32(c, &clock);
-    tcb->ts_offset += clock - capy_tcp_ts_now(tcb, env);
+    bool marked = !c->decoding && marks;
+    uint8_t usual = walk_fixed(c, tcb, env, &marked, meta);
+    if (c->bad)
+        return false;
+    if (tcb->shrunk || tcb->tries > 0 || tcb->ce_changed)
+        WALK_ELSEWHERE(walk_seldom, tcb);
     if (!(usual & USUAL_TUNING))
         WALK_ELSEWHERE(walk_tuning, tcb);
     else if (c->decoding)
-        tcb->tune = USUAL;
-    capy_codec_fixed16(c, &tcb->tune.mss_max);
-    walk_snd(c, tcb, usual & QUIET_SENDER);
-    gather_loss_flags(c, tcb);
-    walk_rcv(c, tcb, usual & QUIET_RECEIVER);
-    walk_ecn(c, tcb);
-    walk_path(c, tcb);
+        set_usual_tuning(&tcb->tune);
+    if (c->decoding)
+        capy_stream_init(&tcb->snd.queue, queue_start(tcb));
+    if (!(usual & QUIET_SENDER))
+        WALK_ELSEWHERE(walk_busy_sender, tcb);
+    else if (c->decoding)
+        quieten_sender(tcb);
+    if (!(usual & QUIET_RECEIVER))
+        WALK_ELSEWHERE(walk_busy_receiver, tcb);
+    else if (c->decoding)
+        quieten_receiver(tcb, c->now);
+    walk_cc_private(c, &tcb->cc, tcb->congestion, tcb->snd.una);
     if (marked)
         WALK_ELSEWHERE(walk_marks, tcb, marks);
-    capy_codec_bytes(c, meta->next_hop.b, sizeof meta->next_hop.b);
     if (!(usual & NO_META))
         WALK_ELSEWHERE(walk_meta, meta);
     else if (c->decoding)
@@ -520,7 +494,8 @@ CAPY_CODEC_WALK bool walk_one_way(bool decoding, struct capy_codec *c, struct ca
                                   const struct capy_tcp_env *env, struct capy_tcp_marks *marks,
                                   struct capy_snap_meta *meta)
 {
-    struct capy_codec here = {c->p, c->at, c->max, decoding, c->bad, c->now};
+    struct capy_codec here = {
+        .p = c->p, .at = c->at, .max = c->max, .decoding = decoding, .bad = c->bad, .now = c->now};
     bool marked = walk_head(&here, tcb, env, marks, meta);
     *c = here;
     return marked;

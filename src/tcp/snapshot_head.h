@@ -7,7 +7,8 @@
 #include "tcp/snapshot.h"
 
 /* Writes or reads the head; the queues in *tcb get their start offsets only. marks: the range
- * lists, kept apart because a decoder has no block for them yet. Encoding: NULL when there are none.
+ * lists, kept apart because a decoder has no block for them yet. Encoding: *tcb stays as it is, and NULL when
+ * there are no lists.
  * Decoding: true when there were any; else *marks is not written. */
 bool capy_snap_head_walk(struct capy_codec *c, struct capy_tcp *tcb, const struct capy_tcp_env *env,
                          struct capy_tcp_marks *marks, struct capy_snap_meta *meta);

@@ -31,6 +31,7 @@ const char *capy_mig_reason_name(unsigned reason)
         [CAPY_REASON_APP_LATE] = "app_late",
         [CAPY_REASON_NO_ANSWER] = "no_answer",
         [CAPY_REASON_STATE_LATE] = "state_late",
+        [CAPY_REASON_VERSION] = "version",
     };
     return reason < CAPY_REASON_CNT ? name[reason] : "?";
 }

@@ -80,6 +80,7 @@ enum capy_mig_reason {
     CAPY_REASON_APP_LATE,     /* the application did not let go in time */
     CAPY_REASON_NO_ANSWER,    /* nobody answered PREPARE_MIG in time */
     CAPY_REASON_STATE_LATE,   /* the target did not acknowledge the state in time */
+    CAPY_REASON_VERSION,      /* the state came in another version of the snapshot than ours */
     CAPY_REASON_CNT
 };
 

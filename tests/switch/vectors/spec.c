@@ -9,7 +9,7 @@ const char *const spec_mig_types[] = {
     "NACK",    "HEARTBEAT",   "HEARTBEAT_ACK",   "ANNOUNCE",   "FLOW_CLOSED",    NULL};
 const char *const spec_reasons[] = {
     "none",       "draining", "full",     "clash",     "hold_expired", "bad_state", "unknown",
-    "no_service", "app_veto", "app_late", "no_answer", "state_late",   NULL};
+    "no_service", "app_veto", "app_late", "no_answer", "state_late",   "version",   NULL};
 const char *const spec_verdicts[] = {"NONE",  "OK",      "NO_TARGET", "FULL",
                                      "STALE", "SETTLED", "LEARNING",  NULL};
 const char *const spec_phases[] = {"NONE", "PENDING", "SETTLED", NULL};

@@ -104,6 +104,23 @@ static void what_belongs_to_it_comes_along(void **state)
     assert_int_equal(info.key.home_port, FORGE_PORT);
 }
 
+/* Another release of ours runs at the origin: its snapshots are refused by name, and the flow stays. */
+static void another_version_of_the_snapshot_is_refused_by_name(void **state)
+{
+    (void)state;
+    grant();
+    release(NULL);
+    assert_int_equal(state_bytes[0], CAPY_SNAP_VERSION);
+    state_bytes[0]++;
+    assert_int_equal(arrive(), 0);
+    assert_int_equal(capy_stack_counters(t.s)->refused_by_reason[CAPY_REASON_VERSION], 1);
+    hear(&t, CAPY_MIG_NACK);
+    assert_int_equal(msg.reason, CAPY_REASON_VERSION);
+    pass(&o, CAPY_VERDICT_OK, CAPY_PHASE_SETTLED, ORIGIN, msg.epoch + 1);
+    assert_true(take_events(&o, &conn) & CAPY_EV_MIGRATE_KEPT);
+    assert_int_equal(capy_stack_counters(o.s)->kept_by_reason[CAPY_REASON_VERSION], 1);
+}
+
 static void frames_before_the_state_are_held(void **state)
 {
     (void)state;
@@ -239,6 +256,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_belongs_to_it_comes_along, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(another_version_of_the_snapshot_is_refused_by_name,
+                                        open_pair, close_pair),
         cmocka_unit_test_setup_teardown(frames_before_the_state_are_held, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(late_frames_at_a_frozen_origin_go_back_on_the_wire,
                                         open_pair, close_pair),
