@@ -9,6 +9,7 @@
 #define CAPY_MIG_MIG_H
 
 #include "base/list.h"
+#include "base/nh.h"
 #include "tcp/snapshot.h"
 #include "wire/frame.h"
 #include "wire/tcpmig.h"
@@ -52,6 +53,16 @@ struct capy_mig_repeat {
     bool asked;           /* the next copy is the peer's wish, not the timer's */
 };
 
+/* Under what the payload of CONN_STATE is hashed: made once of the rack key, for it is long. */
+struct capy_mig_state_key {
+    struct capy_key last;
+    struct capy_nh_key nh;
+};
+
+void capy_mig_state_key_init(struct capy_mig_state_key *k, struct capy_key rack_key);
+
+_Static_assert(CAPY_MIG_PAYLOAD_MAX <= CAPY_NH_LEN_MAX, "a key as long as a payload");
+
 struct capy_mig_env {
     const struct capy_mig_cfg *cfg;
     struct capy_blocks *blocks;
@@ -60,7 +71,15 @@ struct capy_mig_env {
     uint16_t self; /* our server id */
     uint64_t now;
     struct capy_mig_pace *origin_pace, *target_pace; /* of this server, by side */
+    struct capy_mig_state_key state_key;
 };
+
+/* The payload hash of a CONN_STATE, which capy_mig_parse leaves to whoever imports it: msg->length bytes. Sealed
+ * ones vouch for themselves: 0. */
+uint64_t capy_mig_state_hash(const struct capy_mig_env *env, const struct capy_mig_msg *msg,
+                             const uint8_t *payload);
+/* That of a received one is right, and it is no longer than any is. */
+bool capy_mig_state_is_good(const struct capy_mig_env *env, const struct capy_mig_msg *msg);
 
 /* What the stack must do after a call. At most one at a time. */
 enum capy_mig_action {

@@ -348,6 +348,7 @@ static size_t output_state(struct capy_mig_origin *m, const struct capy_mig_env 
     capy_snap_read(&m->snap, env->blocks, at, p + CAPY_MIG_HEADER_LEN, part);
     if (env->seal)
         capy_mig_seal(env->key, &msg, p + CAPY_MIG_HEADER_LEN, part);
+    msg.payload_hash = capy_mig_state_hash(env, &msg, p + CAPY_MIG_HEADER_LEN);
     return capy_mig_build(p, env->key, &msg);
 }
 

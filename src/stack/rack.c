@@ -160,6 +160,9 @@ static void take(struct capy_stack *s, const struct capy_packet *p)
 {
     struct capy_mig_msg msg;
     enum capy_mig_bad bad = capy_mig_parse(p->udp.data, p->udp.data_len, s->cfg.rack_key, &msg);
+    if (bad == CAPY_MIG_GOOD && msg.type == CAPY_MIG_CONN_STATE && msg.target == s->cfg.self &&
+        !capy_mig_state_is_good(capy_mig_env(s), &msg))
+        bad = CAPY_MIG_BAD_HASH;
     if (bad != CAPY_MIG_GOOD) {
         s->count.mig_bad[bad]++;
         return;

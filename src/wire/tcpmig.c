@@ -65,7 +65,7 @@ enum capy_mig_bad capy_mig_parse(const uint8_t *p, size_t len, struct capy_key k
         return CAPY_MIG_BAD_SHORT;
     enum capy_mig_bad bad = capy_mig_header_read(p, len, key, out);
     out->payload = p + CAPY_MIG_HEADER_LEN;
-    if (bad == CAPY_MIG_GOOD &&
+    if (bad == CAPY_MIG_GOOD && out->type != CAPY_MIG_CONN_STATE &&
         out->payload_hash != capy_mig_payload_hash(key, out->payload, out->length))
         bad = CAPY_MIG_BAD_HASH;
     return bad;
@@ -74,7 +74,9 @@ enum capy_mig_bad capy_mig_parse(const uint8_t *p, size_t len, struct capy_key k
 size_t capy_mig_build(uint8_t *p, struct capy_key key, const struct capy_mig_msg *msg)
 {
     CAPY_ASSERT(msg->length <= CAPY_MIG_PAYLOAD_MAX);
-    uint64_t hash = capy_mig_payload_hash(key, p + CAPY_MIG_HEADER_LEN, msg->length);
+    uint64_t hash = msg->type == CAPY_MIG_CONN_STATE
+                        ? msg->payload_hash
+                        : capy_mig_payload_hash(key, p + CAPY_MIG_HEADER_LEN, msg->length);
     capy_mig_header_write(p, key, hash, msg);
     return CAPY_MIG_HEADER_LEN + msg->length;
 }

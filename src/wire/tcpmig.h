@@ -11,7 +11,8 @@
  *  32 client address (16)
  *  48 home address (16)
  *  64 client port   66 home port  68 zero
- *  72 payload hash  (SipHash-1-3 of the payload under the rack key; 0 when there is none)
+ *  72 payload hash  (SipHash-1-3 of the payload under the rack key; 0 when there is none; of CONN_STATE
+ *                   that of src/mig/state_hash.c)
  *  80 tag           (SipHash-1-3 of bytes 0..79 under the rack key)
  *  88 verdict      89 phase       90 owner (server id)   92 entry epoch      <- only the switch writes
  *  96 payload */
@@ -21,7 +22,7 @@
 #include "base/siphash.h"
 #include "wire/addr.h"
 
-#define CAPY_MIG_VERSION 1u
+#define CAPY_MIG_VERSION 2u
 #define CAPY_MIG_HEADER_LEN 96u
 #define CAPY_MIG_TAGGED_LEN 80u /* the tag covers the bytes before it */
 #define CAPY_MIG_SWITCH_AT 88u  /* the part that only the switch writes */
@@ -139,12 +140,13 @@ const char *capy_mig_reason_name(unsigned reason);   /* "draining" */
 const char *capy_mig_verdict_name(unsigned verdict); /* "NO_TARGET" */
 const char *capy_mig_bad_name(enum capy_mig_bad bad);
 
-/* p: UDP payload. Checks everything: lengths, tag, payload hash. *out borrows from p. */
+/* p: UDP payload. Checks lengths, tag, and the payload hash but of CONN_STATE, which is for whoever imports it to
+ * check (mig/mig.h). *out borrows from p. */
 enum capy_mig_bad capy_mig_parse(const uint8_t *p, size_t len, struct capy_key key,
                                  struct capy_mig_msg *out);
 
-/* Writes the header for payload of msg->length bytes that already lies at p + 96, computing hash and
- * tag. Returns 96 + length. msg->payload, payload_hash and tag are ignored. */
+/* Writes the header for payload of msg->length bytes that already lies at p + 96, computing tag and, but for
+ * CONN_STATE, hash. Returns 96 + length. msg->payload and tag are ignored. */
 size_t capy_mig_build(uint8_t *p, struct capy_key key, const struct capy_mig_msg *msg);
 
 #define CAPY_MIG_HEARTBEAT_LEN 32u

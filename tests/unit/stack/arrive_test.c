@@ -121,6 +121,23 @@ static void another_version_of_the_snapshot_is_refused_by_name(void **state)
     assert_int_equal(capy_stack_counters(o.s)->kept_by_reason[CAPY_REASON_VERSION], 1);
 }
 
+/* Whoever damaged it: it is as if it had been lost. */
+static void a_state_whose_hash_is_wrong_is_not_looked_at(void **state)
+{
+    (void)state;
+    grant();
+    release(NULL);
+    t.s->mig_env.state_key.last.k0++;
+    assert_int_equal(arrive(), 0);
+    t.s->mig_env.state_key.last.k0--;
+    t.s->mig_env.state_key.nh.word[0]++;
+    assert_int_equal(arrive(), 0);
+    t.s->mig_env.state_key.nh.word[0]--;
+    assert_int_equal(capy_stack_counters(t.s)->mig_bad[CAPY_MIG_BAD_HASH], 2);
+    assert_true(arrive() & CAPY_EV_MIGRATED_IN);
+    finish();
+}
+
 static void frames_before_the_state_are_held(void **state)
 {
     (void)state;
@@ -258,6 +275,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_belongs_to_it_comes_along, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(another_version_of_the_snapshot_is_refused_by_name,
                                         open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(a_state_whose_hash_is_wrong_is_not_looked_at, open_pair,
+                                        close_pair),
         cmocka_unit_test_setup_teardown(frames_before_the_state_are_held, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(late_frames_at_a_frozen_origin_go_back_on_the_wire,
                                         open_pair, close_pair),

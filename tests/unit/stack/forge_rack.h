@@ -36,6 +36,14 @@ static inline struct capy_stack_cfg forge_rack_cfg(uint16_t self)
     return cfg;
 }
 
+/* As a server of the rack computes it. */
+static inline uint64_t forge_state_hash(const struct capy_mig_msg *msg)
+{
+    static struct capy_mig_env env;
+    capy_mig_state_key_init(&env.state_key, FORGE_RACK_KEY);
+    return capy_mig_state_hash(&env, msg, msg->payload);
+}
+
 static inline void forge_rack_says(struct forge *f, const struct capy_mig_msg *msg, uint32_t from)
 {
     uint8_t frame[CAPY_FRAME_MAX];
@@ -45,9 +53,12 @@ static inline void forge_rack_says(struct forge *f, const struct capy_mig_msg *m
                                .dst = f->s->cfg.ip,
                                .src_port = f->s->cfg.tcpmig_port,
                                .dst_port = f->s->cfg.tcpmig_port};
+    struct capy_mig_msg m = *msg;
     if (msg->length > 0)
         memcpy(frame + CAPY_UDP_AT + CAPY_MIG_HEADER_LEN, msg->payload, msg->length);
-    size_t len = capy_mig_build(frame + CAPY_UDP_AT, FORGE_RACK_KEY, msg);
+    if (msg->type == CAPY_MIG_CONN_STATE)
+        m.payload_hash = forge_state_hash(msg);
+    size_t len = capy_mig_build(frame + CAPY_UDP_AT, FORGE_RACK_KEY, &m);
     capy_stack_input(f->s, frame, capy_frame_build_udp(frame, &to, len), f->now);
 }
 

@@ -14,7 +14,7 @@ static const struct capy_key key = {0x0123456789abcdefu, 0xfedcba9876543210u};
 static struct capy_mig_msg sample(void)
 {
     return (struct capy_mig_msg){
-        .type = CAPY_MIG_CONN_STATE,
+        .type = CAPY_MIG_CONN_STATE_ACK,
         .reason = CAPY_REASON_CLASH,
         .flags = CAPY_MIG_FLAG_SEALED,
         .verdict = CAPY_VERDICT_STALE,
@@ -49,7 +49,7 @@ static void layout_is_the_documented_one(void **state)
     memset(p, 0xee, sizeof p);
     assert_int_equal(build_sample(p, &msg), sizeof p);
     static const uint8_t head[32] = {
-        1,    3,    3,    1,    1, 2, 0xff, 0xff, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,
+        2,    4,    3,    1,    1, 2, 0xff, 0xff, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,
         0x21, 0x22, 0x23, 0x24, 0, 0, 0x03, 0xe8, 0,    0,    0x03, 0x84, 0,    100,  0xf0, 0x00,
     };
     assert_memory_equal(p, head, sizeof head);
@@ -151,7 +151,8 @@ static void each_defect_has_its_name(void **state)
 
     EXPECT(CAPY_MIG_GOOD, (void)0);
     EXPECT(CAPY_MIG_BAD_VERSION, p[0] = 0);
-    EXPECT(CAPY_MIG_BAD_VERSION, p[0] = 2);
+    EXPECT(CAPY_MIG_BAD_VERSION, p[0] = 1);
+    EXPECT(CAPY_MIG_BAD_VERSION, p[0] = 3);
     EXPECT(CAPY_MIG_BAD_TYPE, p[1] = 0);
     EXPECT(CAPY_MIG_BAD_TYPE, p[1] = CAPY_MIG_TYPE_END);
     EXPECT(CAPY_MIG_BAD_LENGTH, capy_store16(p + 28, 101)); /* beyond the datagram */
@@ -167,6 +168,23 @@ static void each_defect_has_its_name(void **state)
     assert_int_equal(capy_mig_parse(p, len, key, &back), CAPY_MIG_BAD_TAG);
     struct capy_key other = {key.k0, key.k1 ^ 1};
     assert_int_equal(capy_mig_parse(good, len, other, &back), CAPY_MIG_BAD_TAG);
+}
+
+/* It is as long as states are, and under another key: src/mig/state_hash.c. */
+static void the_hash_of_a_state_is_its_senders_word(void **state)
+{
+    (void)state;
+    uint8_t p[CAPY_MIG_HEADER_LEN + 100];
+    struct capy_mig_msg msg = sample(), back;
+    msg.type = CAPY_MIG_CONN_STATE;
+    msg.payload_hash = 0x5152535455565758u;
+    size_t len = build_sample(p, &msg);
+    assert_int_equal(capy_load64(p + 72), 0x5152535455565758u);
+    p[CAPY_MIG_HEADER_LEN] ^= 1;
+    assert_int_equal(capy_mig_parse(p, len, key, &back), CAPY_MIG_GOOD);
+    assert_int_equal(back.payload_hash, msg.payload_hash);
+    p[72] ^= 1;
+    assert_int_equal(capy_mig_parse(p, len, key, &back), CAPY_MIG_BAD_TAG);
 }
 
 static void truncated_is_short_or_of_bad_length(void **state)
@@ -232,6 +250,7 @@ int main(void)
         cmocka_unit_test(every_type_and_length_round_trips),
         cmocka_unit_test(any_flipped_bit_under_the_tag_is_refused),
         cmocka_unit_test(each_defect_has_its_name),
+        cmocka_unit_test(the_hash_of_a_state_is_its_senders_word),
         cmocka_unit_test(truncated_is_short_or_of_bad_length),
         cmocka_unit_test(heartbeats_round_trip_at_their_exact_length),
         cmocka_unit_test(every_number_has_a_name),

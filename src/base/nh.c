@@ -1,0 +1,35 @@
+/* See nh.h: the sum over pairs of words of (a + k)(b + k'), the additions modulo 2^64, products and sum modulo
+ * 2^128. */
+#include "base/nh.h"
+#include "base/assert.h"
+#include <string.h>
+
+__extension__ typedef unsigned __int128 wide;
+
+void capy_nh_key_init(struct capy_nh_key *k, struct capy_key from, uint8_t purpose)
+{
+    for (size_t i = 0; i < sizeof k->word / sizeof k->word[0]; i++) {
+        const uint8_t in[3] = {purpose, (uint8_t)i, (uint8_t)(i >> 8)};
+        k->word[i] = capy_siphash24(from, in, sizeof in);
+    }
+}
+
+static inline wide pair(const uint64_t *k, const uint8_t *p)
+{
+    return (wide)(capy_sip_load_le(p, 8) + k[0]) * (capy_sip_load_le(p + 8, 8) + k[1]);
+}
+
+struct capy_nh_sum capy_nh(const struct capy_nh_key *k, const uint8_t *p, size_t len)
+{
+    const uint64_t *word = k->word;
+    wide sum = 0;
+    CAPY_ASSERT(len <= CAPY_NH_LEN_MAX);
+    for (; len >= 16; len -= 16, p += 16, word += 2)
+        sum += pair(word, p);
+    if (len > 0) {
+        uint8_t last[16] = {0};
+        memcpy(last, p, len);
+        sum += pair(word, last);
+    }
+    return (struct capy_nh_sum){(uint64_t)(sum >> 64), (uint64_t)sum};
+}
