@@ -78,7 +78,7 @@ static size_t send_ready(struct capy_stack *s, uint8_t *frame)
             continue;
         }
         size_t len = capy_send_segment(s, idx, frame);
-        if (len == 0) {
+        if (len == 0 || capy_tcp_is_silent(&c->tcb)) {
             capy_conn_unready(s, idx);
             capy_conn_arm(s, idx); /* what it sent started timers */
         } else if (++s->turn >= TURN_SEGMENTS) {

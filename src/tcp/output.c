@@ -205,6 +205,14 @@ bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env
     return next_plan(tcb, env).kind != PLAN_NOTHING;
 }
 
+/* Line by line what next_plan asks, where the answer is "nothing". */
+bool capy_tcp_is_silent(const struct capy_tcp *tcb)
+{
+    return tcb->snd.nxt >= capy_tcp_snd_last(tcb) && tcb->state >= CAPY_TCP_ESTABLISHED &&
+           tcb->probe == CAPY_TCP_PROBE_NONE && capy_tcp_undisturbed(tcb) && !tcb->ack_now &&
+           !capy_tcp_window_update_owed(tcb);
+}
+
 /* ---- carrying it out ----------------------------------------------------------------------------
  */
 

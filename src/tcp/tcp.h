@@ -127,6 +127,10 @@ bool capy_tcp_output(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 /* True when capy_tcp_output would say true: the same predicate. */
 bool capy_tcp_wants_output(const struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
+/* True only when capy_tcp_output would say false, and told by a few fields: for who has just been given a
+ * segment, after which there is nearly always no other. False says nothing. */
+bool capy_tcp_is_silent(const struct capy_tcp *tcb);
+
 /* When the next quantum may leave (tcp/pacing.h). May lie before this host's clock began: compare by
  * difference. */
 static inline uint64_t capy_tcp_pacing_release(const struct capy_tcp *tcb)

@@ -192,6 +192,7 @@ bool next_segment(struct end *e)
 {
     uint64_t offset;
     bool wants = capy_tcp_wants_output(&e->tcb, &e->env);
+    CAPY_ASSERT(!wants || !capy_tcp_is_silent(&e->tcb));
     bool got = capy_tcp_output(&e->tcb, &e->env, &e->last, &offset);
     assert_int_equal(wants, got);
     if (got && e->last.data_len > 0) {
