@@ -3,7 +3,7 @@
 comma := ,
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: release debug asan clang demo test test-xdp bench bench-live figures tidy lint coverage memcheck mutants model fuzz \
+.PHONY: release debug asan clang demo test test-xdp test-expert bench bench-live figures tidy lint coverage memcheck mutants model fuzz \
         install clean help
 
 release: build/build.ninja      ## optimised build in build/ (the default)
@@ -33,6 +33,10 @@ test-xdp: release               ## the live tests with the switch's plane in the
 	    echo "== $$t"; $(SUDO) CAPY_PLANE=xdp $$t; rc=$$?; \
 	    [ $$rc -eq 0 -o $$rc -eq 77 ] || exit 1; \
 	done
+
+test-expert: release            ## the live tests, with tshark's experts judging every frame of ours (root; a quarter of an hour)
+	@tools/bootstrap test
+	@$(SUDO) tools/test-expert
 
 bench:                          ## every bench; writes out/bench/*.json
 	@tools/bootstrap bench

@@ -36,6 +36,7 @@ static const char usage[] =
     "rack)\n"
     "  --ipv6            the clients' connections are IPv6\n"
     "  --encrypt         encrypt the state of connections on their way\n"
+    "  --capture DIR     every frame at the switch, into DIR/PORT.pcapng\n"
     "  --record DIR      each program's recording, DIR/NAME.capyrec, for capy replay\n"
     "  --dir DIR         rack file and logs (" DEMO_DIR ")\n"
     "  --json FILE       the result, besides the text (" DEMO_DIR ".json)\n";
@@ -217,6 +218,7 @@ static const char **text_of(int c, struct demo_options *opt)
            : c == 'p' ? &opt->rack.plane
            : c == 'S' ? &opt->rack.stack
            : c == 'd' ? &opt->rack.dir
+           : c == 'C' ? &opt->rack.capture
            : c == 'R' ? &opt->rack.record
            : c == 'j' ? &opt->json
                       : NULL;
@@ -224,14 +226,21 @@ static const char **text_of(int c, struct demo_options *opt)
 
 static int parse(int argc, char **argv, struct demo_options *opt)
 {
-    static const struct option known[] = {
-        {"migrations", required_argument, NULL, 0}, {"connections", required_argument, NULL, 1},
-        {"servers", required_argument, NULL, 2},    {"seconds-max", required_argument, NULL, 3},
-        {"rate", required_argument, NULL, 4},       {"driver", required_argument, NULL, 'D'},
-        {"encrypt", no_argument, NULL, 'e'},        {"dir", required_argument, NULL, 'd'},
-        {"json", required_argument, NULL, 'j'},     {"ipv6", no_argument, NULL, '6'},
-        {"record", required_argument, NULL, 'R'},   {"plane", required_argument, NULL, 'p'},
-        {"stack", required_argument, NULL, 'S'},    {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"migrations", required_argument, NULL, 0},
+                                          {"connections", required_argument, NULL, 1},
+                                          {"servers", required_argument, NULL, 2},
+                                          {"seconds-max", required_argument, NULL, 3},
+                                          {"rate", required_argument, NULL, 4},
+                                          {"driver", required_argument, NULL, 'D'},
+                                          {"encrypt", no_argument, NULL, 'e'},
+                                          {"dir", required_argument, NULL, 'd'},
+                                          {"json", required_argument, NULL, 'j'},
+                                          {"ipv6", no_argument, NULL, '6'},
+                                          {"record", required_argument, NULL, 'R'},
+                                          {"plane", required_argument, NULL, 'p'},
+                                          {"stack", required_argument, NULL, 'S'},
+                                          {"capture", required_argument, NULL, 'C'},
+                                          {NULL, 0, NULL, 0}};
     uint64_t *const number[] = {&opt->migrations, &opt->connections, &opt->servers,
                                 &opt->seconds_max, &opt->rate};
     const uint64_t number_max[] = {1000000000, 10000, CAPY_RACK_SERVER_MAX, 1000000, 10000000};

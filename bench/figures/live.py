@@ -33,7 +33,7 @@ class Rack:
             args = (*args, "--stack", stack)
         self.h = h
         self.rack = testing.Rack(servers=servers, clients=clients, args=tuple(map(str, args)),
-                                 judged=False)
+                                 judged=h.quick)
         self.servers = self.rack.servers
 
     def __enter__(self):

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 
+import observe
 from rack import BRIEF, CAPY, HAS_IPV6, OUT, PLANE, check, main
 
 KEYS = {"migrations", "migrations_refused", "requests", "errors", "resets", "client_retransmits",
@@ -14,6 +15,9 @@ KEYS = {"migrations", "migrations_refused", "requests", "errors", "resets", "cli
 
 def demo(*more):
     path = os.path.join(OUT, "demo.json")
+    watched = observe.asked_for() and PLANE == "user"
+    if watched:
+        more = (*more, "--capture", observe.directory("demo"))
     p = subprocess.run([CAPY, "demo", "--migrations", "1000", "--plane", PLANE, "--dir", os.path.join(OUT, "demo"),
                         "--json", path, *more], capture_output=True, timeout=100)
     check(p.returncode == 0, f"exit status {p.returncode}: {p.stdout.decode()}{p.stderr.decode()}")
@@ -26,6 +30,8 @@ def demo(*more):
     steps = result["migration_host_us"]["steps"]
     check(all(steps[s]["p50"] > 0 for s in ("prepare", "admit", "export", "import", "free")),
           f"a step without cost: {steps}")
+    if watched:
+        observe.judge("demo")
 
 
 def test():

@@ -4,15 +4,14 @@ drain, lost, repeated and reordered frames, our stack in both roles. tshark's ex
 frame, no wrong checksum and nothing else of ours that is not explained (expert.py)."""
 
 import os
-import shutil
 import time
 
+import observe
 from client import get, serve
-from expert import judge
+from expert import Scene
 from rack import CAPY, OUT, SERVER, Rack, check, main
 from transfers import download, events, make_file, upload
 
-CAPTURES = os.path.join(OUT, "capture")
 FAULTS = {"loss_ppm": 5000, "dup_ppm": 5000, "reorder_ppm": 5000}
 
 
@@ -38,21 +37,20 @@ def as_client(rack):
     get(rack, "c3", "--repeat", "50", f"{SERVER['s1']}/synthetic?bytes=64")
 
 
-def observe(name, scenes, faults=None, clients=2):
+def scenes_of(name, scenes, faults=None, clients=2):
     print(name, flush=True)
-    shutil.rmtree(CAPTURES, ignore_errors=True)
-    with Rack(clients=3, args=("--root", OUT, "--capture", CAPTURES)) as rack:
+    with Rack(clients=3, args=("--root", OUT, "--capture", observe.directory("capture"))) as rack:
         if faults:
             rack.ask("switch", "fault", port="all", seed=5, **faults)
         for scene in scenes:
             scene(rack)
-    for message, count in sorted(judge(CAPTURES, clients, lossy=bool(faults)).items()):
+    for message, count in sorted(observe.judge("capture", Scene(clients, lossy=bool(faults))).kinds.items()):
         print(f"  {count:6} {message}")
 
 
 def test():
-    observe("a good network", (on_the_move, at_load, as_client))
-    observe("a bad network", (on_the_move, as_client), FAULTS)
+    scenes_of("a good network", (on_the_move, at_load, as_client))
+    scenes_of("a bad network", (on_the_move, as_client), FAULTS)
 
 
 if __name__ == "__main__":

@@ -129,8 +129,8 @@ class Control:
 
 class Rack:
     """A rack that runs while the with block does. version: of the clients' connections. judged: with
-    CAPY_EXPERT set, every frame on it is one that our side should answer for. Several at once need
-    names."""
+    CAPY_EXPERT set, every frame on it is one that our side should answer for (observe.py). Several at once
+    need names."""
 
     def __init__(self, servers=3, clients=1, args=(), version=IPV4, judged=True, name="rack",
                  plane=PLANE):
@@ -152,12 +152,11 @@ class Rack:
         self.command = [CAPY, "rack", "up", "--servers", str(servers), "--clients", str(clients),
                         "--dir", self.dir, *args]
         self.clients_cnt = clients
-        self.captures = None
-        if (os.environ.get("CAPY_EXPERT") and judged and plane == "user" and
-                "--capture" not in args):
-            self.captures = os.path.join(OUT, "captures")
-            shutil.rmtree(self.captures, ignore_errors=True)
-            self.command += ["--capture", self.captures]
+        self.observer = None
+        if os.environ.get("CAPY_EXPERT") and judged and "--capture" not in args:
+            import observe  # which needs this module
+            self.observer = observe.of(self, "xdp" if "xdp" in args else plane)
+            self.command += self.observer.options
         self.control = {}
         self.clients = []
 
@@ -171,22 +170,25 @@ class Rack:
                 self.process.kill()
                 raise Failure("no rack: " + self.said().decode(errors="replace").strip())
             time.sleep(0.02)
+        if self.observer:
+            self.observer.begin()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         for client in self.clients:
             if client.poll() is None:
                 os.killpg(client.pid, signal.SIGKILL)  # a shell's children, too
                 client.wait()
+        if self.observer:
+            self.observer.end()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.log.close()
-        if self.captures:
-            import expert  # which needs this module
-            expert.judge(self.captures, self.clients_cnt, lossy=True)
+        if self.observer and not kind:
+            self.observer.judge()
 
     def said(self):
         with open(self.log.name, "rb") as f:
@@ -206,6 +208,8 @@ class Rack:
         """Asks s1, switch, or the rack itself ("rack")."""
         if cmd == "fault" and PLANE != "user":
             skip("needs the switch's user-space plane, which injects faults")
+        if self.observer:
+            self.observer.asked(cmd, more.get("name"))
         if member not in self.control:
             self.control[member] = Control(self.path(member + ".sock"))
         return self.control[member].ask(cmd, **more)
