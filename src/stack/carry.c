@@ -14,7 +14,7 @@
 
 #define PLACE_MAX 128u /* bytes of everything that walk_place writes */
 
-enum { KNOWN = 1, HAS_NEXT_HOP = 2, WANT_WRITE = 4, HALF_OPEN = 8 };
+enum { KNOWN = 1, HAS_NEXT_HOP = 2, WANT_WRITE = 4, HALF_OPEN = 8, FLAGS_END = 16 };
 
 /* Gathers, writes or reads, spreads: one of the last two has nothing to change. */
 static void walk_flags(struct capy_codec *c, struct capy_conn *conn)
@@ -23,6 +23,8 @@ static void walk_flags(struct capy_codec *c, struct capy_conn *conn)
         (uint8_t)((conn->known ? KNOWN : 0) | (conn->has_next_hop ? HAS_NEXT_HOP : 0) |
                   (conn->want_write ? WANT_WRITE : 0) | (conn->half_open ? HALF_OPEN : 0));
     capy_codec_u8(c, &flags);
+    if (flags >= FLAGS_END)
+        capy_codec_fail(c);
     conn->known = flags & KNOWN;
     conn->has_next_hop = flags & HAS_NEXT_HOP;
     conn->want_write = flags & WANT_WRITE;
@@ -123,8 +125,10 @@ static int read_part(struct capy_stack *s, struct capy_conn *conn, struct capy_s
                            .max = capy_min32(len, CAPY_SNAP_HEAD_MAX),
                            .decoding = true,
                            .now = s->now};
+    uint8_t state = tcb->state; /* of its place */
     capy_tcp_blank(tcb);
-    if (capy_snap_head_walk(&c, tcb, &env, &none, meta) || c.bad)
+    if (capy_snap_head_walk(&c, tcb, &env, &none, meta) || c.bad || meta->app_len > 0 ||
+        tcb->state != state)
         return CAPY_E_FORMAT;
     if (tcb->snd.una == CAPY_TCP_POS_SYN) { /* the walk takes una for the queue's first byte */
         tcb->snd.end += CAPY_TCP_POS_DATA - CAPY_TCP_POS_SYN;
@@ -147,15 +151,13 @@ static int read_value(struct capy_stack *s, struct capy_conn *conn, struct capy_
     const struct capy_snap_source whole = {.piece = in};
     if (!capy_conn_synchronized(conn))
         return read_part(s, conn, meta, in, len);
-    return capy_snap_restore(&whole, len, &conn->tcb, &env, meta, &conn->app);
-}
-
-/* It was decoded, and is none that we wrote. */
-static void give_back(struct capy_stack *s, struct capy_conn *conn)
-{
-    struct capy_tcp_env env = capy_env(s);
-    capy_tcp_free(&conn->tcb, &env);
+    uint8_t state = conn->tcb.state;
+    int rc = capy_snap_restore(&whole, len, &conn->tcb, &env, meta, &conn->app);
+    if (rc != CAPY_OK || conn->tcb.state == state)
+        return rc;
+    capy_tcp_free(&conn->tcb, &env); /* it was decoded, and is none that we wrote */
     capy_stream_clear(&conn->app, &s->blocks);
+    return CAPY_E_FORMAT;
 }
 
 /* The connection runs here from now on. */
@@ -188,12 +190,7 @@ int capy_stack_carry_in(struct capy_stack *s, const uint8_t *in, uint32_t len, c
     struct capy_listener *l = conn->half_open ? capy_listener_of(s, listener_port) : NULL;
     bool sound = !c.bad && conn->tcb.state < CAPY_TCP_STATE_CNT &&
                  (conn->half_open ? l != NULL : listener_port == 0);
-    uint8_t state = conn->tcb.state;
     int rc = sound ? read_value(s, conn, &meta, in + c.at, len - c.at) : CAPY_E_FORMAT;
-    if (rc == CAPY_OK && conn->tcb.state != state) {
-        give_back(s, conn);
-        rc = CAPY_E_FORMAT;
-    }
     if (rc != CAPY_OK) {
         conn->mode = CAPY_CONN_FREE;
         capy_pool_give(&s->conn_pool, idx);
