@@ -309,7 +309,9 @@ int ctl_fault(const struct ctl *ctl, int argc, char **argv)
                                             "clear; try: capy ctl --help");
         }
     }
-    json_t *answer = ctl_ask(ctl, CTL_SWITCH, question);
+    json_t *wire = ctl_try(ctl, CTL_WIRE, ctl_question("status")); /* a rack with --wire */
+    json_t *answer = ctl_ask(ctl, wire ? CTL_WIRE : CTL_SWITCH, question);
+    json_decref(wire);
     if (!answer)
         return CTL_EXIT_USAGE;
     if (ctl->json)

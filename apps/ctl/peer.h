@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #define CTL_SWITCH "switch"
+#define CTL_WIRE "wire" /* the cables of a rack that has its own program for them */
 #define CTL_EXIT_FAILED 1
 #define CTL_EXIT_USAGE 2
 

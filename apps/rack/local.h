@@ -4,6 +4,7 @@
  *   caller ---- supervisor: pid 1 of a new PID namespace, dies with the caller (PR_SET_PDEATHSIG)
  *                  |-- holds one descriptor per network namespace: switch, s1..sN, c1..cN
  *                  |-- capy switch           in the switch's namespace
+ *                  |-- capy switch --wire    in one of its own, if asked for
  *                  |-- capy httpd (s1..sN)   each in its own
  *                  `-- the command           in c1, when there is one
  *
@@ -32,6 +33,7 @@ struct capy_rack_local_options {
     unsigned threshold; /* load over which servers move connections by themselves; 0: never */
     unsigned conn_max;  /* connections of each server; 0: the rack file's default */
     const char *vip_policy; /* with a service address, as in a rack file; NULL: without one */
+    bool wire;              /* cables lead through a program, for faults and captures */
     bool encrypt;           /* TCPMig payload */
     bool offload;           /* large segments */
     bool ipv6_only;         /* IPv6 addresses alone; else IPv4 and, where the kernel has it, IPv6 */

@@ -43,6 +43,9 @@ static const char usage[] =
     "         --capture DIR    every frame at the switch, into DIR/PORT.pcapng\n"
     "         --record DIR     what goes into each program, into DIR/NAME.capyrec, for capy "
     "replay\n"
+    "         --wire           cables lead through a program that can lose, repeat, delay and "
+    "capture\n"
+    "                          frames, as a switch in the kernel cannot (capy ctl fault)\n"
     "         --ipv6-only      IPv6 addresses alone (IPv4, and IPv6 beside it)\n"
     "         --encrypt        encrypt the state of connections on their way\n"
     "         --offload        devices cut and join TCP segments (TAP; else in software)\n"
@@ -68,23 +71,16 @@ static int parse_cnt(const char *text, unsigned *out)
     return 0;
 }
 
-static const struct option known[] = {{"servers", required_argument, NULL, 's'},
-                                      {"clients", required_argument, NULL, 'c'},
-                                      {"dir", required_argument, NULL, 'd'},
-                                      {"root", required_argument, NULL, 'r'},
-                                      {"driver", required_argument, NULL, 'D'},
-                                      {"httpd-args", required_argument, NULL, 'a'},
-                                      {"threshold", required_argument, NULL, 't'},
-                                      {"capture", required_argument, NULL, 'C'},
-                                      {"encrypt", no_argument, NULL, 'e'},
-                                      {"offload", no_argument, NULL, 'o'},
-                                      {"ipv6-only", no_argument, NULL, '6'},
-                                      {"record", required_argument, NULL, 'R'},
-                                      {"vip", required_argument, NULL, 'v'},
-                                      {"plane", required_argument, NULL, 'p'},
-                                      {"stack", required_argument, NULL, 'S'},
-                                      {"conn-max", required_argument, NULL, 'n'},
-                                      {NULL, 0, NULL, 0}};
+static const struct option known[] = {
+    {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
+    {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
+    {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
+    {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
+    {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
+    {"ipv6-only", no_argument, NULL, '6'},       {"wire", no_argument, NULL, 'w'},
+    {"record", required_argument, NULL, 'R'},    {"vip", required_argument, NULL, 'v'},
+    {"plane", required_argument, NULL, 'p'},     {"stack", required_argument, NULL, 'S'},
+    {"conn-max", required_argument, NULL, 'n'},  {NULL, 0, NULL, 0}};
 
 /* Where an option's text, number or flag goes; NULL: it is no such option. */
 static const char **text_of(int c, struct capy_rack_local_options *opt)
@@ -112,7 +108,11 @@ static unsigned *number_of(int c, struct capy_rack_local_options *opt)
 
 static bool *flag_of(int c, struct capy_rack_local_options *opt)
 {
-    return c == 'e' ? &opt->encrypt : c == 'o' ? &opt->offload : c == '6' ? &opt->ipv6_only : NULL;
+    return c == 'e'   ? &opt->encrypt
+           : c == 'o' ? &opt->offload
+           : c == '6' ? &opt->ipv6_only
+           : c == 'w' ? &opt->wire
+                      : NULL;
 }
 
 /* Options up to the first word that is none; its index, or -1 after a message. */

@@ -131,7 +131,50 @@ static void join_tap(FILE *f, const char *name)
             name, name, name, name, name, name, name);
 }
 
-/* The cables, laid from the switch's side. */
+/* One cable, from the present namespace to the node's. tap: see join_tap. */
+static void lay_cable(FILE *f, const struct rack_plan *plan, const struct rack_node *n, bool tap)
+{
+    fprintf(f, "link add name %s%s mtu %u type veth peer name " RACK_DEVICE "%s mtu %u", n->name,
+            tap ? CABLE : "", plan->rack.mtu, tap && n->role == RACK_SERVER ? CABLE : "",
+            plan->rack.mtu);
+    if (!tap || n->role == RACK_CLIENT) {
+        fprintf(f, " address %02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2],
+                n->mac[3], n->mac[4], n->mac[5]);
+    }
+    fprintf(f, " netns /proc/1/fd/%d\n", n->netns);
+    if (tap) {
+        join_tap(f, n->name);
+    } else {
+        fprintf(f, "link set %s up\n", n->name);
+    }
+}
+
+/* From the wire on, in whose namespace we are, to the switch. */
+static void lay_uplink(FILE *f, const struct rack_plan *plan, const struct rack_node *n)
+{
+    fprintf(f, "link add name %s-up mtu %u type veth peer name %s mtu %u netns /proc/1/fd/%d\n",
+            n->name, plan->rack.mtu, n->name, plan->rack.mtu, plan->node[0].netns);
+    fprintf(f, "link set %s-up up\n", n->name);
+}
+
+/* The switch's ends of cables that were laid from the wire. */
+static int raise_switch(const struct rack_plan *plan, char *err, size_t err_len)
+{
+    char batch[64 + RACK_NODE_MAX * (CAPY_RACK_NAME_MAX + 16)] = "";
+    FILE *f = fmemopen(batch, sizeof batch, "w");
+    if (!f) {
+        snprintf(err, err_len, "out of memory");
+        return -1;
+    }
+    fputs("link set lo up\n", f);
+    for (unsigned i = 2; i < plan->node_cnt; i++) {
+        fprintf(f, "link set %s up\n", plan->node[i].name);
+    }
+    fclose(f);
+    return run_ip(plan->node[0].netns, batch, err, err_len);
+}
+
+/* The cables, laid from the switch's side, or from the wire in the middle. */
 static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
 {
     char *batch = NULL;
@@ -141,28 +184,19 @@ static int lay_cables(struct rack_plan *plan, char *err, size_t err_len)
         snprintf(err, err_len, "out of memory");
         return -1;
     }
-    bool tap = strcmp(plan->rack.driver, "tap") == 0;
+    const unsigned from = plan->opt->wire ? 1 : 0;
+    const bool tap = strcmp(plan->rack.driver, "tap") == 0;
     fputs("link set lo up\n", f);
-    for (unsigned i = 1; i < plan->node_cnt; i++) {
-        const struct rack_node *n = &plan->node[i];
-        fprintf(f, "link add name %s%s mtu %u type veth peer name " RACK_DEVICE "%s mtu %u",
-                n->name, tap ? CABLE : "", plan->rack.mtu,
-                tap && n->role == RACK_SERVER ? CABLE : "", plan->rack.mtu);
-        if (!tap || n->role == RACK_CLIENT) {
-            fprintf(f, " address %02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2],
-                    n->mac[3], n->mac[4], n->mac[5]);
-        }
-        fprintf(f, " netns /proc/1/fd/%d\n", n->netns);
-        if (tap) {
-            join_tap(f, n->name);
-        } else {
-            fprintf(f, "link set %s up\n", n->name);
+    for (unsigned i = from + 1; i < plan->node_cnt; i++) {
+        lay_cable(f, plan, &plan->node[i], tap);
+        if (plan->opt->wire) {
+            lay_uplink(f, plan, &plan->node[i]);
         }
     }
     fclose(f);
-    int result = run_ip(plan->node[0].netns, batch, err, err_len);
+    int result = run_ip(plan->node[from].netns, batch, err, err_len);
     free(batch);
-    return result;
+    return result == 0 && plan->opt->wire ? raise_switch(plan, err, err_len) : result;
 }
 
 /* Brings the node's own end up. Where our own stack owns the device, the kernel has no addresses. */
@@ -211,7 +245,7 @@ int rack_netns_make(struct rack_plan *plan, char *err, size_t err_len)
     if (result == 0) {
         result = lay_cables(plan, err, err_len);
     }
-    for (unsigned i = 1; result == 0 && i < plan->node_cnt; i++) {
+    for (unsigned i = plan->opt->wire ? 2 : 1; result == 0 && i < plan->node_cnt; i++) {
         result = raise_node(plan, &plan->node[i], err, err_len);
     }
     if (home >= 0) {

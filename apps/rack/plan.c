@@ -84,6 +84,12 @@ static void add_switch(struct rack_plan *plan)
     memcpy(plan->rack.switch_mac, node->mac, sizeof node->mac);
 }
 
+static void add_wire(struct rack_plan *plan)
+{
+    if (plan->opt->wire)
+        strcpy(add_node(plan, RACK_WIRE)->name, "wire");
+}
+
 /* The address that all servers have together. */
 static int add_vip(struct rack_plan *plan, char *err, size_t err_len)
 {
@@ -223,10 +229,16 @@ static int check_plane(const struct capy_rack_local_options *opt, char *err, siz
         snprintf(err, err_len, "--plane xdp needs veths; leave --driver tap out");
         return -1;
     }
-    if (xdp && (opt->capture || opt->record)) {
-        snprintf(err, err_len,
-                 "--plane xdp neither captures nor records; leave --capture and "
-                 "--record out");
+    if (xdp && opt->record) {
+        snprintf(err, err_len, "--plane xdp does not record; leave --record out");
+        return -1;
+    }
+    if (xdp && opt->capture && !opt->wire) {
+        snprintf(err, err_len, "--plane xdp does not capture; add --wire, whose cables do");
+        return -1;
+    }
+    if (opt->wire && opt->driver && strcmp(opt->driver, "tap") == 0) {
+        snprintf(err, err_len, "--wire needs veths; leave --driver tap out");
         return -1;
     }
     return 0;
@@ -307,6 +319,7 @@ int rack_plan_make(struct rack_plan *plan, const struct capy_rack_local_options 
     snprintf(plan->conf, sizeof plan->conf, "%s/rack.conf", rack->run_dir);
     choose(plan);
     add_switch(plan);
+    add_wire(plan);
     if (add_vip(plan, err, err_len) < 0) {
         return -1;
     }

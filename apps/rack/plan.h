@@ -5,12 +5,13 @@
 #include "apps/common/endpoint.h"
 #include "apps/rack/local.h"
 
-#define RACK_NODE_MAX (1u + CAPY_RACK_SERVER_MAX + CAPY_RACK_CLIENT_MAX)
+#define RACK_NODE_MAX (2u + CAPY_RACK_SERVER_MAX + CAPY_RACK_CLIENT_MAX)
 #define RACK_DEVICE "eth0" /* what a server or client calls its end of the cable */
 
-enum rack_role { RACK_SWITCH, RACK_SERVER, RACK_CLIENT };
+enum rack_role { RACK_SWITCH, RACK_WIRE, RACK_SERVER, RACK_CLIENT };
 
-/* One machine of the rack: a network namespace. The switch's end of its cable bears its name. */
+/* One machine of the rack: a network namespace. The switch's end of its cable bears its name. With a wire
+ * each cable is two, and between them the wire's ends: NAME, and NAME-up towards the switch. */
 struct rack_node {
     enum rack_role role;
     char name[CAPY_RACK_NAME_MAX];
@@ -25,7 +26,7 @@ struct rack_plan {
     struct capy_rack rack;
     bool has_ipv6; /* the kernel, which is the clients' */
     unsigned node_cnt;
-    struct rack_node node[RACK_NODE_MAX]; /* the switch first */
+    struct rack_node node[RACK_NODE_MAX]; /* the switch first, then the wire if there is one */
     char exe[300];                        /* this program's file */
     char conf[300];                       /* the rack file's path */
     char root[300];                       /* what the servers serve, absolute; "": no files */

@@ -73,9 +73,12 @@ static void name_members(const struct rack_plan *plan)
     }
     for (unsigned i = 0; ours && i < plan->node_cnt; i++) {
         const struct rack_node *n = &plan->node[i];
-        fprintf(ours, "%s %s%s\n", n->ip, n->name, i == 1 ? " web" : "");
+        const char *web = strcmp(n->name, plan->rack.server[0].name) == 0 ? " web" : "";
+        if (n->ip[0]) {
+            fprintf(ours, "%s %s%s\n", n->ip, n->name, web);
+        }
         if (n->ip6[0]) {
-            fprintf(ours, "%s %s%s\n", n->ip6, n->name, i == 1 ? " web" : "");
+            fprintf(ours, "%s %s%s\n", n->ip6, n->name, web);
         }
     }
     if (before) {
@@ -154,6 +157,36 @@ static void add_record(struct rack_member *m, const struct rack_plan *plan)
     }
 } /* NOLINT(clang-analyzer-unix.Malloc): as said above */
 
+static void add_switch_args(struct rack_member *m, struct rack_plan *plan)
+{
+    const bool captures = plan->capture[0] && plan->opt->wire == (m->node->role == RACK_WIRE);
+    if (m->node->role == RACK_WIRE) {
+        add_arg(m, "--wire");
+    } else {
+        add_record(m, plan);
+    }
+    if (m->node->role == RACK_SWITCH && plan->opt->plane) {
+        add_arg(m, "--plane");
+        add_arg(m, (char *)plan->opt->plane);
+    }
+    if (captures) {
+        add_arg(m, "--capture");
+        add_arg(m, plan->capture);
+    }
+}
+
+static void add_server_args(struct rack_member *m, struct rack_plan *plan)
+{
+    add_record(m, plan);
+    add_arg(m, "--server");
+    add_arg(m, (char *)m->node->name);
+    if (plan->root[0]) {
+        add_arg(m, "--root");
+        add_arg(m, plan->root);
+    }
+    add_more_args(m, plan->opt->httpd_args);
+}
+
 static void add_members(struct rack_supervisor *sup)
 {
     struct rack_plan *plan = sup->plan;
@@ -164,28 +197,14 @@ static void add_members(struct rack_supervisor *sup)
         }
         struct rack_member *m = add_member(sup, node);
         add_arg(m, plan->exe);
-        add_arg(m, node->role == RACK_SWITCH ? "switch" : "httpd");
+        add_arg(m, node->role == RACK_SERVER ? "httpd" : "switch");
         add_arg(m, "--rack");
         add_arg(m, plan->conf);
-        add_record(m, plan);
-        if (node->role == RACK_SWITCH) {
-            if (plan->opt->plane) {
-                add_arg(m, "--plane");
-                add_arg(m, (char *)plan->opt->plane);
-            }
-            if (plan->capture[0]) {
-                add_arg(m, "--capture");
-                add_arg(m, plan->capture);
-            }
-            continue;
+        if (node->role == RACK_SERVER) {
+            add_server_args(m, plan);
+        } else {
+            add_switch_args(m, plan);
         }
-        add_arg(m, "--server");
-        add_arg(m, node->name);
-        if (plan->root[0]) {
-            add_arg(m, "--root");
-            add_arg(m, plan->root);
-        }
-        add_more_args(m, plan->opt->httpd_args);
     }
 }
 

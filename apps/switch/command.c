@@ -23,6 +23,9 @@ static const char help[] =
     "                    when this process ends, and is taken over by the next one\n"
     "  --xdp-mode NAME   auto, native or generic XDP\n"
     "  --remove          take a plane that was left in the kernel off its devices\n"
+    "  --wire            no switch, but the cables of capy rack --wire: from each port's device to "
+    "the\n"
+    "                    one with -up behind its name, and back, with faults and captures\n"
     "  --capture DIR     write each port's frames to DIR/<device>.pcapng\n"
     "  --record FILE     record all that goes into the switch, for capy replay; it holds keys\n"
     "  --record-mib N    end the recording at this size\n"
@@ -46,6 +49,7 @@ enum option_name {
     PLANE,
     XDP_MODE,
     REMOVE,
+    WIRE,
     CAPTURE,
     RECORD,
     RECORD_MIB,
@@ -65,6 +69,7 @@ static const struct option known[] = {{"rack", required_argument, NULL, RACK},
                                       {"plane", required_argument, NULL, PLANE},
                                       {"xdp-mode", required_argument, NULL, XDP_MODE},
                                       {"remove", no_argument, NULL, REMOVE},
+                                      {"wire", no_argument, NULL, WIRE},
                                       {"capture", required_argument, NULL, CAPTURE},
                                       {"record", required_argument, NULL, RECORD},
                                       {"record-mib", required_argument, NULL, RECORD_MIB},
@@ -134,6 +139,9 @@ static int take_option(enum option_name name, struct capy_switch_run *run, bool 
                       (const char *const[]){"auto", "native", "generic", NULL});
     case REMOVE:
         *remove_it = true;
+        return 0;
+    case WIRE:
+        run->wire = true;
         return 0;
     case CAPTURE:
         run->capture_dir = optarg;

@@ -39,9 +39,18 @@ static json_t *recording(const struct program *p)
                      (json_int_t)st.call_cnt, "bytes", (json_int_t)st.bytes);
 }
 
+static json_t *wire_status(const struct program *p)
+{
+    return json_pack("{s:b, s:s, s:s, s:i, s:f, s:i}", "ok", 1, "plane", "none, these are cables",
+                     "rack", p->rack.path, "pid", (int)getpid(), "uptime_s",
+                     (double)(p->now - p->started_at) / 1e9, "ports", (int)p->cable_cnt);
+}
+
 static json_t *answer_status(struct program *p, const json_t *request)
 {
     (void)request;
+    if (p->cable_cnt)
+        return wire_status(p);
     return json_pack("{s:b, s:s, s:s, s:i, s:o, s:f, s:b, s:I, s:I, s:i, s:i, s:o}", "ok", 1,
                      "plane", p->xdp ? "xdp" : "user", "rack", p->rack.path, "pid", (int)getpid(),
                      "boot_id", hex64(p->cfg.boot_id), "uptime_s",
@@ -175,7 +184,7 @@ static json_t *answer_ports(struct program *p, const json_t *request)
 {
     (void)request;
     json_t *list = json_array();
-    for (unsigned i = 0; i < p->port_cnt; i++)
+    for (unsigned i = 0; i < ports_named(p); i++)
         json_array_append_new(list, port_json(&p->port[i]));
     return json_pack("{s:b, s:o}", "ok", 1, "ports", list);
 }
@@ -267,7 +276,8 @@ static json_t *answer_fault(struct program *p, const json_t *request)
         return refusal(why);
     if (p->xdp)
         return refusal(
-            "the plane in the kernel injects no faults; start the switch with --plane user");
+            "the plane in the kernel injects no faults; start the switch with --plane user, or the "
+            "rack with --wire");
     if (ports_set_fault(p, json_string_value(port), &cfg, err, sizeof err) != CAPY_OK)
         return refusal(err);
     return json_pack("{s:b}", "ok", 1);
@@ -278,16 +288,20 @@ static json_t *answer(struct program *p, const json_t *request)
     static const struct {
         const char *cmd;
         json_t *(*answer)(struct program *p, const json_t *request);
+        bool of_plane;
     } commands[] = {
-        {"status", answer_status},     {"servers", answer_servers}, {"entries", answer_entries},
-        {"counters", answer_counters}, {"ports", answer_ports},     {"fault", answer_fault},
+        {"status", answer_status, false},  {"servers", answer_servers, true},
+        {"entries", answer_entries, true}, {"counters", answer_counters, true},
+        {"ports", answer_ports, false},    {"fault", answer_fault, false},
     };
     const char *cmd = json_string_value(json_object_get(request, "cmd"));
     if (p->xdp)
         capy_xdp_count(p->xdp);
     for (unsigned i = 0; cmd && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].cmd, cmd) == 0)
-            return commands[i].answer(p, request);
+            return commands[i].of_plane && p->cable_cnt
+                       ? refusal("these are the cables; ask the switch")
+                       : commands[i].answer(p, request);
     }
     return refusal("cmd is one of status, servers, entries, counters, ports, fault");
 }

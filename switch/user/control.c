@@ -45,10 +45,11 @@ static int listen_at(const struct sockaddr_un *at)
     return fd;
 }
 
-int control_open(struct control *c, const char *run_dir, char *err, size_t err_len)
+int control_open(struct control *c, const char *run_dir, const char *name, char *err,
+                 size_t err_len)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int len = snprintf(c->path, sizeof c->path, "%s/switch.sock", run_dir);
+    int len = snprintf(c->path, sizeof c->path, "%s/%s.sock", run_dir, name);
     if (len < 0 || (size_t)len >= sizeof at.sun_path) {
         snprintf(err, err_len, "run_dir %s is too long for a socket; name a shorter one", run_dir);
         return CAPY_E_CONFIG;
@@ -60,7 +61,7 @@ int control_open(struct control *c, const char *run_dir, char *err, size_t err_l
         return CAPY_E_SYS;
     }
     if (answers(&at)) {
-        snprintf(err, err_len, "a switch already answers on %s; stop it, or use another run_dir",
+        snprintf(err, err_len, "a %s already answers on %s; stop it, or use another run_dir", name,
                  c->path);
         return CAPY_E_INUSE;
     }

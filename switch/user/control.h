@@ -28,9 +28,10 @@ struct control {
 };
 
 void control_init(struct control *c);
-/* Listens on <run_dir>/switch.sock, making run_dir. CAPY_OK, CAPY_E_INUSE when somebody answers
+/* Listens on <run_dir>/<name>.sock, making run_dir. CAPY_OK, CAPY_E_INUSE when somebody answers
  * there, or CAPY_E_SYS; one line in err. A socket that nobody answers on is replaced. */
-int control_open(struct control *c, const char *run_dir, char *err, size_t err_len);
+int control_open(struct control *c, const char *run_dir, const char *name, char *err,
+                 size_t err_len);
 /* Fills fds for poll; how many. */
 unsigned control_poll(const struct control *c, struct pollfd fds[CONTROL_POLL_MAX]);
 /* Serves what is ready; not blocking. */

@@ -66,7 +66,7 @@ static int sleep_until(struct program *p, uint64_t until, bool *aside)
 
 int program_loop(struct program *p)
 {
-    uint64_t aside_at = 0, expire_at = 0;
+    uint64_t aside_at = 0, expire_at = p->cable_cnt ? CAPY_NEVER : 0;
     struct capy_spin spin;
     bool aside = false, slept = false;
     int rc = CAPY_OK;

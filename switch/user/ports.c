@@ -65,8 +65,18 @@ static unsigned send_due(struct program *p, struct port *port)
     return cnt;
 }
 
+/* The other one. */
+static uint16_t cable_end(const struct program *p, uint16_t idx)
+{
+    return (uint16_t)(idx < p->cable_cnt ? idx + p->cable_cnt : idx - p->cable_cnt);
+}
+
 static void forward(struct program *p, uint16_t ingress, uint8_t *data, size_t len)
 {
+    if (p->cable_cnt) {
+        port_send(p, cable_end(p, ingress), data, len);
+        return;
+    }
     plane_input(p, ingress, data, len, p->now, &p->out);
     for (unsigned i = 0; i < p->out.cnt; i++) {
         uint16_t egress = p->out.frame[i].port;
@@ -131,6 +141,11 @@ uint64_t ports_due_at(const struct program *p)
     return at;
 }
 
+uint16_t ports_named(const struct program *p)
+{
+    return p->cable_cnt ? p->cable_cnt : p->port_cnt;
+}
+
 static bool port_is(const struct program *p, unsigned idx, const char *name)
 {
     int server = capy_rack_server_index(&p->rack, name);
@@ -178,7 +193,7 @@ int ports_set_fault(struct program *p, const char *name, const struct capy_fault
         return CAPY_E_CONFIG;
     }
     bool all = !name || strcmp(name, "all") == 0, found = all;
-    for (uint16_t i = 0; i < p->port_cnt; i++) {
+    for (uint16_t i = 0; i < ports_named(p); i++) {
         if (!all && !port_is(p, i, name))
             continue;
         found = true;

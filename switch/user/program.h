@@ -1,6 +1,6 @@
 /* The switch program's state, shared by its files: switch.c sets up and takes down, ports.c moves
- * frames, loop.c decides when, kernel.c is all of that for a plane in the kernel, control.c speaks on the
- * socket, commands.c answers, record.c records. Private. */
+ * frames, loop.c decides when, kernel.c is all of that for a plane in the kernel, wire.c is a rack's cables instead,
+ * control.c speaks on the socket, commands.c answers, record.c records. Private. */
 #ifndef CAPY_SWITCH_PROGRAM_H
 #define CAPY_SWITCH_PROGRAM_H
 
@@ -35,10 +35,16 @@ struct program {
     struct capy_switch_out out; /* of the frame in hand */
     struct port port[CAPY_SWITCH_PORT_MAX];
     uint16_t port_cnt;
+    uint16_t
+        cable_cnt; /* no plane: port i and port i + cable_cnt are a cable's ends; 0: a switch */
     struct control control;
     int signal_fd;
     uint64_t now, started_at; /* now: read once per round of the loop */
 };
+
+/* switch.c: opens the device as the next port. Errors as capy_switch_main_run's. */
+int program_add_port(struct program *p, const struct capy_switch_run *run, const char *device,
+                     enum capy_port_role role, char *err, size_t err_len);
 
 /* ports.c. All of them act at p->now. */
 /* Takes up to a burst from the port and the frames its faults let go of, through the plane, to the
@@ -46,6 +52,8 @@ struct program {
 unsigned port_receive(struct program *p, uint16_t idx);
 /* Hands every port's burst to its driver, and the kernel. */
 void ports_flush(struct program *p);
+/* Those that people know: of a cable, one. */
+uint16_t ports_named(const struct program *p);
 /* The earliest frame that waits in a fault queue, or CAPY_NEVER. */
 uint64_t ports_due_at(const struct program *p);
 /* Sets the faults of the port with that device, or that leads to the server of that name; NULL or
@@ -65,6 +73,9 @@ int kernel_open(struct program *p, const struct capy_switch_run *run, char *err,
 int kernel_loop(struct program *p); /* as program_loop */
 void kernel_close(struct program *p);
 int kernel_remove(const struct capy_rack *rack, char *err, size_t err_len);
+
+/* wire.c: ports without a plane. Errors as capy_switch_main_run's. */
+int wire_open(struct program *p, const struct capy_switch_run *run, char *err, size_t err_len);
 
 /* commands.c: the answer to one request line: a malloc'd line ending in a newline, or NULL when out
  * of memory. */

@@ -36,8 +36,8 @@ static int open_driver(const struct capy_switch_run *run, const struct capy_rack
     return CAPY_OK;
 }
 
-static int add_port(struct program *p, const struct capy_switch_run *run, const char *device,
-                    enum capy_port_role role, char *err, size_t err_len)
+int program_add_port(struct program *p, const struct capy_switch_run *run, const char *device,
+                     enum capy_port_role role, char *err, size_t err_len)
 {
     if (p->port_cnt == CAPY_SWITCH_PORT_MAX) {
         snprintf(err, err_len, "%s: more than %u ports; take some out of the rack file",
@@ -58,21 +58,26 @@ static int add_port(struct program *p, const struct capy_switch_run *run, const 
     return CAPY_OK;
 }
 
-/* Server i's frames come in at port i; the client ports follow. */
-static int add_ports(struct program *p, const struct capy_switch_run *run, char *err,
-                     size_t err_len)
+static int make_capture_dir(const struct capy_switch_run *run, char *err, size_t err_len)
 {
-    const struct capy_rack *rack = &p->rack;
     if (run->capture_dir && mkdir(run->capture_dir, 0755) < 0 && errno != EEXIST) {
         snprintf(err, err_len, "capture directory %s: %s; name a writable one", run->capture_dir,
                  strerror(errno));
         return CAPY_E_CONFIG;
     }
+    return CAPY_OK;
+}
+
+/* Server i's frames come in at port i; the client ports follow. */
+static int add_ports(struct program *p, const struct capy_switch_run *run, char *err,
+                     size_t err_len)
+{
+    const struct capy_rack *rack = &p->rack;
     int rc = CAPY_OK;
     for (unsigned i = 0; i < rack->server_cnt && rc == CAPY_OK; i++)
-        rc = add_port(p, run, rack->server[i].port, CAPY_PORT_SERVER, err, err_len);
+        rc = program_add_port(p, run, rack->server[i].port, CAPY_PORT_SERVER, err, err_len);
     for (unsigned i = 0; i < rack->client_port_cnt && rc == CAPY_OK; i++)
-        rc = add_port(p, run, rack->client_port[i].device, CAPY_PORT_CLIENT, err, err_len);
+        rc = program_add_port(p, run, rack->client_port[i].device, CAPY_PORT_CLIENT, err, err_len);
     return rc;
 }
 
@@ -132,14 +137,17 @@ static int set_up(struct program *p, const struct capy_switch_run *run, char *er
     if (rc == CAPY_OK)
         rc = fill_cfg(p, err, err_len);
     if (rc == CAPY_OK)
-        rc = control_open(&p->control, p->rack.run_dir, err, err_len);
-    if (rc == CAPY_OK && run->plane && strcmp(run->plane, "xdp") == 0)
+        rc =
+            control_open(&p->control, p->rack.run_dir, run->wire ? "wire" : "switch", err, err_len);
+    if (rc == CAPY_OK && !run->wire && run->plane && strcmp(run->plane, "xdp") == 0)
         return kernel_open(p, run, err, err_len);
     if (rc == CAPY_OK)
-        rc = add_ports(p, run, err, err_len);
+        rc = make_capture_dir(run, err, err_len);
     if (rc == CAPY_OK)
+        rc = (run->wire ? wire_open : add_ports)(p, run, err, err_len);
+    if (rc == CAPY_OK && !run->wire)
         rc = make_plane(p, err, err_len);
-    if (rc == CAPY_OK && run->record)
+    if (rc == CAPY_OK && run->record && !run->wire)
         rc = plane_record(p, run, err, err_len);
     if (rc == CAPY_OK && capy_fault_cfg_is_set(&run->fault))
         rc = ports_set_fault(p, run->fault_port, &run->fault, err, err_len);
@@ -191,7 +199,7 @@ int capy_switch_main_remove(const char *rack_file, char *err, size_t err_len)
     control_init(&control);
     int rc = capy_rack_read(rack_file, &rack, err, err_len);
     if (rc == CAPY_OK)
-        rc = control_open(&control, rack.run_dir, err, err_len);
+        rc = control_open(&control, rack.run_dir, "switch", err, err_len);
     if (rc == CAPY_OK)
         rc = kernel_remove(&rack, err, err_len);
     control_close(&control);

@@ -12,6 +12,7 @@ struct capy_switch_run {
     const char *rack_file;
     const char *driver;   /* NULL: as the rack file says */
     const char *plane;    /* "xdp": in the kernel; NULL or "user": in this process */
+    bool wire;            /* no switch, but a rack's cables: see capy_switch_main_run */
     const char *xdp_mode; /* "native" or "generic" XDP on all devices; NULL or "auto": what works */
     const char *capture_dir; /* NULL: none; else each port writes <capture_dir>/<device>.pcapng */
     const char *record;  /* file for everything that goes into the plane; NULL: none. It holds the
@@ -39,7 +40,11 @@ struct capy_switch_run {
  *       "loss_ppm", "dup_ppm", "reorder_ppm", "delay_us", "jitter_us", "seed",
  *       "drop_type":"CONN_STATE_ACK", "drop_cnt":N. What is not given is off.
  *   {"cmd":"fault","clear":true}    no faults at all (with "port": at that one)
- * The plane in the kernel injects no faults and captures nothing. */
+ * The plane in the kernel injects no faults and captures nothing.
+ *
+ * wire: what comes in at a port of the rack file leaves through the device of the same name with "-up"
+ * behind it, and back; there is no plane. The socket is <run_dir>/wire.sock, and answers status, ports
+ * and fault. */
 int capy_switch_main_run(const struct capy_switch_run *run, char *err, size_t err_len);
 
 /* Takes a plane that was left in the kernel off its devices, and forgets what it knew. CAPY_OK;

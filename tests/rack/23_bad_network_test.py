@@ -7,7 +7,7 @@ from transfers import download, events, upload
 
 
 def test():
-    with Rack(args=("--root", OUT)) as rack:
+    with Rack(args=("--root", OUT), wire=True) as rack:
         rack.ask("switch", "fault", port="all", loss_ppm=10000, dup_ppm=10000, reorder_ppm=10000,
                  seed=1)
         download(rack, mib=32, moves=20)

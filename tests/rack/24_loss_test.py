@@ -18,7 +18,7 @@ LOSS_PPM = 10000
 def test():
     path = os.path.join(OUT, "file")
     wanted = make_file(path, MIB)
-    with Rack(servers=1, clients=3, args=("--root", OUT)) as rack:
+    with Rack(servers=1, clients=3, args=("--root", OUT), wire=True) as rack:
         web = serve(rack, "c2", OUT)
         rack.ask("switch", "fault", port="all", loss_ppm=LOSS_PPM, seed=11)
         begun = time.monotonic()

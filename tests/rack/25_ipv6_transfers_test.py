@@ -14,7 +14,7 @@ def transfers(version):
 
 
 def bad_network(version):
-    with Rack(args=("--root", OUT, "--encrypt"), version=version) as rack:
+    with Rack(args=("--root", OUT, "--encrypt"), version=version, wire=True) as rack:
         rack.ask("switch", "fault", port="all", loss_ppm=10000, dup_ppm=10000, reorder_ppm=10000,
                  seed=2)
         download(rack, mib=16, moves=10)

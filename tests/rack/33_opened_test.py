@@ -35,7 +35,7 @@ def has_come_so_far(rack, name, key, value):
 def test():
     path = os.path.join(OUT, "file")
     wanted = make_file(path, MIB)
-    with Rack(servers=2) as rack:
+    with Rack(servers=2, wire=True) as rack:
         web = serve(rack, "c1", OUT)
         rack.ask("switch", "fault", port="c1", delay_us=DELAY_US)
         taker = start(rack, "s2", "--arrivals", str(TRANSFERS))

@@ -44,7 +44,7 @@ def requests(version, stack):
 
 def transfers(version, stack):
     """Bytes not read, not acknowledged and not sent, in mid-flight."""
-    with Rack(version=version, args=("--stack", stack, "--root", OUT)) as rack:
+    with Rack(version=version, args=("--stack", stack, "--root", OUT), wire=True) as rack:
         download(rack, mib=16, moves=2)
         upload(rack, mib=16, moves=2)
         events(rack, count=100, interval_ms=5, moves=5)

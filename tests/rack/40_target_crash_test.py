@@ -61,12 +61,12 @@ def crash_unserved(rack):
 def every_step(version):
     for message, survives in (("PREPARE_MIG", True), ("PREPARE_MIG_ACK", True),
                               ("CONN_STATE", True), ("CONN_STATE_ACK", False)):
-        with Rack(args=("--root", OUT), version=version) as rack:
+        with Rack(args=("--root", OUT), version=version, wire=True) as rack:
             crash_at(rack, message, survives)
 
 
 def unserved(version):
-    with Rack(version=version) as rack:
+    with Rack(version=version, wire=True) as rack:
         crash_unserved(rack)
 
 

@@ -23,7 +23,7 @@ def after_the_move():
 
 def before_the_commit(message):
     print(f"origin killed while {message} is lost", flush=True)
-    with Rack(args=("--root", OUT)) as rack:
+    with Rack(args=("--root", OUT), wire=True) as rack:
         transfer = Transfer(rack)
         hold_at(rack, message)
         transfer.move()
@@ -37,7 +37,7 @@ def before_the_commit(message):
 
 def after_the_commit():
     print("origin killed while CONN_STATE_ACK is lost", flush=True)
-    with Rack(args=("--root", OUT)) as rack:
+    with Rack(args=("--root", OUT), wire=True) as rack:
         transfer = Stream(rack)
         hold_at(rack, "CONN_STATE_ACK")
         transfer.move()

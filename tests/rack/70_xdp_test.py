@@ -8,7 +8,7 @@ import sys
 
 from rack import ROOT, SKIPPED, check, main, need_xdp_plane, skip
 
-TESTS = ("11_demo", "20_download", "31_drain", "35_one_port", "42_switch_crash")
+TESTS = ("11_demo", "20_download", "24_loss", "31_drain", "35_one_port", "42_switch_crash")
 
 
 def test():
