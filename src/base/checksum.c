@@ -36,45 +36,59 @@ static uint16_t from_native(uint16_t folded)
 #endif
 }
 
-/* a + w, counting the carry: compiles to an add from memory and an add-with-carry. */
-#define ADD_CARRY(a, carry, w) ((carry) += __builtin_add_overflow(a, w, &(a)))
+/* a + w + carry; the carry out. A chain of these is one add-with-carry from memory for each word, but where it is
+ * written with operators compilers move every carry into a register and back. */
+static inline unsigned char add(unsigned char carry, uint64_t a, uint64_t w, uint64_t *sum)
+{
+#if defined(__x86_64__)
+    unsigned long long out;
+    carry = __builtin_ia32_addcarryx_u64(carry, a, w, &out);
+    *sum = out;
+    return carry;
+#else
+    uint64_t part;
+    bool first = __builtin_add_overflow(a, w, &part);
+    bool second = __builtin_add_overflow(part, (uint64_t)carry, sum);
+    return first || second;
+#endif
+}
+
+/* A sum, and how often it overflowed: a carry out of bit 63 weighs 2^64, which is 1 modulo 2^16 - 1. */
+struct sum {
+    uint64_t low, carries;
+};
+
+/* cnt words more; a constant. */
+static inline void add_words(struct sum *s, const uint8_t *p, unsigned cnt)
+{
+    unsigned char carry = 0;
+    for (unsigned i = 0; i < cnt; i++)
+        carry = add(carry, s->low, load_native64(p + 8 * i), &s->low);
+    (void)add(carry, s->carries, 0, &s->carries);
+}
 
 uint64_t capy_sum(uint64_t sum, const uint8_t *data, size_t len)
 {
-    uint64_t a = 0, b = 0, carry_a = 0, carry_b = 0;
-    for (; len >= 64; len -= 64, data += 64) { /* two chains, so that the adders overlap */
-        ADD_CARRY(a, carry_a, load_native64(data));
-        ADD_CARRY(b, carry_b, load_native64(data + 8));
-        ADD_CARRY(a, carry_a, load_native64(data + 16));
-        ADD_CARRY(b, carry_b, load_native64(data + 24));
-        ADD_CARRY(a, carry_a, load_native64(data + 32));
-        ADD_CARRY(b, carry_b, load_native64(data + 40));
-        ADD_CARRY(a, carry_a, load_native64(data + 48));
-        ADD_CARRY(b, carry_b, load_native64(data + 56));
-    }
+    struct sum s = {0, 0};
+    for (; len >= 64; len -= 64, data += 64)
+        add_words(&s, data, 8);
     if (len & 32u) {
-        ADD_CARRY(a, carry_a, load_native64(data));
-        ADD_CARRY(b, carry_b, load_native64(data + 8));
-        ADD_CARRY(a, carry_a, load_native64(data + 16));
-        ADD_CARRY(b, carry_b, load_native64(data + 24));
+        add_words(&s, data, 4);
         data += 32;
     }
     if (len & 16u) {
-        ADD_CARRY(a, carry_a, load_native64(data));
-        ADD_CARRY(b, carry_b, load_native64(data + 8));
+        add_words(&s, data, 2);
         data += 16;
     }
     if (len & 8u) {
-        ADD_CARRY(a, carry_a, load_native64(data));
+        add_words(&s, data, 1);
         data += 8;
     }
-    if (len & 7u)
-        ADD_CARRY(b, carry_b, load_native_tail(data, len & 7u));
-    ADD_CARRY(a, carry_a, b);
-    /* A carry out of bit 63 weighs 2^64, which is 1 modulo 2^16 - 1. Adding the carries may carry
-     * once more, then a is small. */
-    uint64_t carries = carry_a + carry_b;
-    a += carries;
-    a += a < carries;
-    return sum + from_native(capy_sum_fold(a));
+    if (len & 7u) {
+        unsigned char carry = add(0, s.low, load_native_tail(data, len & 7u), &s.low);
+        s.carries += carry;
+    }
+    /* Adding the carries may carry once more, then the sum is small. */
+    s.carries = add(0, s.low, s.carries, &s.low);
+    return sum + from_native(capy_sum_fold(s.low + s.carries));
 }

@@ -21,14 +21,18 @@ static inline wide pair(const uint64_t *k, const uint8_t *p)
 
 struct capy_nh_sum capy_nh(const struct capy_nh_key *k, const uint8_t *p, size_t len)
 {
+    const uint8_t *end = p + (len & ~(size_t)15u);
     const uint64_t *word = k->word;
     wide sum = 0;
     CAPY_ASSERT(len <= CAPY_NH_LEN_MAX);
-    for (; len >= 16; len -= 16, p += 16, word += 2)
+    for (; end - p >= 64; p += 64, word += 8)
+        sum += pair(word, p) + pair(word + 2, p + 16) + pair(word + 4, p + 32) +
+               pair(word + 6, p + 48);
+    for (; p < end; p += 16, word += 2)
         sum += pair(word, p);
-    if (len > 0) {
+    if (len & 15u) {
         uint8_t last[16] = {0};
-        memcpy(last, p, len);
+        memcpy(last, p, len & 15u);
         sum += pair(word, last);
     }
     return (struct capy_nh_sum){(uint64_t)(sum >> 64), (uint64_t)sum};
