@@ -103,13 +103,16 @@ static void wake(struct capy_stack *s, uint32_t idx)
 static void settled(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];
-    if (!c->announced) {
+    bool is_new = !c->announced;
+    if (is_new) {
         capy_list_remove(&s->unannounced, idx);
         capy_list_push_tail(&s->announced, idx);
         c->announced = true;
     }
     if (c->mode == CAPY_CONN_SUSPENDED)
         wake(s, idx);
+    if (is_new)
+        capy_outage_known(s, idx);
 }
 
 /* Both sides have closed, and the peer has all that we sent, our FIN among it. Its entry goes by

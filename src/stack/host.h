@@ -122,6 +122,7 @@ struct capy_tor {
     uint64_t unknown_at;    /* no NACK for an unknown flow before this */
     uint32_t announce_left; /* flows still to announce in this fast round */
     bool announce_owed;     /* one flow is to be announced now */
+    uint32_t back_idx;      /* connections from here on may still wait for the switch (outage.c) */
 };
 
 /* What routers said of the way to a destination (path.c). A hash names the place; whoever comes
@@ -511,6 +512,10 @@ void capy_announce_remove(struct capy_stack *s, uint32_t idx);
 /* The switch may not know this one (any more). */
 void capy_announce_again(struct capy_stack *s, uint32_t idx);
 void capy_announce_new_boot(struct capy_stack *s);
+/* outage.c: the switch has a new boot id; with each heartbeat; it knows this flow again. */
+void capy_outage_over(struct capy_stack *s);
+void capy_outage_beat(struct capy_stack *s);
+void capy_outage_known(struct capy_stack *s, uint32_t idx);
 /* The flow went on elsewhere while we were silent: our copy ends without a word. */
 void capy_announce_replaced(struct capy_stack *s, uint32_t idx);
 void capy_announce_timer(struct capy_stack *s);

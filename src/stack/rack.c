@@ -38,6 +38,7 @@ size_t capy_rack_wrap(struct capy_stack *s, uint8_t *frame, size_t msg_len)
 void capy_heartbeat_timer(struct capy_stack *s)
 {
     s->tor.beat_owed = true;
+    capy_outage_beat(s);
     capy_wheel_arm(&s->wheel, s->clocks + CAPY_CLOCK_HEARTBEAT, s->now + s->cfg.heartbeat_ns);
 }
 
@@ -53,6 +54,7 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
 {
     const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t conn_free = capy_age_spare(s);
+
     struct capy_mig_heartbeat beat = {
         .load = load_to_come(s),
         .free_cnt = conn_free, /* slots come back within a round trip; none left is a NACK, FULL */
@@ -82,8 +84,10 @@ static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *
         capy_doubts_forget(s);
     else
         capy_doubts_settle(s, msg->mig_id);
-    if (new_boot)
+    if (new_boot) {
         capy_announce_new_boot(s);
+        capy_outage_over(s);
+    }
 }
 
 bool capy_tor_alive(const struct capy_stack *s)

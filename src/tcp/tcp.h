@@ -146,6 +146,9 @@ static inline uint64_t capy_tcp_next_at(const struct capy_tcp *tcb)
 }
 /* Runs the timers that are due at env->now. Returns event bits. */
 uint32_t capy_tcp_expire(struct capy_tcp *tcb, const struct capy_tcp_env *env);
+/* The way to the peer was cut, and is no longer: a retransmission or window probe whose wait has doubled
+ * meanwhile is due now (RFC 6069's reasoning). Ask capy_tcp_next_at anew. */
+void capy_tcp_path_is_back(struct capy_tcp *tcb, const struct capy_tcp_env *env);
 
 /* In-order bytes not yet consumed. */
 uint32_t capy_tcp_readable(const struct capy_tcp *tcb);

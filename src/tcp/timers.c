@@ -163,6 +163,16 @@ static uint32_t give_up(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     return CAPY_TCP_TIMED_OUT;
 }
 
+void capy_tcp_path_is_back(struct capy_tcp *tcb, const struct capy_tcp_env *env)
+{
+    if (tcb->state < CAPY_TCP_ESTABLISHED || tcb->backoff == 0 ||
+        (tcb->timer != CAPY_TCP_TIMER_RTO && tcb->timer != CAPY_TCP_TIMER_PERSIST))
+        return;
+    tcb->backoff =
+        1; /* not 0: what is lost now is the loss of before, which the window has paid for */
+    tcb->timer_at = env->now;
+}
+
 static uint32_t rto_fired(struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
     bool opening = tcb->state == CAPY_TCP_SYN_SENT || tcb->state == CAPY_TCP_SYN_RECEIVED;
