@@ -8,6 +8,8 @@ import subprocess
 from rack import OUT, Failure, Mover, check, moved
 
 MIB = 1 << 20
+# Before an observer every frame is written to a disk.
+PATIENCE_S = 480 if os.environ.get("CAPY_EXPERT") else 120
 
 
 def make_file(path, mib):
@@ -38,11 +40,11 @@ def while_moving(rack, process, moves, timeout):
     return out
 
 
-def download(rack, mib, moves, timeout=120):
+def download(rack, mib, moves, timeout=PATIENCE_S):
     """curl fetches <root>/big; rack must serve OUT as its root."""
     wanted = make_file(os.path.join(OUT, "big"), mib)
     try:
-        process = rack.client("sh", "-c", f"curl -m 120 -sS {rack.url('/big')} | sha256sum",
+        process = rack.client("sh", "-c", f"curl -m {PATIENCE_S} -sS {rack.url('/big')} | sha256sum",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         got = while_moving(rack, process, moves, timeout).decode().split()[0]
         check(got == wanted, f"SHA-256 of {mib} MiB is {got}, not {wanted}")
@@ -50,12 +52,12 @@ def download(rack, mib, moves, timeout=120):
         os.unlink(os.path.join(OUT, "big"))
 
 
-def upload(rack, mib, moves, timeout=120):
+def upload(rack, mib, moves, timeout=PATIENCE_S):
     """curl sends a file; the server that has the connection at the end answers with its SHA-256."""
     path = os.path.join(OUT, "sent")
     wanted = make_file(path, mib)
     try:
-        process = rack.client("curl", "-m", "120", "-sS", "-T", path, "-H", "Expect:",
+        process = rack.client("curl", "-m", str(PATIENCE_S), "-sS", "-T", path, "-H", "Expect:",
                               rack.url("/upload"),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         got = while_moving(rack, process, moves, timeout).decode()
@@ -64,10 +66,10 @@ def upload(rack, mib, moves, timeout=120):
         os.unlink(path)
 
 
-def events(rack, count, interval_ms, moves, timeout=120):
+def events(rack, count, interval_ms, moves, timeout=PATIENCE_S):
     """Server-sent events: each once, in order."""
     url = rack.url(f"/events?interval_ms={interval_ms}&count={count}")
-    process = rack.client("curl", "-m", "120", "-sSN", url, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = rack.client("curl", "-m", str(PATIENCE_S), "-sSN", url, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lines = while_moving(rack, process, moves, timeout).decode().splitlines()
     ids = [int(line.split()[1]) for line in lines if line.startswith("id:")]
     check(ids == list(range(1, count + 1)), f"events out of order, lost or repeated: {ids}")
