@@ -97,11 +97,7 @@ static uint64_t conn_next_at(const struct capy_conn *c, uint64_t now)
 
 void capy_conn_arm(struct capy_stack *s, uint32_t idx)
 {
-    const struct capy_conn *c = &s->conns[idx];
-    /* Lazily: an entry that fires too early only looks again; one too late must move. */
-    uint64_t at = conn_next_at(c, s->now);
-    if (at < capy_wheel_at(&s->wheel, idx))
-        capy_wheel_arm(&s->wheel, idx, at);
+    capy_wheel_hurry(&s->wheel, idx, conn_next_at(&s->conns[idx], s->now));
 }
 
 void capy_conn_settle(struct capy_stack *s, uint32_t idx)

@@ -28,7 +28,8 @@ static void settle(struct capy_stack *s, uint32_t i)
     uint64_t at = capy_mig_target_next_at(&t->mig);
     if (at <= s->now)
         enqueue(s, i);
-    capy_wheel_arm(&s->wheel, s->target_clocks + i, at > s->now ? at : CAPY_NEVER);
+    else
+        capy_wheel_hurry(&s->wheel, s->target_clocks + i, at);
 }
 
 static void free_slot(struct capy_stack *s, uint32_t i)

@@ -26,7 +26,8 @@ static void settle(struct capy_stack *s, uint32_t i)
         capy_list_push_tail(&s->origin_out, i);
     }
     /* What is due now is the output's business, which settles again. */
-    capy_wheel_arm(&s->wheel, s->origin_clocks + i, at > s->now ? at : CAPY_NEVER);
+    if (at > s->now)
+        capy_wheel_hurry(&s->wheel, s->origin_clocks + i, at);
 }
 
 static void free_slot(struct capy_stack *s, uint32_t i)

@@ -43,4 +43,12 @@ static inline uint64_t capy_wheel_at(const struct capy_wheel *w, uint32_t idx)
     return w->entries[idx].at;
 }
 
+/* Arms an index for at, unless it fires before that anyway: for an owner that looks, when it fires, whether
+ * anything is due, and arms it again. So a deadline that moves away, as most do, costs a compare. */
+static inline void capy_wheel_hurry(struct capy_wheel *w, uint32_t idx, uint64_t at)
+{
+    if (at < w->entries[idx].at)
+        capy_wheel_arm(w, idx, at);
+}
+
 #endif
