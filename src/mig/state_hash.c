@@ -21,7 +21,8 @@ uint64_t capy_mig_state_hash(const struct capy_mig_env *env, const struct capy_m
     struct capy_nh_sum sum = capy_nh(&env->state_key.nh, payload, msg->length);
     capy_store64(named, msg->mig_id);
     capy_store32(named + 8, msg->epoch);
-    capy_store32(named + 12, msg->offset);
+    capy_store16(named + 12, msg->origin);
+    capy_store16(named + 14, (uint16_t)(msg->offset / CAPY_MIG_PAYLOAD_MAX));
     capy_store64(named + 16, sum.high);
     capy_store64(named + 24, sum.low);
     return capy_siphash13(env->state_key.last, named, sizeof named);
