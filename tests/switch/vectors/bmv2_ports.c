@@ -52,6 +52,9 @@ static int open_device(unsigned i)
     return fd;
 }
 
+/* With GRO on, a veth has a queue of its own, which keeps order and loses nothing that we send. Without, frames go
+ * through the queue of the CPU that sends: that is shared with all devices of the machine, drops where it is
+ * full, and two of one sender that was moved between them can arrive in either order. */
 void bmv2_ports_open(struct bmv2_ports *p)
 {
     char command[256];
@@ -59,8 +62,14 @@ void bmv2_ports_open(struct bmv2_ports *p)
         "net.ipv6.conf.default.disable_ipv6=1");
     for (unsigned i = 0; i <= PORTS; i++) {
         snprintf(command, sizeof command,
-                 "ip link add near%u mtu 9000 type veth peer name far%u mtu 9000 && "
+                 "ip link add near%u mtu 9000 numtxqueues 1 numrxqueues 1 type veth "
+                 "peer name far%u mtu 9000 numtxqueues 1 numrxqueues 1 && "
                  "ip link set near%u up && ip link set far%u up",
+                 i, i, i, i);
+        run(command);
+        snprintf(command, sizeof command,
+                 "ethtool -K near%u gro off && ethtool -K near%u gro on && "
+                 "ethtool -K far%u gro off && ethtool -K far%u gro on",
                  i, i, i, i);
         run(command);
         p->fd[i] = open_device(i);
@@ -74,6 +83,7 @@ void bmv2_ports_send(struct bmv2_ports *p, uint16_t port, uint64_t now_us, const
     const unsigned i = port == BMV2_CONTROL_PORT ? PORTS : port;
     if (i > PORTS || len > FRAME_ROOM)
         return; /* a port that is not there takes nothing */
+    p->fed = port;
     capy_store64(bytes, now_us);
     memcpy(bytes + CLOCK_LEN, frame, len);
     if (send(p->fd[i], bytes, CLOCK_LEN + len, 0) < 0)
@@ -120,7 +130,8 @@ static bool is_mark(const uint8_t *data, size_t len, uint32_t number)
     return len >= 18 && capy_load16(data + 12) == 0x88b7 && capy_load32(data + 14) == number;
 }
 
-/* Marks pass each port behind the frames before them. */
+/* A mark goes in behind the frames before it, at their port (simple_switch looks at its ports in no order of
+ * arrival), and comes out of each port behind what they made. */
 void bmv2_ports_collect(struct bmv2_ports *p, struct plane_out *out)
 {
     static uint32_t number;
@@ -129,7 +140,7 @@ void bmv2_ports_collect(struct bmv2_ports *p, struct plane_out *out)
     memset(mark, 0xff, 6);
     capy_store16(mark + 12, 0x88b7);
     capy_store32(mark + 14, ++number);
-    bmv2_ports_send(p, BMV2_CONTROL_PORT, UINT64_MAX, mark, sizeof mark);
+    bmv2_ports_send(p, p->fed, UINT64_MAX, mark, sizeof mark);
     out->cnt = 0;
     for (unsigned i = 0; i <= PORTS; i++) {
         for (;;) {

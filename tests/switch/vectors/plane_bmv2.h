@@ -13,13 +13,14 @@
 /* A veth pair per port of the vectors' world, and one for the control port; the near end's socket. */
 struct bmv2_ports {
     int fd[PORTS + 1];
+    uint16_t fed; /* which got the last frame */
 };
 
 void bmv2_ports_open(struct bmv2_ports *p);
 /* A frame at a time, in microseconds. */
 void bmv2_ports_send(struct bmv2_ports *p, uint16_t port, uint64_t now_us, const uint8_t *frame,
                      size_t len);
-/* All that the frames sent so far make, once the switch has answered a mark on every port. */
+/* All that the frames sent to the last port make, once the switch has answered a mark on every port. */
 void bmv2_ports_collect(struct bmv2_ports *p, struct plane_out *out);
 
 struct bmv2_helper {
