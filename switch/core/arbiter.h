@@ -524,9 +524,10 @@ static inline bool capy_mig_begin(struct capy_mig_job *m, struct capy_job *j,
     }
     enum capy_mig_bad bad = capy_mig_read(m);
     if (bad != CAPY_MIG_GOOD) {
-        capy_job_drop(j, bad == CAPY_MIG_BAD_TAG    ? CAPY_COUNT_drop_mig_tag
-                         : bad == CAPY_MIG_BAD_HASH ? CAPY_COUNT_drop_mig_hash
-                                                    : CAPY_COUNT_drop_mig_malformed);
+        capy_job_drop(j, bad == CAPY_MIG_BAD_TAG       ? CAPY_COUNT_drop_mig_tag
+                         : bad == CAPY_MIG_BAD_HASH    ? CAPY_COUNT_drop_mig_hash
+                         : bad == CAPY_MIG_BAD_VERSION ? CAPY_COUNT_drop_mig_version
+                                                       : CAPY_COUNT_drop_mig_malformed);
         return false;
     }
     m->home = capy_switch_server_of(sw, &m->msg->key.home);

@@ -57,7 +57,8 @@
     X(drop_mig_tag)                                                                                \
     X(drop_mig_hash)                                                                               \
     X(drop_mig_field)   /* a server id or a port out of range */                                   \
-    X(drop_mig_refused) /* an acknowledgement that contradicts the entry */
+    X(drop_mig_refused) /* an acknowledgement that contradicts the entry */                        \
+    X(drop_mig_version) /* of another version than ours: the releases differ */
 
 enum capy_switch_counter {
 #define X(name) CAPY_COUNT_##name,

@@ -57,6 +57,7 @@
 #define COUNT_drop_mig_hash 52
 #define COUNT_drop_mig_field 53
 #define COUNT_drop_mig_refused 54
-#define CAPY_COUNTERS 55
+#define COUNT_drop_mig_version 55
+#define CAPY_COUNTERS 56
 
 #endif

@@ -24,9 +24,11 @@
             if (sender == NOBODY || sender_place_port != own_port || meta.src != sender_place_ip) {
                 DROP(mig_sender);
                 message = false;
-            } else if (!hdr.mig.isValid() || meta.data_len < 96 || hdr.mig.version != MIG_VERSION ||
-                       hdr.mig.type == 0 || hdr.mig.type > FLOW_CLOSED ||
-                       hdr.mig.len != meta.data_len - 96 ||
+            } else if (hdr.mig.isValid() && meta.data_len >= 96 && hdr.mig.version != MIG_VERSION) {
+                DROP(mig_version);
+                message = false;
+            } else if (!hdr.mig.isValid() || meta.data_len < 96 || hdr.mig.type == 0 ||
+                       hdr.mig.type > FLOW_CLOSED || hdr.mig.len != meta.data_len - 96 ||
                        (bit<33>)hdr.mig.offset + (bit<33>)hdr.mig.len > (bit<33>)hdr.mig.total) {
                 DROP(mig_malformed);
                 message = false;
