@@ -92,9 +92,11 @@ uint32_t capy_tcp_may_send_new(const struct capy_tcp *tcb, const struct capy_tcp
         if (!all && n < snd->wnd_max / 2)
             return 0;
     }
-    uint32_t pipe = capy_tcp_pipe(tcb, env);
-    if (pipe > 0 && (uint64_t)pipe + n > tcb->cc.cwnd)
-        return 0;
+    if (snd->una < snd->nxt) { /* else a segment may go in any case */
+        uint32_t pipe = capy_tcp_pipe(tcb, env);
+        if (pipe > 0 && (uint64_t)pipe + n > tcb->cc.cwnd)
+            return 0;
+    }
     return with_fin(tcb, n);
 }
 
