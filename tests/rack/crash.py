@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from rack import OUT, Failure, check, until
-from transfers import make_file
+from transfers import PATIENCE_S, make_file
 
 MIB = 1 << 20
 SLOW = "16M"  # bytes per second of a transfer that shall last a few seconds
@@ -46,7 +46,7 @@ class Transfer:
                 check(piece == sent.read(len(piece)), "wrong bytes arrived before the end")
         return err
 
-    def end(self, seconds=30):
+    def end(self, seconds=PATIENCE_S // 4):
         try:
             out, err = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
