@@ -150,31 +150,42 @@ static inline bool capy_mig_alive(const struct capy_mig_job *m, uint16_t id)
     return id != CAPY_SERVER_ANY && capy_switch_server_alive(m->j->sw, id, m->j->now);
 }
 
+/* Is the message the last of its kind? */
+static inline bool capy_mig_is_last(const struct capy_mig_msg *msg)
+{
+    return msg->type == CAPY_MIG_CONN_STATE ? msg->offset + msg->length == msg->total
+                                            : msg->offset == msg->total;
+}
+
+/* What is true of a server or the message is forgotten by BPF's verifier as soon as it is noted: eight of them
+ * would be 256 ways through the rules. */
 static inline void capy_mig_claim(const struct capy_mig_job *m, const struct capy_entry *e,
                                   struct capy_claim *c)
 {
     const struct capy_switch *sw = m->j->sw;
+    const struct capy_directory *d = &sw->dir;
     const struct capy_mig_msg *msg = m->msg;
     bool states_port = msg->type == CAPY_MIG_PREPARE_MIG_ACK || msg->type == CAPY_MIG_CANCEL ||
                        msg->type == CAPY_MIG_ANNOUNCE;
     *c = (struct capy_claim){
         .sender = capy_mig_holder(sw, m->sender, states_port ? msg->target_port : 0u),
         .peer = capy_mig_holder(sw, m->peer, 0),
-        .sender_is_home = capy_mig_is_home(m, m->sender),
-        .peer_is_home = capy_mig_is_home(m, m->peer),
-        .sender_alive = capy_mig_alive(m, m->sender),
-        .peer_alive = capy_mig_alive(m, m->peer),
-        .last = msg->type == CAPY_MIG_CONN_STATE ? msg->offset + msg->length == msg->total
-                                                 : msg->offset == msg->total,
-        .refused = msg->mig_id != 0 && msg->reason != CAPY_REASON_UNKNOWN_FLOW,
+        .sender_is_home = capy_directory_forget(d, capy_mig_is_home(m, m->sender)),
+        .peer_is_home = capy_directory_forget(d, capy_mig_is_home(m, m->peer)),
+        .sender_alive = capy_directory_forget(d, capy_mig_alive(m, m->sender)),
+        .peer_alive = capy_directory_forget(d, capy_mig_alive(m, m->peer)),
+        .last = capy_directory_forget(d, capy_mig_is_last(msg)),
+        .refused =
+            capy_directory_forget(d, msg->mig_id != 0 && msg->reason != CAPY_REASON_UNKNOWN_FLOW),
         .now = m->j->now,
         .epoch = msg->epoch,
         .mig_id = msg->mig_id,
     };
     if (capy_entry_is(e)) {
-        c->owner_alive = capy_mig_alive(m, e->owner.id);
-        c->owner_dead = capy_server_dead(capy_switch_server_at(sw, e->owner.id), e->owner.gen,
-                                         m->j->now, sw->cfg->lease_ns);
+        c->owner_alive = capy_directory_forget(d, capy_mig_alive(m, e->owner.id));
+        c->owner_dead =
+            capy_directory_forget(d, capy_server_dead(capy_switch_server_at(sw, e->owner.id),
+                                                      e->owner.gen, m->j->now, sw->cfg->lease_ns));
     }
 }
 

@@ -23,7 +23,7 @@ struct capy_directory {
     uint32_t stripe_mask;       /* capy_directory_stripes - 1 */
     uint32_t used;
     uint16_t mig_port_first;      /* of the rack: tells the ports of opened connections */
-    const volatile uint32_t *nil; /* for capy_directory_in: 0, in a map; NULL but in BPF */
+    const volatile uint32_t *nil; /* for capy_directory_forget: 0, in a map; NULL but in BPF */
     struct capy_key key;
 };
 
@@ -95,13 +95,21 @@ static inline struct capy_entry *capy_directory_at(const struct capy_directory *
     return &d->entries[capy_directory_slot(d, hash, level)];
 }
 
-/* The entry in this slot, NULL for CAPY_NONE. BPF's verifier shall not know which slot it is: it would walk
- * all that follows once for each level. What has been in a map it does not know. */
-static inline struct capy_entry *capy_directory_in(const struct capy_directory *d, uint32_t slot)
+/* The same number, of which BPF's verifier knows nothing any more: it would walk all that follows once for each
+ * value that it knows. What has been in a map it does not know. */
+static inline uint32_t capy_directory_forget(const struct capy_directory *d, uint32_t number)
 {
 #ifdef __bpf__
-    slot ^= *d->nil;
+    number ^= *d->nil;
 #endif
+    (void)d;
+    return number;
+}
+
+/* The entry in this slot, NULL for CAPY_NONE. */
+static inline struct capy_entry *capy_directory_in(const struct capy_directory *d, uint32_t slot)
+{
+    slot = capy_directory_forget(d, slot);
     return slot < d->levels * d->slots ? &d->entries[slot] : NULL;
 }
 

@@ -37,7 +37,7 @@ struct capy_xdp_about {
 struct capy_xdp_counts {
     uint64_t count[CAPY_COUNT_END];
     int64_t used; /* entries installed here less entries removed here */
-    uint32_t nil; /* capy_directory_in */
+    uint32_t nil; /* capy_directory_forget */
 };
 
 /* A frame that the loader answers: echo, neighbour solicitations. */
