@@ -1,5 +1,5 @@
 /* NH (Black, Halevi, Krawczyk, Krovetz, Rogaway, "UMAC", CRYPTO '99, in 64-bit words as VMAC has it, Krovetz
- * and Dai 2007): a universal hash for bytes by the kilobyte, at a third of an instruction a byte. Two different
+ * and Dai 2007): a universal hash for bytes by the kilobyte, at some 0.6 instructions a byte. Two different
  * messages of one length collide for one key in 2^64, whoever chose them, as long as neither key
  * nor hash is seen; so it is no MAC by itself: what it yields goes through a keyed pseudo-random function (mig/mig.h).
  *
