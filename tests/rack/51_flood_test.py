@@ -82,7 +82,8 @@ def test():
         print(f"{sent} SYNs; cookies sent {n['syn_cookies_sent']}, ok {n['syn_cookies_ok']}, "
               f"bad {n['syn_cookies_bad']}")
         for name, r in ("before", before), ("during", during):
-            print(f"{name}: {r}")
+            print(f"{name} the flood: {r['requests']} of {r['due']} requests answered, {r['errors']} errors, p50 "
+                  f"{r['latency_us']['p50']:.0f} us, p99 {r['latency_us']['p99']:.0f} us")
             check(r["errors"] == 0, f"clients noticed {name} the flood: {r}")
         check(n["syn_cookies_ok"] >= NEWCOMERS, f"too few came by cookie: {n}")
         check(n["syn_cookies_bad"] == 0, f"cookies were refused: {n}")

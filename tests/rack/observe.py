@@ -8,11 +8,13 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import expert
 import rack as testing
 
 DOWN = ("stop", "kill", "restart")
+SETTLE_S = 0.5  # RSTs of killed clients may still be put back
 PUT_BACK = ("put_back_frames", "relayed_frames")
 
 
@@ -63,7 +65,8 @@ class Observer:
             self.lived.discard(name)
 
     def end(self):
-        """The rack still lives: what its servers have counted."""
+        """The rack still lives: what its servers have counted, when what the clients' deaths set off is over."""
+        time.sleep(SETTLE_S)
         for server in self.lived:
             try:
                 parts = self.rack.ask(server, "counters").values()
