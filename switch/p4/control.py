@@ -255,9 +255,9 @@ class Switch:
         self.run("register_write %s %d %d" % (register, index, value))
 
     REGISTERS = ("dir_client_high dir_client_middle dir_client_low dir_flow dir_state dir_owner "
-                 "dir_previous dir_mig_id dir_touched dir_closing dir_pending server_heard server_incarnation server_gen server_load server_free "
-                 "server_share server_takes server_families last_chosen booted station_place "
-                 "station_heard counts").split()
+                 "dir_previous dir_mig_id dir_touched dir_closing dir_pending server_heard "
+                 "server_incarnation server_gen server_load server_free server_share server_takes "
+                 "server_families last_chosen booted station_place station_heard counts").split()
 
     def reset(self):
         """As at the boot: it knows nothing."""
@@ -306,9 +306,9 @@ class Switch:
             out.append({
                 "client": high[i] << 80 | middle[i] << 32 | low[i], "home": flow[i] >> 32,
                 "client_port": flow[i] >> 16 & 0xffff, "home_port": flow[i] & 0xffff,
-                "epoch": state[i] >> 16, "phase": state[i] >> 8 & 0xff, "flags": state[i] & 0xff, "owner": owner[i] >> 32,
-                "owner_port": owner[i] >> 16 & 0xffff, "previous": previous[i] >> 32,
-                "previous_port": previous[i] >> 16 & 0xffff})
+                "epoch": state[i] >> 16, "phase": state[i] >> 8 & 0xff, "flags": state[i] & 0xff,
+                "owner": owner[i] >> 32, "owner_port": owner[i] >> 16 & 0xffff,
+                "previous": previous[i] >> 32, "previous_port": previous[i] >> 16 & 0xffff})
         return out
 
 
@@ -422,7 +422,7 @@ def tofino_calls(cfg):
         for name in ("sender_place", "peer_place", "to_place"):
             yield "ingress.%s_table" % name, "set_" + name, i, s.mac, ip, s.port, 0, 0, 0, 0
         for name in ("sender_state", "peer_state", "owner_state", "previous_state"):
-            yield "egress.%s_table" % name, "set_" + name, i, s.mac, ip, s.port, 0, 1, False, False, False
+            yield "egress.%s_table" % name, "set_" + name, i, s.mac, ip, s.port, 0, 1, *[False] * 3
         yield "ingress.stations", "forward_to", s.mac, s.port
         yield "ingress.known_stations", "known", s.mac, s.port
     opened = range(cfg.port_first - 4096, cfg.port_first)
