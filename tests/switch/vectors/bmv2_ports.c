@@ -52,7 +52,7 @@ static int open_device(unsigned i)
     return fd;
 }
 
-/* With GRO on, a veth has a queue of its own, which keeps order and loses nothing that we send. Without, frames go
+/* With GRO on, a veth has a queue of its own, which keeps the order in which we send. Without, frames go
  * through the queue of the CPU that sends: that is shared with all devices of the machine, drops where it is
  * full, and two of one sender that was moved between them can arrive in either order. */
 void bmv2_ports_open(struct bmv2_ports *p)
