@@ -160,6 +160,11 @@ static int read_value(struct capy_stack *s, struct capy_conn *conn, struct capy_
     return CAPY_E_FORMAT;
 }
 
+static bool is_home(const struct capy_stack *s, uint16_t home)
+{
+    return home == s->cfg.self || home == CAPY_HOME_VIP || home < CAPY_STACK_PEER_MAX;
+}
+
 /* The connection runs here from now on. */
 static void settle_in(struct capy_stack *s, uint32_t idx, struct capy_listener *l)
 {
@@ -188,7 +193,7 @@ int capy_stack_carry_in(struct capy_stack *s, const uint8_t *in, uint32_t len, c
     uint16_t listener_port = 0;
     walk_place(&c, conn, &listener_port);
     struct capy_listener *l = conn->half_open ? capy_listener_of(s, listener_port) : NULL;
-    bool sound = !c.bad && conn->tcb.state < CAPY_TCP_STATE_CNT &&
+    bool sound = !c.bad && conn->tcb.state < CAPY_TCP_STATE_CNT && is_home(s, conn->home) &&
                  (conn->half_open ? l != NULL : listener_port == 0);
     int rc = sound ? read_value(s, conn, &meta, in + c.at, len - c.at) : CAPY_E_FORMAT;
     if (rc != CAPY_OK) {
