@@ -101,8 +101,13 @@ static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *
         sim_fail(w, "client %u is sent a segment from a port of migrated connections",
                  client - w->r.server_cnt + 1);
     struct sim_life *l = find(w, &v->dst, v->dst_port, &v->src, v->src_port);
-    if (!l || l->place == SIM_OVER || (v->flags & SIM_RST))
+    if (!l || (v->flags & SIM_RST))
         return;
+    if (l->place == SIM_OVER) { /* the last words of a server that died, perhaps: they were heard */
+        if (stamp->turn > 0)
+            l->served = w->event;
+        return;
+    }
     uint32_t id = (uint32_t)(l - w->life);
     if (from != l->home || v->src_port != l->home_port)
         sim_fail(w, "connection %u: its client is sent a segment from server %u, home is %u", id,
@@ -136,11 +141,12 @@ static void names_owner(struct sim_world *w, const struct sim_view *v)
 
 /* ---- silence ------------------------------------------------------------------------------- */
 
-/* The switch rebooted, and half of its time to learn is over without a word of this server: what it
+/* The switch rebooted, and half of its time to learn is over without a word of this server, or to it: what it
  * runs may be taken for somebody else's. */
 static bool missed_learning(const struct sim_world *w, unsigned server)
 {
-    return w->r.rebooted_at > 0 && w->heard_at[server] <= w->r.rebooted_at &&
+    bool met = w->heard_at[server] > w->r.rebooted_at && w->told_at[server] > w->r.rebooted_at;
+    return w->r.rebooted_at > 0 && !met &&
            w->r.now > w->r.rebooted_at + w->r.switch_cfg.learn_ns / 2;
 }
 
@@ -199,6 +205,8 @@ void sim_watch(void *ctx, enum sim_moment moment, unsigned host, bool to_switch,
         speaks(w, host, stamp, v);
     else if (moment == SIM_DELIVERED && server && v->kind == SIM_MIG && v->type != HEARTBEAT_ACK)
         is_told(w, host, v);
+    else if (moment == SIM_DELIVERED && server && v->kind == SIM_MIG)
+        w->told_at[host] = w->r.now;
     else if (moment == SIM_SWITCHED && server && v->kind == SIM_MIG && v->type == HEARTBEAT_ACK)
         heard(w, host);
     else if (moment == SIM_SWITCHED && v->kind == SIM_MIG)

@@ -21,6 +21,7 @@ struct sim_world {
     unsigned draining;                   /* server; SIM_HOSTS_MAX: none */
     uint64_t event;                      /* frames seen so far */
     uint64_t heard_at[SIM_SERVERS_MAX];  /* when the switch was reached by its last HEARTBEAT */
+    uint64_t told_at[SIM_SERVERS_MAX];   /* when its last HEARTBEAT_ACK reached it */
     uint64_t silent_at[SIM_SERVERS_MAX]; /* when it was last silent for so long that it is dead */
     uint64_t troubled_until[SIM_HOSTS_MAX]; /* cut off or stalled */
     bool pool_ran_out[SIM_HOSTS_MAX];

@@ -80,9 +80,10 @@
                 /* A port under which this server runs only what came to it: without an entry nobody
                  * may hear of it, for the peer would reset what it does not know. */
                 bad = meta.src_port >= mig_port_first && meta.src_port <= mig_port_last;
-                if (is_opened) {
+                if (is_opened) { /* a name may live elsewhere while the switch learns: nothing is opened */
                     divide.apply((bit<32>)meta.src_port, (bit<32>)server_cnt, quotient, remainder);
-                    bad = remainder != (bit<32>)sender;
+                    bad = remainder != (bit<32>)sender ||
+                          (learning && (hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN);
                 }
                 if (bad) {
                     DROP(unowned);
