@@ -18,13 +18,13 @@ def demo(*more):
     watched = observe.asked_for() and PLANE == "user"
     if watched:
         more = (*more, "--capture", observe.directory("demo"))
-    p = subprocess.run([CAPY, "demo", "--migrations", "1000", "--plane", PLANE, "--dir", os.path.join(OUT, "demo"),
+    p = subprocess.run([CAPY, "demo", "--migrations", "3000", "--plane", PLANE, "--dir", os.path.join(OUT, "demo"),
                         "--json", path, *more], capture_output=True, timeout=100)
     check(p.returncode == 0, f"exit status {p.returncode}: {p.stdout.decode()}{p.stderr.decode()}")
     with open(path) as f:
         result = json.load(f)
     check(KEYS <= set(result), f"missing in the result: {KEYS - set(result)}")
-    check(result["migrations"] >= 1000, "too few migrations")
+    check(result["migrations"] >= 3000, "too few migrations")
     check(result["errors"] == 0 and result["resets"] == 0, "clients saw errors")
     check(result["connections_served_by_all"] == 64, "some connections were not everywhere")
     steps = result["migration_host_us"]["steps"]
