@@ -34,7 +34,7 @@ test-xdp: release               ## the live tests with the switch's plane in the
 	    [ $$rc -eq 0 -o $$rc -eq 77 ] || failed="$$failed $$t"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
-test-expert: release            ## the live tests, with tshark's experts judging every frame of ours (root; a quarter of an hour)
+test-expert: release            ## the live tests, with tshark's experts judging every frame of ours (root; long)
 	@tools/bootstrap test
 	@$(SUDO) tools/test-expert
 

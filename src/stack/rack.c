@@ -54,7 +54,6 @@ static size_t heartbeat(struct capy_stack *s, uint8_t *frame)
 {
     const struct capy_mig_env *env = capy_mig_env(s);
     uint32_t conn_free = capy_age_spare(s);
-
     struct capy_mig_heartbeat beat = {
         .load = load_to_come(s),
         .free_cnt = conn_free, /* slots come back within a round trip; none left is a NACK, FULL */

@@ -18,7 +18,7 @@
 struct capy_codec {
     uint8_t *p; /* borrowed; an encoder may write zeros behind what it has encoded, up to max */
     uint32_t at, max;
-    bool decoding, bad; /* bad: at and max are 0, so that nothing more is read */
+    bool decoding, bad; /* bad: by capy_codec_fail at and max are 0, so that nothing more is read */
     uint64_t now;
     uint8_t *run;  /* the rest of the run of fixed fields that is being walked, */
     uint32_t sure; /*   and its length */

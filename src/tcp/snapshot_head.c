@@ -1,4 +1,4 @@
-/* Version 7 of the snapshot's head: each field once, in both directions; an encoder leaves the connection
+/* Version 7 of the snapshot's head: each field once, in both directions, flags apart; an encoder leaves the connection
  * as it is. First what every connection has (snapshot_fixed.h), then what only some have. Positions
  * are written relative to snd.una and rcv.nxt. */
 #include "tcp/snapshot_head.h"

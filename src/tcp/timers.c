@@ -168,8 +168,8 @@ void capy_tcp_path_is_back(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     if (tcb->state < CAPY_TCP_ESTABLISHED || tcb->backoff == 0 ||
         (tcb->timer != CAPY_TCP_TIMER_RTO && tcb->timer != CAPY_TCP_TIMER_PERSIST))
         return;
-    tcb->backoff =
-        1; /* not 0: what is lost now is the loss of before, which the window has paid for */
+    /* Not 0: what is lost now is the loss of before, which the window has paid for. */
+    tcb->backoff = 1;
     tcb->timer_at = env->now;
 }
 

@@ -31,8 +31,9 @@ enum {
     CAPY_MIG_AT_ENTRY_EPOCH = 92,
 };
 
-/* Of the payload, for the header; of all but CONN_STATE (src/mig/state_hash.c). None has the hash 0: its length is under the tag, so nobody can add
- * or take one away, and three of the four messages of a migration have none. */
+/* Of the payload, for the header; that of CONN_STATE is another one (src/mig/state_hash.c). None has the
+ * hash 0: its length is under the tag, so nobody can add or take one away, and three of the four
+ * messages of a migration have none. */
 static inline uint64_t capy_mig_payload_hash(struct capy_key key, const uint8_t *p, uint16_t len)
 {
     return len > 0 ? capy_siphash13(key, p, len) : 0;

@@ -35,8 +35,8 @@ struct program {
     struct capy_switch_out out; /* of the frame in hand */
     struct port port[CAPY_SWITCH_PORT_MAX];
     uint16_t port_cnt;
-    uint16_t
-        cable_cnt; /* no plane: port i and port i + cable_cnt are a cable's ends; 0: a switch */
+    /* Not 0: no plane, and port i and port i + cable_cnt are a cable's ends (wire.c). */
+    uint16_t cable_cnt;
     struct control control;
     int signal_fd;
     uint64_t now, started_at; /* now: read once per round of the loop */

@@ -133,12 +133,12 @@ static int take_signals(struct program *p, sigset_t *before, char *err, size_t e
 
 static int set_up(struct program *p, const struct capy_switch_run *run, char *err, size_t err_len)
 {
+    const char *name = run->wire ? "wire" : "switch"; /* of the socket */
     int rc = capy_rack_read(run->rack_file, &p->rack, err, err_len);
     if (rc == CAPY_OK)
         rc = fill_cfg(p, err, err_len);
     if (rc == CAPY_OK)
-        rc =
-            control_open(&p->control, p->rack.run_dir, run->wire ? "wire" : "switch", err, err_len);
+        rc = control_open(&p->control, p->rack.run_dir, name, err, err_len);
     if (rc == CAPY_OK && !run->wire && run->plane && strcmp(run->plane, "xdp") == 0)
         return kernel_open(p, run, err, err_len);
     if (rc == CAPY_OK)

@@ -115,7 +115,7 @@ def test_looking():
 def test():
     shutil.rmtree(RECORDINGS, ignore_errors=True)
     with Rack(args=("--record", RECORDINGS)) as rack:
-        # The first answer in the recording of s1 is its own, not in the state of a connection that comes (test_changes).
+        # test_changes: the first answer that s1 records is its own, not in the state of one that came.
         rack.run(CAPY, "get", *host("c1"), rack.ip["s1"] + "/")
         with Mover(rack):
             rack.run(CAPY, "load", "--connections", "16", "--requests", "4000", "--rate", "3000",
