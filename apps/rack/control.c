@@ -80,7 +80,10 @@ static json_t *describe_members(const struct rack_supervisor *sup)
 
 static json_t *describe_nodes(const struct rack_supervisor *sup)
 {
-    static const char *const role[] = {"switch", "server", "client"};
+    static const char *const role[] = {[RACK_SWITCH] = "switch",
+                                       [RACK_WIRE] = "wire",
+                                       [RACK_SERVER] = "server",
+                                       [RACK_CLIENT] = "client"};
     json_t *nodes = json_array();
     for (unsigned i = 0; i < sup->plan->node_cnt; i++) {
         const struct rack_node *n = &sup->plan->node[i];

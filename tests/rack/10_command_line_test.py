@@ -170,6 +170,9 @@ def without_privilege(path):
 def with_a_rack():
     with Rack() as rack:
         conf = rack.path("rack.conf")
+        roles = {n["name"]: n["role"] for n in rack.ask("rack", "status")["nodes"]}
+        check(roles == {"switch": "switch", "s1": "server", "s2": "server", "s3": "server", "c1": "client"},
+              f"who is what: {roles}")
         for argv in WRONG_CTL:
             one_line(["ctl", "--rack", conf, *argv])
         for command in SHOWN_AS_JSON:
