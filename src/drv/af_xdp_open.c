@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
@@ -24,7 +25,8 @@
 #define SOCKOPT_MAX_TX_SKB_BUDGET 9
 /* In copy mode each frame in flight is charged to the socket's send buffer, with its skb. */
 #define SEND_BUFFER_LEN ((int)(AF_XDP_TX_CNT * 4096u))
-#define BUSY_TRIES 25u
+#define BUSY_MS 500
+#define SHADOW_MS 10000
 #define BUSY_WAIT_US 20000u
 
 static void close_socket(struct af_xdp *x)
@@ -118,13 +120,27 @@ static int attempt_all(struct af_xdp *x, const char *ifname, unsigned ifindex)
     return rc;
 }
 
-/* A closed socket's queue and program are freed by a kernel worker a moment after the close, so a
- * program that is started again at once meets its own shadow: wait a little before believing EBUSY.
- */
+static int64_t clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A closed socket's queue and program are freed by a kernel worker after the close, when that has its
+ * turn and the lock of all network devices: a moment, but seconds on a machine that is very busy. So a
+ * program that is started again at once meets its own shadow. Wait a little before believing EBUSY, and
+ * long where nobody is seen who holds the device. */
 static int attempt_patiently(struct af_xdp *x, const char *ifname, unsigned ifindex)
 {
     int rc = attempt_all(x, ifname, ifindex);
-    for (unsigned i = 0; i < BUSY_TRIES && rc != CAPY_OK && errno == EBUSY; i++) {
+    const int64_t since = clock_ms();
+    while (rc != CAPY_OK && errno == EBUSY) {
+        const int64_t patience = capy_redirect_is_held(ifindex) ? BUSY_MS : SHADOW_MS;
+        if (clock_ms() - since >= patience) {
+            errno = EBUSY;
+            break;
+        }
         usleep(BUSY_WAIT_US);
         rc = attempt_all(x, ifname, ifindex);
     }

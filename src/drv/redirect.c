@@ -5,6 +5,7 @@
 #include "capy/error.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
@@ -65,6 +66,30 @@ int capy_redirect_attach(struct capy_redirect *r, unsigned ifindex, bool generic
         r->generic = r->link_fd >= 0;
     }
     return r->link_fd < 0 ? CAPY_E_SYS : CAPY_OK;
+}
+
+static bool is_link_of(uint32_t link_id, uint32_t prog_id)
+{
+    struct bpf_link_info info = {0};
+    uint32_t len = sizeof info;
+    int fd = bpf_link_get_fd_by_id(link_id);
+    bool is = fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+              info.type == BPF_LINK_TYPE_XDP && info.prog_id == prog_id;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+bool capy_redirect_is_held(unsigned ifindex)
+{
+    struct bpf_xdp_query_opts on = {.sz = sizeof on};
+    if (bpf_xdp_query((int)ifindex, 0, &on) != 0 || on.prog_id == 0)
+        return false;
+    uint32_t id = 0;
+    while (bpf_link_get_next_id(id, &id) == 0)
+        if (is_link_of(id, on.prog_id))
+            return true;
+    return errno != ENOENT;
 }
 
 void capy_redirect_close(struct capy_redirect *r)

@@ -19,5 +19,8 @@ int capy_redirect_load(struct capy_redirect *r, int xsk_fd);
  * CAPY_E_SYS. */
 int capy_redirect_attach(struct capy_redirect *r, unsigned ifindex, bool generic_too);
 void capy_redirect_close(struct capy_redirect *r);
+/* The XDP program on the device is somebody's who lives: a link holds it that is not about to be freed.
+ * Also true when we may not look. */
+bool capy_redirect_is_held(unsigned ifindex);
 
 #endif
