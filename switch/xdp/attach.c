@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BUSY_TRIES 150u
+#define BUSY_WAIT_US 20000u
+
 static void link_path(const struct capy_xdp *x, uint32_t port, char path[256])
 {
     snprintf(path, 256, "%s/link-%u", x->pin_dir, port);
@@ -62,13 +65,25 @@ static int take_link(struct capy_xdp *x, uint32_t port, bool generic)
     return -1;
 }
 
+/* A program before us that ended, or the link that we took away, is freed by a kernel worker a while after:
+ * wait before believing that the device is another's. */
+static int create_link(const struct capy_xdp *x, uint32_t port, bool generic)
+{
+    const struct bpf_link_create_opts opts = {
+        .sz = sizeof opts, .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE};
+    const int prog_fd = bpf_program__fd(x->bpf->progs.capy_plane), ifindex = (int)x->ifindex[port];
+    int fd = bpf_link_create(prog_fd, ifindex, BPF_XDP, &opts);
+    for (unsigned i = 0; i < BUSY_TRIES && fd < 0 && (errno == EBUSY || errno == EEXIST); i++) {
+        usleep(BUSY_WAIT_US);
+        fd = bpf_link_create(prog_fd, ifindex, BPF_XDP, &opts);
+    }
+    return fd;
+}
+
 static int make_link(struct capy_xdp *x, uint32_t port, bool generic)
 {
     char path[256];
-    struct bpf_link_create_opts opts = {.sz = sizeof opts,
-                                        .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE};
-    int fd = bpf_link_create(bpf_program__fd(x->bpf->progs.capy_plane), (int)x->ifindex[port],
-                             BPF_XDP, &opts);
+    int fd = create_link(x, port, generic);
     link_path(x, port, path);
     if (fd >= 0 && x->pin_dir[0] && bpf_obj_pin(fd, path) != 0) {
         int error = errno;

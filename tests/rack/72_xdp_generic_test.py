@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The XDP plane where a device has no native XDP (a bridge): generic XDP on all devices, and all works; a
-new loader takes it over as what it is; who insists on native mode is told. And what the plane cannot do
+new loader takes it over as what it is; who insists on native mode is told, or gets it. And what the plane cannot do
 (inject faults, capture, record) is refused in one line."""
 
 import os
@@ -55,6 +55,26 @@ def refusals(rack):
     check(not os.path.exists(os.path.join(OUT, "own", "bpf")), "a refused plane left its pins")
 
 
+def forced_modes(rack):
+    """A loader that insists on the other mode gets it, and takes the memory over as it is."""
+    conf = os.path.join(OUT, "forced.conf")
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(OWN.replace('"eth0" )', '"one" )').replace('"none"', '"two"') % os.path.join(OUT, "forced"))
+    rack.run("ip", "link", "add", "one", "up", "type", "veth", "peer", "name", "two", member="c1")
+    rack.run("ip", "link", "set", "two", "up", member="c1")
+    switch = (CAPY, "switch", "--rack", conf)
+    try:
+        for turn, mode in enumerate(("native", "generic", "native")):
+            loader = rack.client(*switch, "--plane", "xdp", "--xdp-mode", mode, stdout=subprocess.PIPE, text=True)
+            said = [loader.stdout.readline() for _ in range(3 if turn else 2)]
+            loader.terminate()
+            check(loader.wait(60) == 0, f"{mode}: exit status {loader.returncode}")
+            check(all(f"{mode} XDP" in line for line in said[:2]), f"{mode} was asked for: {said}")
+            check("took over" in said[-1] or turn == 0, f"{mode}: began anew: {said}")
+    finally:
+        rack.run(*switch, "--remove", member="c1")
+
+
 def all_generic(rack, text):
     is_mode = modes(rack)
     check(DEVICE in is_mode and all(m.startswith("generic XDP") for m in is_mode.values()),
@@ -64,6 +84,7 @@ def all_generic(rack, text):
 def test():
     with Rack(args=("--root", OUT, "--plane", "xdp"), plane="user") as rack:
         refusals(rack)
+        forced_modes(rack)
         check(all(m.startswith("native XDP") for m in modes(rack).values()), f"{modes(rack)}")
         rack.steer("stop", "switch")
         add_device(rack)
