@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ENTER_MS 15000 /* the supervisor may be busy with a restart meanwhile */
+#define ENTER_MS                                                                                   \
+    (RACK_STOP_MS + RACK_READY_MS) /* the supervisor may be busy with a restart meanwhile */
 
 void capy_rack_local_default(struct capy_rack_local_options *opt)
 {

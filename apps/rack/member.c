@@ -146,34 +146,55 @@ static void last_line(const char *path, char *out, size_t out_len)
     snprintf(out, out_len, "%s", line ? line + 1 : tail);
 }
 
+static int64_t clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /* One question. True: it answers, and has joined if that is asked. */
 static bool is_ready(const struct rack_member *m, bool joined)
 {
-    json_t *status = capy_jsonl_ask(m->socket, json_pack("{s:s}", "cmd", "status"), RACK_READY_MS);
+    json_t *status =
+        capy_jsonl_ask(m->socket, json_pack("{s:s}", "cmd", "status"), RACK_PATIENCE_MS);
     bool ready = status && (!joined || (json_is_true(json_object_get(status, "switch_alive")) &&
                                         json_is_false(json_object_get(status, "switch_learning"))));
     json_decref(status);
     return ready;
 }
 
-int rack_member_await(struct rack_member *m, bool joined, char *err, size_t err_len)
+static void explain_end(const struct rack_member *m, char *err, size_t err_len)
 {
     char state[64], line[LAST_LINE_MAX];
-    for (int waited = 0; waited < RACK_READY_MS; waited += LOOK_MS) {
+    rack_member_state(m, state, sizeof state);
+    last_line(m->log, line, sizeof line);
+    snprintf(err, err_len, "%s ended at once (%s): %s [%s]", m->node->name, state,
+             line[0] ? line : "without a word", m->log);
+}
+
+int rack_member_await(struct rack_member *m, bool joined, char *err, size_t err_len)
+{
+    const char *what = joined ? "does not reach the switch" : "does not answer";
+    const int64_t since = clock_ms();
+    int64_t waited = 0, tell_at = RACK_PATIENCE_MS;
+    while (waited < RACK_READY_MS) {
         if (!rack_member_runs(m)) {
-            rack_member_state(m, state, sizeof state);
-            last_line(m->log, line, sizeof line);
-            snprintf(err, err_len, "%s ended at once (%s): %s [%s]", m->node->name, state,
-                     line[0] ? line : "without a word", m->log);
+            explain_end(m, err, err_len);
             return -1;
         }
         if (is_ready(m, joined)) {
             return 0;
         }
         sleep_ms(LOOK_MS);
+        waited = clock_ms() - since;
+        if (waited >= tell_at) {
+            fprintf(stderr, "capy rack: %s %s yet; waiting; its log: %s\n", m->node->name, what,
+                    m->log);
+            tell_at = RACK_READY_MS;
+        }
     }
-    snprintf(err, err_len, "%s %s; its log: %s", m->node->name,
-             joined ? "does not reach the switch" : "does not answer", m->log);
+    snprintf(err, err_len, "%s %s; its log: %s", m->node->name, what, m->log);
     return -1;
 }
 
@@ -191,7 +212,8 @@ void rack_member_stop(struct rack_member *m)
     if (rack_member_runs(m)) {
         kill(m->pid, SIGTERM);
     }
-    for (int waited = 0; rack_member_runs(m) && waited < RACK_STOP_MS; waited += LOOK_MS) {
+    const int64_t since = clock_ms();
+    while (rack_member_runs(m) && clock_ms() - since < RACK_STOP_MS) {
         sleep_ms(LOOK_MS);
     }
     rack_member_kill(m);

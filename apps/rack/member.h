@@ -7,9 +7,11 @@
 #include <jansson.h>
 
 #define RACK_ARG_MAX 250u /* more are dropped */
-#define RACK_READY_MS                                                                              \
-    10000 /* a program that answers nothing for so long after its start has failed */
-#define RACK_STOP_MS 3000 /* then SIGTERM becomes SIGKILL */
+/* How long a start may take is the machine's affair: a busy one needs its time. After the first time we
+ * say what we wait for, after the second we believe that it will not come. */
+#define RACK_PATIENCE_MS 10000
+#define RACK_READY_MS 120000
+#define RACK_STOP_MS 10000 /* then SIGTERM becomes SIGKILL */
 
 struct rack_member {
     const struct rack_node *node;
@@ -29,8 +31,8 @@ extern int rack_host_proc;
 /* Forks, enters the node's namespace, executes. 0, or -1 with one line in err. */
 int rack_member_start(struct rack_member *m, char *err, size_t err_len);
 /* Waits until it answers on its control socket; with joined set (servers), until the switch has
- * heard of it too and is past its learning time, so that connections can move. 0, or -1 with one
- * line in err. */
+ * heard of it too and is past its learning time, so that connections can move. 0; or -1 with one
+ * line in err, at once if it ended. */
 int rack_member_await(struct rack_member *m, bool joined, char *err, size_t err_len);
 /* SIGTERM, then SIGKILL; returns once it ended. */
 void rack_member_stop(struct rack_member *m);

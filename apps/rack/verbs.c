@@ -4,13 +4,15 @@
 
 #include "apps/common/jsonl.h"
 #include "apps/rack/local.h"
+#include "apps/rack/member.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define STEER_MS 30000 /* a stop and a start may each take their full time */
+#define STEER_MS                                                                                   \
+    (RACK_STOP_MS + 2 * RACK_READY_MS) /* a stop and a start may each take their full time */
 
 /* Asks the rack in dir; prints what is wrong. The answer when it is ok, else NULL. */
 static json_t *ask(const char *dir, json_t *question)

@@ -109,7 +109,7 @@ class Control:
         """The answer; Failure when it says no."""
         if not self.file:
             sock = socket.socket(socket.AF_UNIX)
-            sock.settimeout(30)
+            sock.settimeout(180)  # a restart on a busy machine takes its time
             sock.connect(self.path)
             self.file = sock.makefile("rwb")
         try:
@@ -165,7 +165,7 @@ class Rack:
         self.log = open(self.dir + ".log", "wb")
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT,
                                         cwd=ROOT, preexec_fn=die_with_us)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 300  # it waits for each program as long as that runs
         while not os.path.exists(self.path("rack.sock")) or b"Ctrl-C" not in self.said():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.process.kill()
@@ -184,7 +184,7 @@ class Rack:
             self.observer.end()
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.log.close()
