@@ -27,6 +27,7 @@
 #include "stack/neigh.h"
 #include "stack/net.h"
 #include "stack/wheel.h"
+#include "wire/udp_inlet.h"
 
 struct capy_listener {
     uint64_t user;
@@ -146,6 +147,7 @@ struct capy_stack {
     struct capy_ip link_local;   /* of IPv6; all zero without it */
     struct capy_ip tor_ip;       /* the switch, for TCPMig: of our primary address's version */
     struct capy_udp_way tor_way; /* to it */
+    struct capy_udp_inlet inlet; /* of TCPMig */
     uint32_t msg_at;             /* where TCPMig messages begin in a frame */
     uint8_t peer_slots[CAPY_PEER_SLOTS]; /* servers by their addresses: peer.c */
     uint64_t problem_at;                 /* no ICMPv6 parameter problem before this */
@@ -491,6 +493,9 @@ size_t capy_neigh_output(struct capy_stack *s, uint8_t *frame);
 /* ---- rack.c ---- */
 void capy_rack_start(struct capy_stack *s);
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p);
+/* A frame to the inlet, by its ports. True: it was a message of the rack, which is dealt with; false: nothing
+ * has happened. */
+bool capy_rack_frame(struct capy_stack *s, const uint8_t *frame, size_t len);
 /* The next TCPMig frame that is owed: heartbeats, announcements, closed flows. */
 size_t capy_rack_output(struct capy_stack *s, uint8_t *frame);
 /* Neither draining, nor just started, nor without a lease. */

@@ -15,6 +15,7 @@ void capy_rack_start(struct capy_stack *s)
                                      .src_port = s->cfg.tcpmig_port,
                                      .dst_port = s->cfg.tcpmig_port};
     capy_udp_way_init(&s->tor_way, &to);
+    capy_udp_inlet_init(&s->inlet, &s->cfg.mac, &s->cfg.ip, s->cfg.tcpmig_port);
     s->tor.beat_owed = true;
     s->tor.least_load = UINT32_MAX;
     s->tor.quiet_until = s->now + CAPY_MIG_QUIET_NS;
@@ -144,11 +145,11 @@ static void dispatch(struct capy_stack *s, const struct capy_mig_msg *msg)
 }
 
 /* The step of a migration that a received message belongs to; CAPY_STEP_CNT: none. */
-static enum capy_mig_step step_of(const struct capy_packet *p)
+static enum capy_mig_step step_of(const uint8_t *p, size_t len)
 {
-    if (p->udp.data_len < CAPY_MIG_HEADER_LEN)
+    if (len < CAPY_MIG_HEADER_LEN)
         return CAPY_STEP_CNT;
-    switch (p->udp.data[CAPY_MIG_TYPE_AT]) {
+    switch (p[CAPY_MIG_TYPE_AT]) {
     case CAPY_MIG_PREPARE_MIG:
         return CAPY_STEP_ADMIT;
     case CAPY_MIG_CONN_STATE:
@@ -159,10 +160,10 @@ static enum capy_mig_step step_of(const struct capy_packet *p)
     return CAPY_STEP_CNT;
 }
 
-static void take(struct capy_stack *s, const struct capy_packet *p)
+static void check_and_dispatch(struct capy_stack *s, const uint8_t *p, size_t len)
 {
     struct capy_mig_msg msg;
-    enum capy_mig_bad bad = capy_mig_parse(p->udp.data, p->udp.data_len, s->cfg.rack_key, &msg);
+    enum capy_mig_bad bad = capy_mig_parse(p, len, s->cfg.rack_key, &msg);
     if (bad == CAPY_MIG_GOOD && msg.type == CAPY_MIG_CONN_STATE && msg.target == s->cfg.self &&
         !capy_mig_state_is_good(capy_mig_env(s), &msg))
         bad = CAPY_MIG_BAD_HASH;
@@ -174,19 +175,39 @@ static void take(struct capy_stack *s, const struct capy_packet *p)
     dispatch(s, &msg);
 }
 
+/* The probe sees the whole of it, checking the tag included. */
+static void take(struct capy_stack *s, const uint8_t *p, size_t len)
+{
+    enum capy_mig_step step = s->probe ? step_of(p, len) : CAPY_STEP_CNT;
+    uint64_t id = step == CAPY_STEP_CNT ? 0 : capy_load64(p + CAPY_MIG_ID_AT);
+    if (step != CAPY_STEP_CNT)
+        capy_probe(s, step, id, 1);
+    check_and_dispatch(s, p, len);
+    if (step != CAPY_STEP_CNT)
+        capy_probe(s, step, id, 0);
+}
+
+static bool is_of_the_rack(const struct capy_stack *s, const struct capy_ip *src)
+{
+    return capy_ip_eq(src, &s->tor_ip) || capy_is_peer(s, src);
+}
+
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p)
 {
-    bool member = capy_ip_eq(&p->src, &s->tor_ip) || capy_is_peer(s, &p->src);
-    if (!member || p->src_port != s->cfg.tcpmig_port) {
+    if (!is_of_the_rack(s, &p->src) || p->src_port != s->cfg.tcpmig_port) {
         s->count.mig_from_stranger++;
         return;
     }
-    /* The probe sees the whole of it, checking the tag included. */
-    enum capy_mig_step step = s->probe ? step_of(p) : CAPY_STEP_CNT;
-    uint64_t id = step == CAPY_STEP_CNT ? 0 : capy_load64(p->udp.data + CAPY_MIG_ID_AT);
-    if (step != CAPY_STEP_CNT)
-        capy_probe(s, step, id, 1);
-    take(s, p);
-    if (step != CAPY_STEP_CNT)
-        capy_probe(s, step, id, 0);
+    take(s, p->udp.data, p->udp.data_len);
+}
+
+bool capy_rack_frame(struct capy_stack *s, const uint8_t *frame, size_t len)
+{
+    struct capy_ip src = capy_udp_inlet_source(frame);
+    size_t msg_len = capy_udp_inlet_look(&s->inlet, frame, len);
+    if (msg_len == 0 || !is_of_the_rack(s, &src))
+        return false; /* the general way drops it, and counts why */
+    s->count.udp_in++;
+    take(s, frame + CAPY_UDP_AT, msg_len);
+    return true;
 }

@@ -218,6 +218,8 @@ void capy_stack_input(struct capy_stack *s, const uint8_t *frame, size_t len, ui
     struct capy_packet p;
     capy_now_is(s, now);
     s->count.frames_in++;
+    if (capy_udp_inlet_may(&s->inlet, frame, len) && capy_rack_frame(s, frame, len))
+        return;
     if (len <= CAPY_FRAME_MAX)
         take(s, capy_frame_parse(frame, len, &p), &p, frame, len);
     else

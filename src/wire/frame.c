@@ -4,8 +4,6 @@
 #include "wire/ip.h"
 #include "wire/ipv6.h"
 
-#define IPV4_MF_OFFSET 0x3fffu
-
 const char *capy_drop_name(enum capy_drop d)
 {
     static const char *const name[CAPY_DROP_CNT] = {
@@ -36,15 +34,10 @@ static bool sum_is_good(uint64_t sum, const uint8_t *p, size_t len)
     return capy_sum_fold(capy_sum(sum, p, len)) == 0xffffu;
 }
 
-/* The same for an IPv4 header, almost always one without options: five words, added in the
- * machine's order, since swapped bytes do not make all ones of anything else (RFC 1071 §2 B). */
+/* The same for an IPv4 header, almost always one without options. */
 static bool ipv4_header_is_good(const uint8_t *p, size_t header_len)
 {
-    if (header_len != CAPY_IPV4_LEN)
-        return sum_is_good(0, p, header_len);
-    uint32_t word[CAPY_IPV4_LEN / 4];
-    memcpy(word, p, sizeof word);
-    return capy_sum_fold((uint64_t)word[0] + word[1] + word[2] + word[3] + word[4]) == 0xffffu;
+    return header_len == CAPY_IPV4_LEN ? capy_ipv4_sum_is_good(p) : sum_is_good(0, p, header_len);
 }
 
 /* pseudo: 0 for IPv4, whose ICMP has no pseudo-header. */
@@ -115,7 +108,7 @@ static enum capy_drop parse_ipv4(const uint8_t *p, size_t len, bool checked,
         return CAPY_DROP_SHORT;
     if (!ipv4_header_is_good(p, header_len))
         return CAPY_DROP_IP_CHECKSUM;
-    if (capy_load16(p + CAPY_IPV4_AT_FRAGMENT) & IPV4_MF_OFFSET)
+    if (capy_load16(p + CAPY_IPV4_AT_FRAGMENT) & CAPY_IPV4_MF_OFFSET)
         return CAPY_DROP_IP_FRAGMENT;
     uint32_t src = capy_load32(p + CAPY_IPV4_AT_SRC);
     uint32_t dst = capy_load32(p + CAPY_IPV4_AT_DST);

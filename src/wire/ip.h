@@ -54,6 +54,18 @@ enum {
 #define CAPY_TTL_DEFAULT 64u /* RFC 1340's recommendation, and everybody's */
 #define CAPY_ECN_MASK 3u     /* of IPv4's type of service, IPv6's traffic class (RFC 3168 §5) */
 
+#define CAPY_IPV4_MF_OFFSET 0x3fffu /* of the fragment field: not 0 in a fragment */
+
+/* An IPv4 header without options, its checksum included, adds up (RFC 1071 §1 (3)): five words, added in
+ * the machine's order, since swapped bytes do not make all ones of anything else (§2 B). */
+static inline bool capy_ipv4_sum_is_good(const uint8_t *p)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < 20; i += 4)
+        sum += capy_raw32(p + i);
+    return capy_sum_fold(sum) == 0xffffu;
+}
+
 /* The pseudo-header of IPv4 (RFC 9293 §3.1). Whole 32-bit addresses may be added to a sum of 16-bit
  * words, because 2^16 is 1 modulo 2^16 - 1. */
 static inline uint64_t capy_pseudo_sum4(uint32_t src, uint32_t dst, uint8_t protocol, size_t len)
