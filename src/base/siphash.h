@@ -59,13 +59,37 @@ static inline uint64_t capy_sip_load_le(const uint8_t *p, size_t len)
     return v;
 }
 
+/* SipHash-1-3 a word at a time, for messages whose words do not lie one behind the other, or that begin as
+ * another one did: begin, take each whole word, finish with the last one, which has the length in its top byte. */
+static inline struct capy_sip capy_sip_begin(struct capy_key key)
+{
+    return (struct capy_sip){key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du,
+                             key.k0 ^ 0x6c7967656e657261u, key.k1 ^ 0x7465646279746573u};
+}
+
+static inline void capy_sip_take(struct capy_sip *s, uint64_t word)
+{
+    s->v3 ^= word;
+    capy_sip_round(s);
+    s->v0 ^= word;
+}
+
+static inline uint64_t capy_sip_finish(struct capy_sip *s, uint64_t last)
+{
+    capy_sip_take(s, last);
+    s->v2 ^= 0xff;
+    capy_sip_round(s);
+    capy_sip_round(s);
+    capy_sip_round(s);
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
 /* The hash of len bytes under key with c compression and d finalization rounds; inlined always, so
  * that the round counts are constants to the compiler. */
 __attribute__((always_inline)) static inline uint64_t
 capy_siphash_cd(struct capy_key key, const uint8_t *data, size_t len, int c, int d)
 {
-    struct capy_sip s = {key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du,
-                         key.k0 ^ 0x6c7967656e657261u, key.k1 ^ 0x7465646279746573u};
+    struct capy_sip s = capy_sip_begin(key);
     size_t whole = len & ~(size_t)7u;
     for (size_t i = 0; i < whole; i += 8) {
         uint64_t m = capy_sip_load_le(data + i, 8);

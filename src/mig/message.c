@@ -33,7 +33,7 @@ size_t capy_mig_announce(const struct capy_mig_env *env, const struct capy_flow_
         .target_port = local_port,
         .key = *key,
     };
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }
 
 size_t capy_mig_flow_closed(const struct capy_mig_env *env, const struct capy_flow_key *key,
@@ -47,7 +47,7 @@ size_t capy_mig_flow_closed(const struct capy_mig_env *env, const struct capy_fl
         .target_port = local_port,
         .key = *key,
     };
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }
 
 size_t capy_mig_unknown_flow(const struct capy_mig_env *env, const struct capy_flow_key *key,
@@ -61,7 +61,7 @@ size_t capy_mig_unknown_flow(const struct capy_mig_env *env, const struct capy_f
         .epoch = epoch,
         .key = *key,
     };
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }
 
 size_t capy_mig_heartbeat_build(const struct capy_mig_env *env,
@@ -76,7 +76,7 @@ size_t capy_mig_heartbeat_build(const struct capy_mig_env *env,
         .length = CAPY_MIG_HEARTBEAT_LEN,
     };
     capy_mig_heartbeat_store(p + CAPY_MIG_HEADER_LEN, beat);
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }
 
 size_t capy_mig_refusal(const struct capy_mig_env *env, const struct capy_mig_msg *prepare,
@@ -91,7 +91,7 @@ size_t capy_mig_refusal(const struct capy_mig_env *env, const struct capy_mig_ms
         .epoch = prepare->epoch,
         .key = prepare->key,
     };
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }
 
 size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig_msg *state,
@@ -107,5 +107,5 @@ size_t capy_mig_repeat_ack(const struct capy_mig_env *env, const struct capy_mig
         .offset = state->total,
         .key = state->key,
     };
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }

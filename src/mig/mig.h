@@ -66,7 +66,8 @@ _Static_assert(CAPY_MIG_PAYLOAD_MAX <= CAPY_NH_LEN_MAX, "a key as long as a payl
 struct capy_mig_env {
     const struct capy_mig_cfg *cfg;
     struct capy_blocks *blocks;
-    struct capy_key key; /* the rack key: tags; payload encryption when seal */
+    struct capy_key key;            /* the rack key: payload encryption when seal */
+    struct capy_mig_tagger *tagger; /* under the rack key */
     bool seal;
     uint16_t self; /* our server id */
     uint64_t now;

@@ -349,7 +349,7 @@ static size_t output_state(struct capy_mig_origin *m, const struct capy_mig_env 
     if (env->seal)
         capy_mig_seal(env->key, &msg, p + CAPY_MIG_HEADER_LEN, part);
     msg.payload_hash = capy_mig_state_hash(env, &msg, p + CAPY_MIG_HEADER_LEN);
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }
 
 size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_env *env, uint8_t *p)
@@ -362,13 +362,13 @@ size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_e
         msg = header(m, env, CAPY_MIG_PREPARE_MIG);
         msg.flags = m->opened ? CAPY_MIG_FLAG_OPENED : 0;
         capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
-        return capy_mig_build(p, env->key, &msg);
+        return capy_mig_say(p, env->tagger, &msg);
     case CAPY_ORIGIN_SENDING:
         return output_state(m, env, p);
     case CAPY_ORIGIN_CANCELLING:
         msg = header(m, env, CAPY_MIG_CANCEL);
         capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
-        return capy_mig_build(p, env->key, &msg);
+        return capy_mig_say(p, env->tagger, &msg);
     case CAPY_ORIGIN_GRANTED:
         break;
     }

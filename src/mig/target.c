@@ -288,7 +288,7 @@ size_t capy_mig_target_output(struct capy_mig_target *m, const struct capy_mig_e
         capy_mig_repeat_sent(&m->repeat, env, env->target_pace);
         break;
     }
-    return capy_mig_build(p, env->key, &msg);
+    return capy_mig_say(p, env->tagger, &msg);
 }
 
 uint64_t capy_mig_target_next_at(const struct capy_mig_target *m)

@@ -184,6 +184,7 @@ struct capy_stack {
     struct capy_list origin_out, target_out;
     struct capy_mig_pace origin_pace, target_pace; /* of their repeats */
     struct capy_mig_env mig_env;
+    struct capy_mig_tagger tagger;
     struct capy_mig_memory memory;
     uint64_t *seen_at; /* beside memory.records: see away.c */
     struct capy_closed_flow *closed;

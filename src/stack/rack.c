@@ -163,7 +163,7 @@ static enum capy_mig_step step_of(const uint8_t *p, size_t len)
 static void check_and_dispatch(struct capy_stack *s, const uint8_t *p, size_t len)
 {
     struct capy_mig_msg msg;
-    enum capy_mig_bad bad = capy_mig_parse(p, len, s->cfg.rack_key, &msg);
+    enum capy_mig_bad bad = capy_mig_hear(p, len, &s->tagger, &msg);
     if (bad == CAPY_MIG_GOOD && msg.type == CAPY_MIG_CONN_STATE && msg.target == s->cfg.self &&
         !capy_mig_state_is_good(capy_mig_env(s), &msg))
         bad = CAPY_MIG_BAD_HASH;

@@ -162,11 +162,13 @@ struct capy_stack *capy_stack_init(void *mem, const struct capy_stack_cfg *cfg, 
     s->mig_env = (struct capy_mig_env){.cfg = &s->cfg.mig,
                                        .blocks = &s->blocks,
                                        .key = s->cfg.rack_key,
+                                       .tagger = &s->tagger,
                                        .seal = s->cfg.seal,
                                        .self = s->cfg.self,
                                        .now = now,
                                        .origin_pace = &s->origin_pace,
                                        .target_pace = &s->target_pace};
+    capy_mig_tagger_init(&s->tagger, s->cfg.rack_key);
     capy_mig_state_key_init(&s->mig_env.state_key, s->cfg.rack_key);
     if (s->cfg.orphan_max == 0)
         s->cfg.orphan_max = capy_max32(s->cfg.conn_max / ORPHAN_SHARE, 1);

@@ -58,26 +58,86 @@ const char *capy_mig_bad_name(enum capy_mig_bad bad)
     return (unsigned)bad < CAPY_MIG_BAD_CNT ? name[bad] : "?";
 }
 
+/* ---- tags ---- */
+
+void capy_mig_tagger_init(struct capy_mig_tagger *t, struct capy_key key)
+{
+    const uint64_t zeros[CAPY_MIG_COMMON_WORDS] = {0};
+    const struct capy_mig_talk none = {.after = capy_mig_tag_begin(key, zeros)};
+    t->key = key;
+    for (unsigned i = 0; i < CAPY_MIG_TALKS; i++)
+        t->talk[i] = none;
+}
+
+/* The tag that the header at p must have. */
+static inline uint64_t tag_of(struct capy_mig_tagger *t, const uint8_t *p)
+{
+    struct capy_mig_talk *talk = &t->talk[p[CAPY_MIG_AT_MIG_ID + 7] % CAPY_MIG_TALKS];
+    uint64_t common[CAPY_MIG_COMMON_WORDS], differs = 0;
+    capy_mig_common(p, common);
+    for (unsigned i = 0; i < CAPY_MIG_COMMON_WORDS; i++)
+        differs |= common[i] ^ talk->common[i];
+    if (differs != 0) {
+        memcpy(talk->common, common, sizeof common);
+        talk->after = capy_mig_tag_begin(t->key, common);
+    }
+    return capy_mig_tag_finish(talk->after, p);
+}
+
+/* ---- bytes to checked values, and back ---- */
+
+static inline enum capy_mig_bad check_payload(const uint8_t *p, struct capy_key key,
+                                              struct capy_mig_msg *out)
+{
+    out->payload = p + CAPY_MIG_HEADER_LEN;
+    return out->type == CAPY_MIG_CONN_STATE ||
+                   out->payload_hash == capy_mig_payload_hash(key, out->payload, out->length)
+               ? CAPY_MIG_GOOD
+               : CAPY_MIG_BAD_HASH;
+}
+
+enum capy_mig_bad capy_mig_hear(const uint8_t *p, size_t len, struct capy_mig_tagger *tagger,
+                                struct capy_mig_msg *out)
+{
+    if (len < CAPY_MIG_HEADER_LEN)
+        return CAPY_MIG_BAD_SHORT;
+    enum capy_mig_bad bad = capy_mig_header_read(p, len, out);
+    if (bad == CAPY_MIG_GOOD && out->tag != tag_of(tagger, p))
+        bad = CAPY_MIG_BAD_TAG;
+    return bad == CAPY_MIG_GOOD ? check_payload(p, tagger->key, out) : bad;
+}
+
 enum capy_mig_bad capy_mig_parse(const uint8_t *p, size_t len, struct capy_key key,
                                  struct capy_mig_msg *out)
 {
     if (len < CAPY_MIG_HEADER_LEN)
         return CAPY_MIG_BAD_SHORT;
-    enum capy_mig_bad bad = capy_mig_header_read(p, len, key, out);
-    out->payload = p + CAPY_MIG_HEADER_LEN;
-    if (bad == CAPY_MIG_GOOD && out->type != CAPY_MIG_CONN_STATE &&
-        out->payload_hash != capy_mig_payload_hash(key, out->payload, out->length))
-        bad = CAPY_MIG_BAD_HASH;
-    return bad;
+    enum capy_mig_bad bad = capy_mig_header_read(p, len, out);
+    if (bad == CAPY_MIG_GOOD && out->tag != capy_mig_tag(key, p))
+        bad = CAPY_MIG_BAD_TAG;
+    return bad == CAPY_MIG_GOOD ? check_payload(p, key, out) : bad;
 }
 
-size_t capy_mig_build(uint8_t *p, struct capy_key key, const struct capy_mig_msg *msg)
+static inline void write_untagged(uint8_t *p, struct capy_key key, const struct capy_mig_msg *msg)
 {
     CAPY_ASSERT(msg->length <= CAPY_MIG_PAYLOAD_MAX);
     uint64_t hash = msg->type == CAPY_MIG_CONN_STATE
                         ? msg->payload_hash
                         : capy_mig_payload_hash(key, p + CAPY_MIG_HEADER_LEN, msg->length);
-    capy_mig_header_write(p, key, hash, msg);
+    capy_mig_header_write(p, hash, msg);
+}
+
+size_t capy_mig_say(uint8_t *p, struct capy_mig_tagger *tagger, const struct capy_mig_msg *msg)
+{
+    write_untagged(p, tagger->key, msg);
+    capy_store64(p + CAPY_MIG_AT_TAG, tag_of(tagger, p));
+    return CAPY_MIG_HEADER_LEN + msg->length;
+}
+
+size_t capy_mig_build(uint8_t *p, struct capy_key key, const struct capy_mig_msg *msg)
+{
+    write_untagged(p, key, msg);
+    capy_store64(p + CAPY_MIG_AT_TAG, capy_mig_tag(key, p));
     return CAPY_MIG_HEADER_LEN + msg->length;
 }
 

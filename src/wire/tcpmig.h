@@ -13,7 +13,7 @@
  *  64 client port   66 home port  68 zero
  *  72 payload hash  (SipHash-1-3 of the payload under the rack key; 0 when there is none; of CONN_STATE
  *                   that of src/mig/state_hash.c)
- *  80 tag           (SipHash-1-3 of bytes 0..79 under the rack key)
+ *  80 tag           (SipHash-1-3 of all before it but zero, under the rack key: capy_mig_tag)
  *  88 verdict      89 phase       90 owner (server id)   92 entry epoch      <- only the switch writes
  *  96 payload */
 #ifndef CAPY_WIRE_TCPMIG_H
@@ -22,9 +22,9 @@
 #include "base/siphash.h"
 #include "wire/addr.h"
 
-#define CAPY_MIG_VERSION 2u
+#define CAPY_MIG_VERSION 3u
 #define CAPY_MIG_HEADER_LEN 96u
-#define CAPY_MIG_TAGGED_LEN 80u /* the tag covers the bytes before it */
+#define CAPY_MIG_TAGGED_LEN 76u /* bytes under the tag */
 #define CAPY_MIG_SWITCH_AT 88u  /* the part that only the switch writes */
 /* Payload that fits one frame: 1500 - 20 (IPv4) - 8 (UDP) - 96, rounded down to 8. IPv6 fits too. */
 #define CAPY_MIG_PAYLOAD_MAX 1352u
@@ -140,13 +140,34 @@ const char *capy_mig_reason_name(unsigned reason);   /* "draining" */
 const char *capy_mig_verdict_name(unsigned verdict); /* "NO_TARGET" */
 const char *capy_mig_bad_name(enum capy_mig_bad bad);
 
+/* A key, and the tags of a few migrations as far as what all messages of each have in common, which is more than
+ * half of a tag's work: whoever takes part in one hears or says four of them. A cache, by the lowest byte of mig_id,
+ * which migrations that run at the same time do not share: nothing but time depends on what is in it. A plain value. */
+#define CAPY_MIG_COMMON_WORDS 6u
+#define CAPY_MIG_TALKS 16u
+struct capy_mig_talk {
+    uint64_t common[CAPY_MIG_COMMON_WORDS];
+    struct capy_sip after;
+};
+struct capy_mig_tagger {
+    struct capy_key key;
+    struct capy_mig_talk talk[CAPY_MIG_TALKS];
+};
+
+void capy_mig_tagger_init(struct capy_mig_tagger *t, struct capy_key key);
+
 /* p: UDP payload. Checks lengths, tag, and the payload hash but of CONN_STATE, which is for whoever imports it to
  * check (mig/mig.h). *out borrows from p. */
-enum capy_mig_bad capy_mig_parse(const uint8_t *p, size_t len, struct capy_key key,
-                                 struct capy_mig_msg *out);
+enum capy_mig_bad capy_mig_hear(const uint8_t *p, size_t len, struct capy_mig_tagger *tagger,
+                                struct capy_mig_msg *out);
 
 /* Writes the header for payload of msg->length bytes that already lies at p + 96, computing tag and, but for
  * CONN_STATE, hash. Returns 96 + length. msg->payload and tag are ignored. */
+size_t capy_mig_say(uint8_t *p, struct capy_mig_tagger *tagger, const struct capy_mig_msg *msg);
+
+/* The same for one message alone. */
+enum capy_mig_bad capy_mig_parse(const uint8_t *p, size_t len, struct capy_key key,
+                                 struct capy_mig_msg *out);
 size_t capy_mig_build(uint8_t *p, struct capy_key key, const struct capy_mig_msg *msg);
 
 #define CAPY_MIG_HEARTBEAT_LEN 32u

@@ -24,7 +24,7 @@ enum {
     CAPY_MIG_AT_HOME_PORT = 66,
     CAPY_MIG_AT_ZERO = 68,
     CAPY_MIG_AT_PAYLOAD_HASH = 72,
-    CAPY_MIG_AT_TAG = CAPY_MIG_TAGGED_LEN,
+    CAPY_MIG_AT_TAG = 80,
     CAPY_MIG_AT_VERDICT = CAPY_MIG_SWITCH_AT,
     CAPY_MIG_AT_PHASE = 89,
     CAPY_MIG_AT_OWNER = 90,
@@ -37,6 +37,47 @@ enum {
 static inline uint64_t capy_mig_payload_hash(struct capy_key key, const uint8_t *p, uint16_t len)
 {
     return len > 0 ? capy_siphash13(key, p, len) : 0;
+}
+
+/* ---- the tag: SipHash-1-3 of 76 bytes, every one before it but the four that are zero ---- */
+
+/* First what the messages of one migration have in common, so that who speaks or hears one after the other goes
+ * on from there (struct capy_mig_tagger). p: of the header, which may lie anywhere. */
+static inline void capy_mig_common(const uint8_t *p, uint64_t word[CAPY_MIG_COMMON_WORDS])
+{
+    word[0] = capy_sip_load_le(p + CAPY_MIG_AT_MIG_ID, 8);
+    word[1] = capy_sip_load_le(p + CAPY_MIG_AT_CLIENT, 8);
+    word[2] = capy_sip_load_le(p + CAPY_MIG_AT_CLIENT + 8, 8);
+    word[3] = capy_sip_load_le(p + CAPY_MIG_AT_HOME, 8);
+    word[4] = capy_sip_load_le(p + CAPY_MIG_AT_HOME + 8, 8);
+    word[5] = capy_little32(p + CAPY_MIG_AT_CLIENT_PORT) |
+              (uint64_t)capy_little32(p + CAPY_MIG_AT_EPOCH) << 32;
+}
+
+static inline struct capy_sip capy_mig_tag_begin(struct capy_key key,
+                                                 const uint64_t common[CAPY_MIG_COMMON_WORDS])
+{
+    struct capy_sip s = capy_sip_begin(key);
+    for (unsigned i = 0; i < CAPY_MIG_COMMON_WORDS; i++)
+        capy_sip_take(&s, common[i]);
+    return s;
+}
+
+/* Then what is each one's own. */
+static inline uint64_t capy_mig_tag_finish(struct capy_sip s, const uint8_t *p)
+{
+    capy_sip_take(&s, capy_sip_load_le(p + CAPY_MIG_AT_OFFSET, 8));  /* length, target_port */
+    capy_sip_take(&s, capy_sip_load_le(p + CAPY_MIG_AT_VERSION, 8)); /* to target */
+    capy_sip_take(&s, capy_sip_load_le(p + CAPY_MIG_AT_PAYLOAD_HASH, 8));
+    return capy_sip_finish(&s, capy_little32(p + CAPY_MIG_AT_TOTAL) | (uint64_t)CAPY_MIG_TAGGED_LEN
+                                                                          << 56);
+}
+
+static inline uint64_t capy_mig_tag(struct capy_key key, const uint8_t *p)
+{
+    uint64_t common[CAPY_MIG_COMMON_WORDS];
+    capy_mig_common(p, common);
+    return capy_mig_tag_finish(capy_mig_tag_begin(key, common), p);
 }
 
 /* All but the payload. */
@@ -65,10 +106,10 @@ static inline void capy_mig_header_fields(const uint8_t *p, struct capy_mig_msg 
     out->entry_epoch = capy_load32(p + CAPY_MIG_AT_ENTRY_EPOCH);
 }
 
-/* p: CAPY_MIG_HEADER_LEN bytes of a datagram of len. Checks all but the payload, which is hashed by
- * whoever can read that far. */
+/* p: CAPY_MIG_HEADER_LEN bytes of a datagram of len. Checks all but the tag, and the payload, which is hashed
+ * by whoever can read that far. */
 static inline enum capy_mig_bad capy_mig_header_read(const uint8_t *p, size_t len,
-                                                     struct capy_key key, struct capy_mig_msg *out)
+                                                     struct capy_mig_msg *out)
 {
     if (p[CAPY_MIG_AT_VERSION] != CAPY_MIG_VERSION)
         return CAPY_MIG_BAD_VERSION;
@@ -78,13 +119,11 @@ static inline enum capy_mig_bad capy_mig_header_read(const uint8_t *p, size_t le
     if (out->length != len - CAPY_MIG_HEADER_LEN ||
         (uint64_t)out->offset + out->length > out->total)
         return CAPY_MIG_BAD_LENGTH;
-    if (out->tag != capy_siphash13(key, p, CAPY_MIG_TAGGED_LEN))
-        return CAPY_MIG_BAD_TAG;
     return CAPY_MIG_GOOD;
 }
 
-/* msg->payload, payload_hash and tag are ignored. */
-static inline void capy_mig_header_write(uint8_t *p, struct capy_key key, uint64_t payload_hash,
+/* All but the tag, which is of what is written here. msg->payload, payload_hash and tag are ignored. */
+static inline void capy_mig_header_write(uint8_t *p, uint64_t payload_hash,
                                          const struct capy_mig_msg *msg)
 {
     p[CAPY_MIG_AT_VERSION] = CAPY_MIG_VERSION;
@@ -105,7 +144,6 @@ static inline void capy_mig_header_write(uint8_t *p, struct capy_key key, uint64
     capy_store16(p + CAPY_MIG_AT_HOME_PORT, msg->key.home_port);
     capy_store32(p + CAPY_MIG_AT_ZERO, 0);
     capy_store64(p + CAPY_MIG_AT_PAYLOAD_HASH, payload_hash);
-    capy_store64(p + CAPY_MIG_AT_TAG, capy_siphash13(key, p, CAPY_MIG_TAGGED_LEN));
     p[CAPY_MIG_AT_VERDICT] = msg->verdict;
     p[CAPY_MIG_AT_PHASE] = msg->phase;
     capy_store16(p + CAPY_MIG_AT_OWNER, msg->owner);

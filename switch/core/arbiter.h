@@ -76,10 +76,10 @@ static inline void capy_mig_retag(struct capy_mig_job *m)
 {
     struct capy_job *j = m->j;
     _Alignas(8) uint8_t tag[8];
-    const uint8_t *p = capy_view_at(j->frame, j->end, j->view->data_at, CAPY_MIG_TAGGED_LEN);
+    const uint8_t *p = capy_view_at(j->frame, j->end, j->view->data_at, CAPY_MIG_AT_TAG);
     if (!p)
         return; /* never */
-    capy_store64(tag, capy_siphash13(j->sw->cfg->key, p, CAPY_MIG_TAGGED_LEN));
+    capy_store64(tag, capy_mig_tag(j->sw->cfg->key, p));
     capy_mig_rewrite(m, CAPY_MIG_AT_TAG, tag, sizeof tag);
 }
 
@@ -507,11 +507,12 @@ static inline void capy_mig_end(struct capy_mig_job *m, struct capy_rule rule)
 static inline enum capy_mig_bad capy_mig_read(struct capy_mig_job *m)
 {
     struct capy_job *j = m->j;
-    struct capy_key key = j->sw->cfg->key;
     const uint8_t *p = capy_view_at(j->frame, j->end, j->view->data_at, CAPY_MIG_HEADER_LEN);
     if (j->view->data_len < CAPY_MIG_HEADER_LEN || !p)
         return CAPY_MIG_BAD_SHORT;
-    enum capy_mig_bad bad = capy_mig_header_read(p, j->view->data_len, key, m->msg);
+    enum capy_mig_bad bad = capy_mig_header_read(p, j->view->data_len, m->msg);
+    if (bad == CAPY_MIG_GOOD && m->msg->tag != capy_mig_tag(j->sw->cfg->key, p))
+        return CAPY_MIG_BAD_TAG;
     /* A state is for its target to check: it was damaged, or was lost behind the switch: all the same. */
     if (bad == CAPY_MIG_GOOD && m->msg->type != CAPY_MIG_CONN_STATE &&
         m->msg->payload_hash != capy_plane_payload_hash(m))

@@ -177,7 +177,6 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
         sip.w6 = 0;
         sip.w7 = 0;
         sip.w8 = 0;
-        sip.w9 = 0;
         sip.last = 0;
     }
 
@@ -209,26 +208,25 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
         load_entry(at1, e1);
     }
 
-    /* The 80 bytes under a message's tag. */
+    /* The 76 bytes under a message's tag. */
     action begin_tag() {
         begin_sip(rack_k0, rack_k1);
-        sip.words = 10;
+        sip.words = 9;
+        sip.w0 = LE64(hdr.mig.mig_id);
+        sip.w1 = LE64(hdr.mig.client[127:64]);
+        sip.w2 = LE64(hdr.mig.client[63:0]);
+        sip.w3 = LE64(hdr.mig.home[127:64]);
+        sip.w4 = LE64(hdr.mig.home[63:0]);
+        part = hdr.mig.client_port ++ hdr.mig.home_port ++ hdr.mig.epoch;
+        sip.w5 = LE64(part);
+        part = hdr.mig.offset ++ hdr.mig.len ++ hdr.mig.target_port;
+        sip.w6 = LE64(part);
         part = hdr.mig.version ++ hdr.mig.type ++ hdr.mig.reason ++ hdr.mig.flags ++
                hdr.mig.origin ++ hdr.mig.target;
-        sip.w0 = LE64(part);
-        sip.w1 = LE64(hdr.mig.mig_id);
-        part = hdr.mig.epoch ++ hdr.mig.total;
-        sip.w2 = LE64(part);
-        part = hdr.mig.offset ++ hdr.mig.len ++ hdr.mig.target_port;
-        sip.w3 = LE64(part);
-        sip.w4 = LE64(hdr.mig.client[127:64]);
-        sip.w5 = LE64(hdr.mig.client[63:0]);
-        sip.w6 = LE64(hdr.mig.home[127:64]);
-        sip.w7 = LE64(hdr.mig.home[63:0]);
-        part = hdr.mig.client_port ++ hdr.mig.home_port ++ hdr.mig.zero;
-        sip.w8 = LE64(part);
-        sip.w9 = LE64(hdr.mig.payload_hash);
-        sip.last = 8w80 ++ 56w0;
+        sip.w7 = LE64(part);
+        sip.w8 = LE64(hdr.mig.payload_hash);
+        part = hdr.mig.total ++ 24w0 ++ 8w76;
+        sip.last = LE64(part);
     }
 
 #define IS_OPENED(port) (mig_port_first > OPENED_PORTS && port < mig_port_first && \

@@ -62,7 +62,7 @@ header udp_h {
     bit<16> check;
 }
 
-/* TCPMig (docs/protocol.md §1). The tag covers all up to itself; the rest is the switch's. */
+/* TCPMig (docs/protocol.md §1). The tag covers all before it but zero; what follows is the switch's. */
 header mig_h {
     bit<8> version;
     bit<8> type;

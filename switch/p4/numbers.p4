@@ -53,7 +53,7 @@ const mig_type_t HEARTBEAT_ACK = 8;
 const mig_type_t ANNOUNCE = 9;
 const mig_type_t FLOW_CLOSED = 10;
 
-const bit<8> MIG_VERSION = 2;
+const bit<8> MIG_VERSION = 3;
 const bit<8> REASON_UNKNOWN_FLOW = 6;
 
 typedef bit<8> verdict_t;

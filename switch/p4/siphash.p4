@@ -1,4 +1,4 @@
-/* SipHash-1-3 (Aumasson and Bernstein, 2012; src/base/siphash.h) of up to ten whole words and a last one,
+/* SipHash-1-3 (Aumasson and Bernstein, 2012; src/base/siphash.h) of up to nine whole words and a last one,
  * which holds the bytes behind them and, in its top byte, the length. For v1model: 64-bit additions and
  * rotations by any number of bits are what a Tofino's stage does not have. */
 #ifndef CAPY_P4_SIPHASH
@@ -13,7 +13,7 @@ struct sip_t {
     bit<64> k1;
     bit<8> words; /* how many of the following count */
     bit<64> w0; bit<64> w1; bit<64> w2; bit<64> w3; bit<64> w4;
-    bit<64> w5; bit<64> w6; bit<64> w7; bit<64> w8; bit<64> w9;
+    bit<64> w5; bit<64> w6; bit<64> w7; bit<64> w8;
     bit<64> last;
 }
 
@@ -45,7 +45,6 @@ control SipHash(in sip_t s, out bit<64> tag) {
         SIP_WORD(6)
         SIP_WORD(7)
         SIP_WORD(8)
-        SIP_WORD(9)
         SIP_TAKE(s.last);
         v2 = v2 ^ 0xff;
         SIP_ROUND;

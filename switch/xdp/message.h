@@ -10,13 +10,6 @@ struct many_hash {
     uint32_t at, len;
 };
 
-static inline void many_absorb(struct capy_sip *s, uint64_t word)
-{
-    s->v3 ^= word;
-    capy_sip_round(s);
-    s->v0 ^= word;
-}
-
 /* One word of the payload. */
 static long many_absorb_at(uint32_t i, struct many_hash *h)
 {
@@ -27,7 +20,7 @@ static long many_absorb_at(uint32_t i, struct many_hash *h)
     CAPY_PIN(p);
     if (p + 8 > (const uint8_t *)(long)h->ctx->data_end)
         return 1;
-    many_absorb(&h->s, capy_sip_load_le(p, 8));
+    capy_sip_take(&h->s, capy_sip_load_le(p, 8));
     return 0;
 }
 
@@ -51,21 +44,14 @@ static inline uint64_t many_tail(const struct many_hash *h)
 /* capy_siphash13 of len bytes of the frame, under the rack's key. */
 __noinline uint64_t many_payload_hash(struct xdp_md *ctx, uint32_t at, uint32_t len)
 {
-    struct capy_key key = many_cfg()->key;
     struct many_hash h = {
-        .s = {key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du,
-              key.k0 ^ 0x6c7967656e657261u, key.k1 ^ 0x7465646279746573u},
+        .s = capy_sip_begin(many_cfg()->key),
         .ctx = ctx,
         .at = at,
         .len = len,
     };
     bpf_loop(len / 8, many_absorb_at, &h, 0);
-    many_absorb(&h.s, many_tail(&h));
-    h.s.v2 ^= 0xff;
-    capy_sip_round(&h.s);
-    capy_sip_round(&h.s);
-    capy_sip_round(&h.s);
-    return h.s.v0 ^ h.s.v1 ^ h.s.v2 ^ h.s.v3;
+    return capy_sip_finish(&h.s, many_tail(&h));
 }
 
 static inline uint64_t capy_plane_payload_hash(const struct capy_mig_job *m)
@@ -144,8 +130,8 @@ static inline void capy_plane_answer_heartbeat(struct capy_mig_job *m,
     uint8_t *p = frame + CAPY_ETHER_LEN + ip_len + CAPY_VIEW_UDP_LEN;
     capy_mig_heartbeat_ack_store(p + CAPY_MIG_HEADER_LEN, ack);
     capy_mig_header_write(
-        p, c->key, capy_siphash13(c->key, p + CAPY_MIG_HEADER_LEN, CAPY_MIG_HEARTBEAT_ACK_LEN),
-        &msg);
+        p, capy_siphash13(c->key, p + CAPY_MIG_HEADER_LEN, CAPY_MIG_HEARTBEAT_ACK_LEN), &msg);
+    capy_store64(p + CAPY_MIG_AT_TAG, capy_mig_tag(c->key, p));
     many_wrap(frame, c, m->sender, ip_len);
     capy_plane_cut(j, CAPY_ETHER_LEN + ip_len + MANY_ANSWER_LEN);
     capy_plane_send(j, j->port);

@@ -104,11 +104,20 @@ static uint16_t port_at(const struct host *h)
     return h->id == 0 ? 80 : MIG_PORT;
 }
 
+static struct capy_mig_tagger *tagger(void)
+{
+    static struct capy_mig_tagger t;
+    if (t.key.k0 != KEY.k0)
+        capy_mig_tagger_init(&t, KEY);
+    return &t;
+}
+
 static struct capy_mig_env env_at(struct host *h, uint64_t now)
 {
     return (struct capy_mig_env){.cfg = &w.mig,
                                  .blocks = &h->blocks,
                                  .key = KEY,
+                                 .tagger = tagger(),
                                  .self = h->id,
                                  .now = now,
                                  .origin_pace = &h->pace,

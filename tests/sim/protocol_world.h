@@ -154,11 +154,20 @@ static int flow_of(const struct capy_flow_key *key)
     return -1;
 }
 
+static struct capy_mig_tagger *tagger(void)
+{
+    static struct capy_mig_tagger t;
+    if (t.key.k0 != RACK_KEY.k0)
+        capy_mig_tagger_init(&t, RACK_KEY);
+    return &t;
+}
+
 static struct capy_mig_env env_of(struct host *h)
 {
     return (struct capy_mig_env){.cfg = &w.mig,
                                  .blocks = &h->blocks,
                                  .key = RACK_KEY,
+                                 .tagger = tagger(),
                                  .seal = w.seal,
                                  .self = h->id,
                                  .now = w.now,

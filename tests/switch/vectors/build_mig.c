@@ -3,7 +3,7 @@
 #include "build.h"
 #include <string.h>
 
-enum { HEADER = 96, TAGGED = 80 };
+enum { HEADER = 96, TAGGED = 76 };
 
 static void put_flow(enum rack_kind rack, const struct spec_mig *m, uint8_t *p)
 {
@@ -13,6 +13,21 @@ static void put_flow(enum rack_kind rack, const struct spec_mig *m, uint8_t *p)
         memset(p + 32, 0, 32);
     build_put16(p + 64, m->client.port);
     build_put16(p + 66, m->home.port);
+}
+
+/* What the tag is of, in its order: docs/protocol.md §1. */
+static uint64_t tag_of(struct capy_key key, const uint8_t *p)
+{
+    static const struct {
+        uint8_t at, len;
+    } part[] = {{8, 8}, {32, 36}, {16, 4}, {24, 8}, {0, 8}, {72, 8}, {20, 4}};
+    uint8_t bytes[TAGGED];
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+        memcpy(bytes + len, p + part[i].at, part[i].len);
+        len += part[i].len;
+    }
+    return capy_siphash13(key, bytes, len);
 }
 
 size_t build_message(enum rack_kind rack, const struct spec *s, uint8_t *p)
@@ -36,7 +51,7 @@ size_t build_message(enum rack_kind rack, const struct spec *s, uint8_t *p)
     put_flow(rack, m, p);
     uint64_t hash = s->payload_len > 0 ? capy_siphash13(key, p + HEADER, s->payload_len) : 0;
     build_put64(p + 72, hash + m->bad_hash);
-    build_put64(p + 80, capy_siphash13(key, p, TAGGED) + m->bad_tag);
+    build_put64(p + 80, tag_of(key, p) + m->bad_tag);
     p[88] = m->verdict;
     p[89] = m->phase;
     build_put16(p + 90, m->owner);

@@ -291,7 +291,7 @@ struct spec spec_mig_make(uint8_t type, const struct spec_mig *fields)
 {
     struct spec s = {.kind = SPEC_MIG, .mig = *fields};
     s.mig.type = type;
-    s.mig.version = 2;
+    s.mig.version = 3;
     s.payload_len = type == 7 ? 32 : type == 8 ? 16 : 0;
     if (type == 7) {
         s.payload[6] = 0x03, s.payload[7] = 0xe8; /* 1000 free */

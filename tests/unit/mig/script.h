@@ -24,6 +24,7 @@ struct stage {
     struct capy_mig_cfg cfg;
     struct capy_blocks blocks;
     struct capy_mig_env env;
+    struct capy_mig_tagger tagger;
     struct capy_mig_pace origin_pace, target_pace;
     void *mem;
     uint8_t out[CAPY_MIG_HEADER_LEN + CAPY_MIG_PAYLOAD_MAX];
@@ -49,9 +50,11 @@ static inline void stage_open(struct stage *s, uint32_t block_cnt)
     capy_mig_cfg_default(&s->cfg);
     capy_mig_pace_init(&s->origin_pace, &s->cfg);
     capy_mig_pace_init(&s->target_pace, &s->cfg);
+    capy_mig_tagger_init(&s->tagger, STAGE_KEY);
     s->env = (struct capy_mig_env){.cfg = &s->cfg,
                                    .blocks = &s->blocks,
                                    .key = STAGE_KEY,
+                                   .tagger = &s->tagger,
                                    .self = SELF,
                                    .now = CAPY_SEC(1),
                                    .origin_pace = &s->origin_pace,

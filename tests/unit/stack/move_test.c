@@ -259,9 +259,10 @@ static void strangers_and_bad_tags_move_nothing(void **state)
     struct capy_mig_msg msg = message(CAPY_MIG_PREPARE_MIG, 1);
     hear_rack(&msg, FORGE_SERVER(FORGE_PEERS));
     assert_int_equal(capy_stack_counters(f.s)->mig_from_stranger, 1);
-    f.s->cfg.rack_key.k0++;
+    const struct capy_key key = f.s->tagger.key;
+    capy_mig_tagger_init(&f.s->tagger, (struct capy_key){key.k0 + 1, key.k1});
     hear_rack(&msg, FORGE_SERVER(ORIGIN));
-    f.s->cfg.rack_key.k0--;
+    capy_mig_tagger_init(&f.s->tagger, key);
     assert_int_equal(capy_stack_counters(f.s)->mig_bad[CAPY_MIG_BAD_TAG], 1);
     msg.origin = msg.target = 2; /* two others' */
     hear_rack(&msg, FORGE_SERVER(ORIGIN));
