@@ -14,9 +14,28 @@ void capy_nh_key_init(struct capy_nh_key *k, struct capy_key from, uint8_t purpo
     }
 }
 
+static inline wide product(const uint64_t *k, uint64_t a, uint64_t b)
+{
+    return (wide)(a + k[0]) * (b + k[1]);
+}
+
 static inline wide pair(const uint64_t *k, const uint8_t *p)
 {
-    return (wide)(capy_sip_load_le(p, 8) + k[0]) * (capy_sip_load_le(p + 8, 8) + k[1]);
+    return product(k, capy_sip_load_le(p, 8), capy_sip_load_le(p + 8, 8));
+}
+
+/* The last 1..15 bytes before end, zeros behind them. Of a message that has 16, those are shifted: a copy of so
+ * many bytes as happen to be left would be a call. */
+static inline wide last_pair(const uint64_t *k, const uint8_t *end, size_t left, bool has_16)
+{
+    if (has_16) {
+        wide v = (wide)capy_sip_load_le(end - 8, 8) << 64 | capy_sip_load_le(end - 16, 8);
+        v >>= 8 * (16 - left);
+        return product(k, (uint64_t)v, (uint64_t)(v >> 64));
+    }
+    uint8_t last[16] = {0};
+    memcpy(last, end - left, left);
+    return pair(k, last);
 }
 
 struct capy_nh_sum capy_nh(const struct capy_nh_key *k, const uint8_t *p, size_t len)
@@ -30,10 +49,7 @@ struct capy_nh_sum capy_nh(const struct capy_nh_key *k, const uint8_t *p, size_t
                pair(word + 6, p + 48);
     for (; p < end; p += 16, word += 2)
         sum += pair(word, p);
-    if (len & 15u) {
-        uint8_t last[16] = {0};
-        memcpy(last, p, len & 15u);
-        sum += pair(word, last);
-    }
+    if (len & 15u)
+        sum += last_pair(word, end + (len & 15u), len & 15u, len >= 16);
     return (struct capy_nh_sum){(uint64_t)(sum >> 64), (uint64_t)sum};
 }

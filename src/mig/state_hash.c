@@ -4,6 +4,8 @@
  * Owns nothing; called by origin.c, and by the stack before it believes a state. */
 #include "mig/message.h"
 
+enum { NAMED_LEN = 32 }; /* bytes of name and sum */
+
 void capy_mig_state_key_init(struct capy_mig_state_key *k, struct capy_key rack_key)
 {
     static const uint8_t k0[] = "capybara conn_state hash 0", k1[] = "capybara conn_state hash 1";
@@ -15,17 +17,17 @@ void capy_mig_state_key_init(struct capy_mig_state_key *k, struct capy_key rack_
 uint64_t capy_mig_state_hash(const struct capy_mig_env *env, const struct capy_mig_msg *msg,
                              const uint8_t *payload)
 {
-    uint8_t named[32];
     if (msg->flags & CAPY_MIG_FLAG_SEALED)
         return 0;
     struct capy_nh_sum sum = capy_nh(&env->state_key.nh, payload, msg->length);
-    capy_store64(named, msg->mig_id);
-    capy_store32(named + 8, msg->epoch);
-    capy_store16(named + 12, msg->origin);
-    capy_store16(named + 14, (uint16_t)(msg->offset / CAPY_MIG_PAYLOAD_MAX));
-    capy_store64(named + 16, sum.high);
-    capy_store64(named + 24, sum.low);
-    return capy_siphash13(env->state_key.last, named, sizeof named);
+    uint16_t fragment = (uint16_t)(msg->offset / CAPY_MIG_PAYLOAD_MAX);
+    uint64_t rest = (uint64_t)msg->epoch << 32 | (uint32_t)msg->origin << 16 | fragment;
+    struct capy_sip s = capy_sip_begin(env->state_key.last);
+    capy_sip_take(&s, __builtin_bswap64(msg->mig_id)); /* big-endian, as in a message */
+    capy_sip_take(&s, __builtin_bswap64(rest));
+    capy_sip_take(&s, __builtin_bswap64(sum.high));
+    capy_sip_take(&s, __builtin_bswap64(sum.low));
+    return capy_sip_finish(&s, (uint64_t)NAMED_LEN << 56);
 }
 
 bool capy_mig_state_is_good(const struct capy_mig_env *env, const struct capy_mig_msg *msg)

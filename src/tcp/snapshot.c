@@ -81,9 +81,9 @@ void capy_snap_read(struct capy_snap *snap, const struct capy_blocks *blocks, ui
 
 /* ---- restoring ---- */
 
-/* Copies len bytes at in's *at to a stream, from offset `to` on, and moves *at. */
-static bool copy(const struct capy_snap_source *in, uint64_t *at, struct capy_stream *out,
-                 uint64_t to, uint64_t len, struct capy_blocks *blocks)
+/* Copies len bytes, of which there are seldom any, at in's *at to a stream, from offset `to` on, and moves *at. */
+static bool copy_some(const struct capy_snap_source *in, uint64_t *at, struct capy_stream *out,
+                      uint64_t to, uint64_t len, struct capy_blocks *blocks)
 {
     while (len > 0) {
         uint32_t n;
@@ -95,6 +95,12 @@ static bool copy(const struct capy_snap_source *in, uint64_t *at, struct capy_st
         len -= n;
     }
     return true;
+}
+
+static inline bool copy(const struct capy_snap_source *in, uint64_t *at, struct capy_stream *out,
+                        uint64_t to, uint64_t len, struct capy_blocks *blocks)
+{
+    return len == 0 || copy_some(in, at, out, to, len, blocks);
 }
 
 static bool copy_queues(const struct capy_snap_source *in, uint64_t at, struct capy_tcp *tcb,
