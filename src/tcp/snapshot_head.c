@@ -49,66 +49,71 @@ static inline bool tuning_is_usual(const struct capy_tcp_tuning *tune)
     return memcmp(tune, &usual, sizeof usual) == 0;
 }
 
-/* ---- flags ---- */
+/* ---- flags: each once, with its bit ---- */
+
+/* clang-format off */
+#define FLAGS(X) \
+    X(sack_ok, 1) X(ts_ok, 2) X(wscale_ok, 4) X(more, 8) X(fin_queued, 16) X(app_gone, 32) X(ack_now, 64)
+#define LOSS_FLAGS(X) \
+    X(reordering, 1) X(tlp_again, 2) X(shrunk, 4) X(unreachable, 8) X(syn_again, 16) X(cwnd_used, 32)
+#define ECN_FLAGS(X) \
+    X(ecn_rcv, 1) X(ecn_snd, 2) X(ce, 4) X(ce_changed, 8) X(cwr, 16)
+#define TUNING_FLAGS(X) \
+    X(nagle, 1) X(cork, 2) X(keepalive, 4) X(timestamps, 8) X(sack, 16) X(window_scale, 32)
+/* clang-format on */
+
+enum { MARKED = 128, TRIES_SHIFT = 6, ECN_ALL = 31, TUNING_ALL = 63 };
 
 CAPY_CODEC_WALK uint8_t bit(uint8_t mask, bool flag)
 {
     return flag ? mask : 0;
 }
 
+/* In functions where `of` has the flags, and `bits` are to be taken. */
+#define FLAG_PUT(field, mask) | bit(mask, of->field)
+#define FLAG_TAKE(field, mask) of->field = (bits & (mask)) != 0,
+
 /* marked: the range lists follow. */
-CAPY_CODEC_WALK uint8_t flags_of(const struct capy_tcp *tcb, bool marked)
+CAPY_CODEC_WALK uint8_t flags_of(const struct capy_tcp *of, bool marked)
 {
-    return (uint8_t)(bit(1, tcb->sack_ok) | bit(2, tcb->ts_ok) | bit(4, tcb->wscale_ok) |
-                     bit(8, tcb->more) | bit(16, tcb->fin_queued) | bit(32, tcb->app_gone) |
-                     bit(64, tcb->ack_now) | bit(128, marked));
+    return (uint8_t)(bit(MARKED, marked) FLAGS(FLAG_PUT));
 }
 
-CAPY_CODEC_WALK bool take_flags(struct capy_tcp *tcb, uint8_t bits)
+CAPY_CODEC_WALK uint8_t loss_of(const struct capy_tcp *of)
 {
-    tcb->sack_ok = bits & 1;
-    tcb->ts_ok = bits & 2;
-    tcb->wscale_ok = bits & 4;
-    tcb->more = bits & 8;
-    tcb->fin_queued = bits & 16;
-    tcb->app_gone = bits & 32;
-    tcb->ack_now = bits & 64;
-    return bits & 128;
+    return (uint8_t)(of->tries << TRIES_SHIFT LOSS_FLAGS(FLAG_PUT));
 }
 
-enum { TRIES_SHIFT = 6 };
-
-CAPY_CODEC_WALK uint8_t loss_of(const struct capy_tcp *tcb)
+CAPY_CODEC_WALK uint8_t ecn_of(const struct capy_tcp *of)
 {
-    return (uint8_t)(bit(1, tcb->reordering) | bit(2, tcb->tlp_again) | bit(4, tcb->shrunk) |
-                     bit(8, tcb->unreachable) | bit(16, tcb->syn_again) | bit(32, tcb->cwnd_used) |
-                     tcb->tries << TRIES_SHIFT);
+    return (uint8_t)(0 ECN_FLAGS(FLAG_PUT));
 }
 
-CAPY_CODEC_WALK void take_loss(struct capy_tcp *tcb, uint8_t bits)
+CAPY_CODEC_WALK uint8_t tuning_bits_of(const struct capy_tcp_tuning *of)
 {
-    tcb->reordering = bits & 1;
-    tcb->tlp_again = bits & 2;
-    tcb->shrunk = bits & 4;
-    tcb->unreachable = bits & 8;
-    tcb->syn_again = bits & 16;
-    tcb->cwnd_used = bits & 32;
-    tcb->tries = bits >> TRIES_SHIFT & 3u;
+    return (uint8_t)(0 TUNING_FLAGS(FLAG_PUT));
 }
 
-CAPY_CODEC_WALK uint8_t ecn_of(const struct capy_tcp *tcb)
+CAPY_CODEC_WALK void take_flags(struct capy_tcp *of, uint8_t bits)
 {
-    return (uint8_t)(bit(1, tcb->ecn_rcv) | bit(2, tcb->ecn_snd) | bit(4, tcb->ce) |
-                     bit(8, tcb->ce_changed) | bit(16, tcb->cwr));
+    FLAGS(FLAG_TAKE)(void) 0;
 }
 
-CAPY_CODEC_WALK void take_ecn(struct capy_tcp *tcb, uint8_t bits)
+CAPY_CODEC_WALK void take_loss(struct capy_tcp *of, uint8_t bits)
 {
-    tcb->ecn_rcv = bits & 1;
-    tcb->ecn_snd = bits & 2;
-    tcb->ce = bits & 4;
-    tcb->ce_changed = bits & 8;
-    tcb->cwr = bits & 16;
+    LOSS_FLAGS(FLAG_TAKE)(void) 0;
+    of->tries = bits >> TRIES_SHIFT & 3u;
+}
+
+CAPY_CODEC_WALK void take_ecn(struct capy_tcp *of, uint8_t bits)
+{
+    ECN_FLAGS(FLAG_TAKE)(void) 0;
+}
+
+CAPY_CODEC_WALK
+void take_tuning_bits(struct capy_tcp_tuning *of, uint8_t bits)
+{
+    TUNING_FLAGS(FLAG_TAKE)(void) 0;
 }
 
 /* The release moves with sent_at. */
@@ -141,18 +146,12 @@ static __attribute__((noinline)) void walk_tuning(struct capy_codec *c, struct c
     capy_codec_u8(c, &tune->initial_window);
     capy_codec_u8(c, &tune->congestion);
     if (!c->decoding)
-        bits =
-            (uint8_t)(bit(1, tune->nagle) | bit(2, tune->cork) | bit(4, tune->keepalive) |
-                      bit(8, tune->timestamps) | bit(16, tune->sack) | bit(32, tune->window_scale));
+        bits = tuning_bits_of(tune);
     capy_codec_u8(c, &bits);
-    if (bits > 63)
+    if (bits > TUNING_ALL)
         capy_codec_fail(c);
-    tune->nagle = bits & 1;
-    tune->cork = bits & 2;
-    tune->keepalive = bits & 4;
-    tune->timestamps = bits & 8;
-    tune->sack = bits & 16;
-    tune->window_scale = bits & 32;
+    if (c->decoding)
+        take_tuning_bits(tune, bits);
     uint8_t ecn = tune->ecn;
     capy_codec_u8(c, &ecn);
     if (ecn > CAPY_TCP_ECN_OFFER)
@@ -408,8 +407,9 @@ CAPY_CODEC_WALK uint8_t walk_bits(struct capy_codec *c, struct capy_tcp *tcb, bo
     capy_codec_run8(c, &ecn);
     if (!c->decoding)
         return usual;
-    c->bad |= usual > (QUIET_SENDER | QUIET_RECEIVER | USUAL_TUNING | NO_META) || ecn > 31;
-    *marked = take_flags(tcb, flags);
+    c->bad |= usual > (QUIET_SENDER | QUIET_RECEIVER | USUAL_TUNING | NO_META) || ecn > ECN_ALL;
+    *marked = flags & MARKED;
+    take_flags(tcb, flags);
     take_loss(tcb, loss);
     take_ecn(tcb, ecn);
     return usual;

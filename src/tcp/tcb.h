@@ -200,26 +200,28 @@ struct capy_tcp {
     uint8_t reo_mult;    /* RACK.reo_wnd_mult - 1: quarters of the RTT to wait, less one */
     uint8_t reo_persist; /* recoveries until that is forgotten */
     uint8_t keep_sent;   /* keep-alive probes since the peer was last heard */
-    uint8_t tries : 2;   /* of larger segments, since a size was suspected (tcp/path.h) */
+    /* Three bytes of flags, in the order of the snapshot's (snapshot_head.c), so that they go there a byte
+     * at a time where the compiler lays them out as the machine does. */
+    bool sack_ok : 1;    /* negotiated (RFC 2018) */
+    bool ts_ok : 1;      /* negotiated (RFC 7323) */
+    bool wscale_ok : 1;  /* negotiated (RFC 7323) */
+    bool more : 1;       /* the application said that more is about to be written */
+    bool fin_queued : 1; /* our side closes behind snd.end */
+    bool app_gone : 1;   /* nobody will read what arrives */
+    bool ack_now : 1;    /* an ACK is owed */
+    bool paced_out : 1;  /* this quantum has left: the next waits (tcp/pacing.h) */
+    bool reordering : 1; /* RACK.reordering_seen */
+    bool tlp_again : 1;  /* the tail loss probe was a retransmission (TLP.is_retrans) */
     bool shrunk : 1;     /* snd.mss is below what both ends agreed on; more is tried at try_at_ms */
     bool unreachable : 1; /* ICMP said so, and nothing was acknowledged since */
-    bool reordering : 1;  /* RACK.reordering_seen */
     bool syn_again : 1;   /* our SYN timed out: the first RTO is a longer one (RFC 6298 §5.7) */
-    bool tlp_again : 1;   /* the tail loss probe was a retransmission (TLP.is_retrans) */
-    bool sack_ok : 1;     /* negotiated (RFC 2018) */
-    bool ts_ok : 1;       /* negotiated (RFC 7323) */
-    bool wscale_ok : 1;   /* negotiated (RFC 7323) */
-    bool more : 1;        /* the application said that more is about to be written */
-    bool fin_queued : 1;  /* our side closes behind snd.end */
-    bool app_gone : 1;    /* nobody will read what arrives */
-    bool ack_now : 1;     /* an ACK is owed */
     bool cwnd_used : 1;   /* half of cwnd was in flight when new data last went out */
+    uint8_t tries : 2;    /* of larger segments, since a size was suspected (tcp/path.h) */
     bool ecn_rcv : 1;     /* we echo marks (RFC 3168); in SYN_SENT: an ECN-setup SYN was sent */
     bool ecn_snd : 1;     /* we send markable data and obey echoes; no plain SYN was sent */
     bool ce : 1;          /* ECE is owed until CWR comes; DCTCP.CE (RFC 8257 §3.2) */
     bool ce_changed : 1;  /* DCTCP: acknowledged is not yet all that came before the last change */
     bool cwr : 1;         /* the window was reduced: the next new data says so */
-    bool paced_out : 1;   /* this quantum has left: the next waits (tcp/pacing.h) */
     bool echo : 1;        /* the ACK being worked on carries ECE; means nothing between two */
 
     /* ---- what stays ------------------------------------------------------------------------- */
