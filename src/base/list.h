@@ -72,8 +72,16 @@ static inline void capy_list_remove(struct capy_list *l, uint32_t idx)
 static inline uint32_t capy_list_pop_head(struct capy_list *l)
 {
     uint32_t idx = l->head;
-    if (idx != CAPY_NONE)
-        capy_list_remove(l, idx);
+    if (idx == CAPY_NONE)
+        return idx;
+    struct capy_link *k = capy_list_link(l, idx);
+    l->head = k->next;
+    if (k->next != CAPY_NONE)
+        capy_list_link(l, k->next)->prev = CAPY_NONE;
+    else
+        l->tail = CAPY_NONE;
+    *k = (struct capy_link){CAPY_NONE, CAPY_NONE};
+    l->cnt--;
     return idx;
 }
 

@@ -31,7 +31,9 @@ bool capy_stack_event(struct capy_stack *s, struct capy_stack_event *ev)
     struct capy_conn *c = &s->conns[idx];
     *ev = (struct capy_stack_event){capy_conn_handle(s, idx), c->events, c->user, c->reason,
                                     c->verdict};
-    capy_unpost(s, idx);
+    (void)capy_list_pop_head(&s->events);
+    c->event_queued = false;
+    c->events = 0;
     if (ev->bits & CAPY_EV_ANY_DEAD)
         c->known = false;
     capy_conn_reap(s, idx);
