@@ -118,6 +118,17 @@ void capy_conn_settle(struct capy_stack *s, uint32_t idx)
     capy_conn_arm(s, idx);
 }
 
+void capy_conn_arrived(struct capy_stack *s, uint32_t idx)
+{
+    if (s->foreign || !capy_tcp_is_silent(&s->conns[idx].tcb)) {
+        capy_conn_settle(s, idx);
+        return;
+    }
+    if (s->blocks.pool.free_cnt < s->tight) /* for what it has received */
+        capy_pressure_begin(s);
+    capy_conn_arm(s, idx);
+}
+
 static void opened(struct capy_stack *s, uint32_t idx)
 {
     struct capy_conn *c = &s->conns[idx];

@@ -297,6 +297,9 @@ struct capy_tuple capy_conn_tuple(const struct capy_stack *s, const struct capy_
 void capy_conn_set_epoch(struct capy_stack *s, uint32_t idx, uint32_t epoch);
 /* After anything happened to it: takes its place among the ready, and its timer along. */
 void capy_conn_settle(struct capy_stack *s, uint32_t idx);
+/* The same for one that came by migration, which nearly always rests: asked at once whether it has anything to
+ * send, for nothing else will happen to it before its turn. */
+void capy_conn_arrived(struct capy_stack *s, uint32_t idx);
 /* Its timer alone: after sending. */
 void capy_conn_arm(struct capy_stack *s, uint32_t idx);
 /* Acts on what a call into TCP returned; settles. The connection may be ENDED or gone after it. */

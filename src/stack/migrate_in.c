@@ -38,7 +38,6 @@ static void free_slot(struct capy_stack *s, uint32_t i)
     const struct capy_mig_env *env = capy_mig_env(s);
     if (t->out_queued)
         capy_list_remove(&s->target_out, i);
-    capy_wheel_arm(&s->wheel, s->target_clocks + i, CAPY_NEVER);
     capy_mig_target_free(&t->mig, env);
     t->out_queued = t->used = false;
     capy_pool_give(&s->target_pool, i);
@@ -82,7 +81,6 @@ static void drop(struct capy_stack *s, uint32_t i)
     capy_conn_reap(s, idx);
     t->conn = CAPY_NONE;
     t->emptying = true;
-    capy_wheel_arm(&s->wheel, s->target_clocks + i, CAPY_NEVER);
     enqueue(s, i);
 }
 
@@ -176,7 +174,7 @@ static void import(struct capy_stack *s, uint32_t i)
     s->count.migrations_in++;
     bool readable = capy_tcp_readable(&c->tcb) > 0 || capy_tcp_at_fin(&c->tcb);
     capy_post(s, idx, CAPY_EV_ACCEPTED | CAPY_EV_MIGRATED_IN | (readable ? CAPY_EV_READABLE : 0));
-    capy_conn_settle(s, idx);
+    capy_conn_arrived(s, idx);
     capy_mig_target_imported(&t->mig, env);
     speak(s, i);
     replay(s, i);
@@ -359,7 +357,10 @@ void capy_target_message(struct capy_stack *s, const struct capy_mig_msg *msg)
 void capy_target_timer(struct capy_stack *s, uint32_t i)
 {
     const struct capy_mig_env *env = capy_mig_env(s);
-    act(s, i, capy_mig_target_expire(&s->targets[i].mig, env));
+    const struct capy_target_slot *t = &s->targets[i];
+    if (t->used &&
+        !t->emptying) /* else it is over: as most end long before, nobody stops their timers */
+        act(s, i, capy_mig_target_expire(&s->targets[i].mig, env));
 }
 
 /* ---- output ---- */

@@ -35,7 +35,6 @@ static void free_slot(struct capy_stack *s, uint32_t i)
     struct capy_origin_slot *o = &s->origins[i];
     if (o->out_queued)
         capy_list_remove(&s->origin_out, i);
-    capy_wheel_arm(&s->wheel, s->origin_clocks + i, CAPY_NEVER);
     s->conns[o->conn].slot = CAPY_NONE;
     s->conns[o->conn].asked = false;
     o->out_queued = o->used = false;
@@ -195,7 +194,9 @@ void capy_origin_veto(struct capy_stack *s, uint32_t conn)
 void capy_origin_timer(struct capy_stack *s, uint32_t i)
 {
     const struct capy_mig_env *env = capy_mig_env(s);
-    act(s, i, capy_mig_origin_expire(&s->origins[i].mig, env));
+    if (s->origins[i]
+            .used) /* else it is over: as most end long before, nobody stops their timers */
+        act(s, i, capy_mig_origin_expire(&s->origins[i].mig, env));
 }
 
 size_t capy_origin_send(struct capy_stack *s, uint8_t *frame)
