@@ -2,10 +2,12 @@
 """The loader of the XDP plane ends, is killed, and starts again, under traffic: the plane forwards and moves
 connections meanwhile, no frame is lost, and the new loader goes on with the same directory."""
 
+import json
+import os
 import subprocess
 
 from crash import Transfer, must_be_at_rest
-from rack import OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
+from rack import CAPY, OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
 
 PORT = 5000
 
@@ -57,13 +59,35 @@ class Count:
         check(sent == received, f"{sent - received} frames were lost")
 
 
+class Asking:
+    """Connections that last until they are told to end, however long a busy machine takes to load a program:
+    there is always one to move."""
+
+    CONNECTIONS, PER_SECOND = 4, 200
+
+    def __init__(self, rack):
+        self.path = os.path.join(OUT, "load.json")
+        self.process = rack.client(CAPY, "load", rack.ip["s1"], "--connections", str(self.CONNECTIONS),
+                                   "--rate", str(self.PER_SECOND), "--seconds", "0", "--json", self.path,
+                                   stdout=subprocess.DEVNULL)
+
+    def end(self):
+        self.process.terminate()
+        check(self.process.wait(20) == 0, "the load failed")
+        with open(self.path, encoding="utf-8") as f:
+            result = json.load(f)
+        print(f"{result['requests']} requests, {result['errors']} errors")
+        check(result["requests"] > 0 and result["errors"] == 0, f"clients noticed: {result}")
+
+
 def flows(rack):
     return {(e["client"], e["home"]): e["epoch"] for e in rack.ask("switch", "entries")["entries"]}
 
 
-def down_and_up(rack, how):
+def down_and_up(rack, how, transfer):
     """The loader ends; the plane works without it; a new one starts."""
     boot, before = rack.ask("switch", "status")["boot_id"], flows(rack)
+    before.pop((transfer.client, f"{rack.ip['s1']}:80"), None)  # which may end meanwhile
     check(before, "connections are away from home")
     rack.steer(how, "switch")
     count = moved(rack)
@@ -79,13 +103,13 @@ def down_and_up(rack, how):
 
 def test():
     with Rack(clients=2, args=("--root", OUT, "--plane", "xdp")) as rack:
-        transfer = Transfer(rack, mib=96, rate="4M")  # a busy machine takes its time to load a program
-        count = Count(rack)
+        transfer, asking, count = Transfer(rack, rate="4M"), Asking(rack), Count(rack)
         with Mover(rack):
-            until(lambda: flows(rack), 5, "a connection has moved")
-            down_and_up(rack, "stop")
-            down_and_up(rack, "kill")
+            until(lambda: len(flows(rack)) >= asking.CONNECTIONS, 10, "connections have moved")
+            down_and_up(rack, "stop", transfer)
+            down_and_up(rack, "kill", transfer)
             count.end()
+            asking.end()
         transfer.must_succeed()
         must_be_at_rest(rack)
 
