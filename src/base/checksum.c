@@ -26,14 +26,12 @@ static uint64_t load_native_tail(const uint8_t *p, size_t len)
     return load_native64(word);
 }
 
-/* A folded sum of words in the machine's byte order, as the sum of the same words big-endian. */
-static uint16_t from_native(uint16_t folded)
+/* A sum of words in the machine's byte order, as a sum of the same words big-endian, in 33 bits. Swapping all
+ * eight bytes swaps each word's two, and the order of the four words in it, which does not matter. */
+static uint64_t from_native(uint64_t sum)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return __builtin_bswap16(folded);
-#else
-    return folded;
-#endif
+    sum = capy_host64(sum);
+    return (sum >> 32) + (uint32_t)sum;
 }
 
 /* a + w + carry; the carry out. A chain of these is one add-with-carry from memory for each word, but where it is
@@ -90,5 +88,5 @@ uint64_t capy_sum(uint64_t sum, const uint8_t *data, size_t len)
     }
     /* Adding the carries may carry once more, then the sum is small. */
     s.carries = add(0, s.low, s.carries, &s.low);
-    return sum + from_native(capy_sum_fold(s.low + s.carries));
+    return sum + from_native(s.low + s.carries);
 }

@@ -12,8 +12,9 @@ void capy_udp_way_init(struct capy_udp_way *way, const struct capy_frame_to *to)
     uint64_t ports = (uint64_t)to->src_port + to->dst_port;
     if (way->v4) {
         uint32_t src = capy_ip_v4(&to->src), dst = capy_ip_v4(&to->dst);
-        way->ip_sum = capy_sum(0, ip, CAPY_IPV4_LEN) - capy_load16(ip + CAPY_IPV4_AT_TOTAL) -
-                      capy_load16(ip + CAPY_IPV4_AT_CHECK);
+        way->ip_sum = capy_sum(0, ip, CAPY_IPV4_AT_TOTAL) +
+                      capy_sum(0, ip + CAPY_IPV4_AT_ID, CAPY_IPV4_AT_CHECK - CAPY_IPV4_AT_ID) +
+                      capy_sum(0, ip + CAPY_IPV4_AT_SRC, CAPY_IPV4_LEN - CAPY_IPV4_AT_SRC);
         way->udp_sum = ports + capy_pseudo_sum4(src, dst, CAPY_PROTOCOL_UDP, 0);
     } else {
         way->ip_sum = 0;
