@@ -300,10 +300,10 @@ enum capy_mig_action capy_mig_origin_input(struct capy_mig_origin *m,
 
 /* ---- output ---- */
 
-static struct capy_mig_msg header(const struct capy_mig_origin *m, const struct capy_mig_env *env,
-                                  enum capy_mig_type type)
+static void fill(struct capy_mig_msg *msg, const struct capy_mig_origin *m,
+                 const struct capy_mig_env *env, enum capy_mig_type type)
 {
-    return (struct capy_mig_msg){
+    *msg = (struct capy_mig_msg){
         .type = (uint8_t)type,
         .reason = m->reason,
         .origin = env->self,
@@ -338,7 +338,8 @@ static size_t output_state(struct capy_mig_origin *m, const struct capy_mig_env 
     uint32_t idx, len = capy_snap_len(&m->snap), step = capy_mig_plain_max(env->seal);
     if (!fragment_to_send(m, env, &idx))
         return 0;
-    struct capy_mig_msg msg = header(m, env, CAPY_MIG_CONN_STATE);
+    struct capy_mig_msg msg;
+    fill(&msg, m, env, CAPY_MIG_CONN_STATE);
     uint32_t at = idx * step, part = capy_min32(step, len - at);
     msg.target_port = m->target_port;
     msg.total = capy_mig_wire_total(len, env->seal);
@@ -359,14 +360,14 @@ size_t capy_mig_origin_output(struct capy_mig_origin *m, const struct capy_mig_e
         return 0;
     switch (m->phase) {
     case CAPY_ORIGIN_PREPARING:
-        msg = header(m, env, CAPY_MIG_PREPARE_MIG);
+        fill(&msg, m, env, CAPY_MIG_PREPARE_MIG);
         msg.flags = m->opened ? CAPY_MIG_FLAG_OPENED : 0;
         capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
         return capy_mig_say(p, env->tagger, &msg);
     case CAPY_ORIGIN_SENDING:
         return output_state(m, env, p);
     case CAPY_ORIGIN_CANCELLING:
-        msg = header(m, env, CAPY_MIG_CANCEL);
+        fill(&msg, m, env, CAPY_MIG_CANCEL);
         capy_mig_repeat_sent(&m->repeat, env, env->origin_pace);
         return capy_mig_say(p, env->tagger, &msg);
     case CAPY_ORIGIN_GRANTED:

@@ -60,6 +60,10 @@ void capy_snap_read(struct capy_snap *snap, const struct capy_blocks *blocks, ui
                     uint8_t *out, uint32_t len)
 {
     CAPY_ASSERT(offset <= capy_snap_len(snap) && len <= capy_snap_len(snap) - offset);
+    if (offset == 0 && len == snap->head_len) { /* that is all, of a connection that rests */
+        memcpy(out, snap->head, len);
+        return;
+    }
     struct capy_tcp *tcb = snap->tcb;
     struct piece p = {blocks, offset, len, out};
     uint32_t from, n = cut(&p, snap->head_len, &from);
