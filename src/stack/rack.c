@@ -189,7 +189,7 @@ static void take(struct capy_stack *s, const uint8_t *p, size_t len)
 
 static bool is_of_the_rack(const struct capy_stack *s, const struct capy_ip *src)
 {
-    return capy_ip_eq(src, &s->tor_ip) || capy_is_peer(s, src);
+    return capy_is_peer(s, src) || capy_ip_eq(src, &s->tor_ip);
 }
 
 void capy_rack_input(struct capy_stack *s, const struct capy_packet *p)

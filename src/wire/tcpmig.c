@@ -62,25 +62,35 @@ const char *capy_mig_bad_name(enum capy_mig_bad bad)
 
 void capy_mig_tagger_init(struct capy_mig_tagger *t, struct capy_key key)
 {
-    const uint64_t zeros[CAPY_MIG_COMMON_WORDS] = {0};
+    static const uint8_t zeros[CAPY_MIG_HEADER_LEN];
     const struct capy_mig_talk none = {.after = capy_mig_tag_begin(key, zeros)};
     t->key = key;
     for (unsigned i = 0; i < CAPY_MIG_TALKS; i++)
         t->talk[i] = none;
 }
 
+static bool is_of(const struct capy_mig_talk *talk, const uint8_t *p)
+{
+    uint64_t differs = (talk->mig_id ^ capy_raw64(p + CAPY_MIG_AT_MIG_ID)) |
+                       (talk->epoch ^ capy_raw32(p + CAPY_MIG_AT_EPOCH));
+    return differs == 0 && capy_same(talk->flow, p + CAPY_MIG_AT_CLIENT, CAPY_MIG_FLOW_LEN);
+}
+
+static __attribute__((noinline)) void begin_talk(struct capy_mig_tagger *t,
+                                                 struct capy_mig_talk *talk, const uint8_t *p)
+{
+    talk->mig_id = capy_raw64(p + CAPY_MIG_AT_MIG_ID);
+    talk->epoch = capy_raw32(p + CAPY_MIG_AT_EPOCH);
+    memcpy(talk->flow, p + CAPY_MIG_AT_CLIENT, sizeof talk->flow);
+    talk->after = capy_mig_tag_begin(t->key, p);
+}
+
 /* The tag that the header at p must have. */
 static inline uint64_t tag_of(struct capy_mig_tagger *t, const uint8_t *p)
 {
     struct capy_mig_talk *talk = &t->talk[p[CAPY_MIG_AT_MIG_ID + 7] % CAPY_MIG_TALKS];
-    uint64_t common[CAPY_MIG_COMMON_WORDS], differs = 0;
-    capy_mig_common(p, common);
-    for (unsigned i = 0; i < CAPY_MIG_COMMON_WORDS; i++)
-        differs |= common[i] ^ talk->common[i];
-    if (differs != 0) {
-        memcpy(talk->common, common, sizeof common);
-        talk->after = capy_mig_tag_begin(t->key, common);
-    }
+    if (!is_of(talk, p))
+        begin_talk(t, talk, p);
     return capy_mig_tag_finish(talk->after, p);
 }
 

@@ -143,10 +143,12 @@ const char *capy_mig_bad_name(enum capy_mig_bad bad);
 /* A key, and the tags of a few migrations as far as what all messages of each have in common, which is more than
  * half of a tag's work: whoever takes part in one hears or says four of them. A cache, by the lowest byte of mig_id,
  * which migrations that run at the same time do not share: nothing but time depends on what is in it. A plain value. */
-#define CAPY_MIG_COMMON_WORDS 6u
 #define CAPY_MIG_TALKS 16u
+#define CAPY_MIG_FLOW_LEN 36u
 struct capy_mig_talk {
-    uint64_t common[CAPY_MIG_COMMON_WORDS];
+    uint64_t mig_id; /* this and the next two as they lie in a message */
+    uint8_t flow[CAPY_MIG_FLOW_LEN];
+    uint32_t epoch;
     struct capy_sip after;
 };
 struct capy_mig_tagger {

@@ -42,24 +42,15 @@ static inline uint64_t capy_mig_payload_hash(struct capy_key key, const uint8_t 
 /* ---- the tag: SipHash-1-3 of 76 bytes, every one before it but the four that are zero ---- */
 
 /* First what the messages of one migration have in common, so that who speaks or hears one after the other goes
- * on from there (struct capy_mig_tagger). p: of the header, which may lie anywhere. */
-static inline void capy_mig_common(const uint8_t *p, uint64_t word[CAPY_MIG_COMMON_WORDS])
-{
-    word[0] = capy_sip_load_le(p + CAPY_MIG_AT_MIG_ID, 8);
-    word[1] = capy_sip_load_le(p + CAPY_MIG_AT_CLIENT, 8);
-    word[2] = capy_sip_load_le(p + CAPY_MIG_AT_CLIENT + 8, 8);
-    word[3] = capy_sip_load_le(p + CAPY_MIG_AT_HOME, 8);
-    word[4] = capy_sip_load_le(p + CAPY_MIG_AT_HOME + 8, 8);
-    word[5] = capy_little32(p + CAPY_MIG_AT_CLIENT_PORT) |
-              (uint64_t)capy_little32(p + CAPY_MIG_AT_EPOCH) << 32;
-}
-
-static inline struct capy_sip capy_mig_tag_begin(struct capy_key key,
-                                                 const uint64_t common[CAPY_MIG_COMMON_WORDS])
+ * on from there (struct capy_mig_tagger). p: of the header. */
+static inline struct capy_sip capy_mig_tag_begin(struct capy_key key, const uint8_t *p)
 {
     struct capy_sip s = capy_sip_begin(key);
-    for (unsigned i = 0; i < CAPY_MIG_COMMON_WORDS; i++)
-        capy_sip_take(&s, common[i]);
+    capy_sip_take(&s, capy_sip_load_le(p + CAPY_MIG_AT_MIG_ID, 8));
+    for (unsigned i = 0; i < 32; i += 8) /* client, home */
+        capy_sip_take(&s, capy_sip_load_le(p + CAPY_MIG_AT_CLIENT + i, 8));
+    capy_sip_take(&s, capy_little32(p + CAPY_MIG_AT_CLIENT_PORT) | /* and home port */
+                          (uint64_t)capy_little32(p + CAPY_MIG_AT_EPOCH) << 32);
     return s;
 }
 
@@ -75,9 +66,7 @@ static inline uint64_t capy_mig_tag_finish(struct capy_sip s, const uint8_t *p)
 
 static inline uint64_t capy_mig_tag(struct capy_key key, const uint8_t *p)
 {
-    uint64_t common[CAPY_MIG_COMMON_WORDS];
-    capy_mig_common(p, common);
-    return capy_mig_tag_finish(capy_mig_tag_begin(key, common), p);
+    return capy_mig_tag_finish(capy_mig_tag_begin(key, p), p);
 }
 
 /* All but the payload. */

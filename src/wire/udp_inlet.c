@@ -9,17 +9,18 @@ enum {
     /* Behind them in an IPv4 header without options lies nothing but UDP, whose sum counts both. */
     ADDRESSES_AT = IP_AT + CAPY_IPV4_AT_SRC,
     ADDRESSES_LEN = 8,
+    HEAD = CAPY_ETHERTYPE_IPV4 << 8 | 0x45,
+    KIND_MASK = CAPY_IPV4_MF_OFFSET << 16 | 0xff,
 };
 
 void capy_udp_inlet_init(struct capy_udp_inlet *in, const struct capy_mac *mac,
                          const struct capy_ip *ip, uint16_t port)
 {
-    uint8_t head[8] = {CAPY_ETHERTYPE_IPV4 >> 8, CAPY_ETHERTYPE_IPV4 & 0xffu, 4u << 4 | 5u, 0xff};
-    uint8_t ports[4];
+    uint8_t ports[4], mac8[8] = {0};
     capy_store16(ports, port);
     capy_store16(ports + 2, port);
-    *in = (struct capy_udp_inlet){.on = capy_ip_is_v4(ip), .mac = *mac};
-    in->head = capy_raw32(head);
+    memcpy(mac8, mac->b, sizeof mac->b);
+    *in = (struct capy_udp_inlet){.on = capy_ip_is_v4(ip), .mac = capy_load64(mac8)};
     in->ports = capy_raw32(ports);
     in->dst = capy_raw32(ip->b + 12);
 }
@@ -28,14 +29,13 @@ void capy_udp_inlet_init(struct capy_udp_inlet *in, const struct capy_mac *mac,
 static bool is_alike(const struct capy_udp_inlet *in, const uint8_t *frame, size_t len)
 {
     const uint8_t *ip = frame + IP_AT, *udp = frame + UDP_AT;
-    uint32_t not_tos = capy_host32(0xffffff00u), fragment = capy_load16(ip + CAPY_IPV4_AT_FRAGMENT);
+    uint64_t mac =
+        capy_load64(frame) & ~UINT64_C(0xffff);    /* two bytes of the sender's are behind it */
+    uint64_t head = capy_load64(frame + 12) >> 40; /* type of frame, version, no options */
+    uint32_t kind = capy_load32(ip + CAPY_IPV4_AT_FRAGMENT) & KIND_MASK; /* but for the TTL */
     uint32_t total = capy_load16(ip + CAPY_IPV4_AT_TOTAL);
-    uint32_t differs = ((capy_raw32(frame + 12) ^ in->head) & not_tos) |
+    uint64_t differs = (mac ^ in->mac) | (head ^ HEAD) | (kind ^ CAPY_PROTOCOL_UDP) |
                        (capy_raw32(ip + CAPY_IPV4_AT_DST) ^ in->dst) |
-                       (capy_raw32(frame) ^ capy_raw32(in->mac.b)) |
-                       (uint32_t)(capy_raw16(frame + 4) ^ capy_raw16(in->mac.b + 4)) |
-                       (fragment & CAPY_IPV4_MF_OFFSET) |
-                       (uint32_t)(ip[CAPY_IPV4_AT_PROTOCOL] ^ CAPY_PROTOCOL_UDP) |
                        (capy_load16(udp + CAPY_UDP_AT_LEN) + CAPY_IPV4_LEN - total);
     bool from_us = capy_raw32(ip + CAPY_IPV4_AT_SRC) == in->dst;
     return differs == 0 && !from_us && total >= CAPY_IPV4_LEN + CAPY_UDP_LEN &&

@@ -7,9 +7,9 @@
 #include "wire/frame.h"
 
 struct capy_udp_inlet {
-    bool on; /* there is an IPv4 address */
-    struct capy_mac mac;
-    uint32_t head, dst, ports; /* as they lie in a frame */
+    bool on;             /* there is an IPv4 address */
+    uint64_t mac;        /* in the upper six bytes */
+    uint32_t dst, ports; /* as they lie in a frame */
 };
 
 void capy_udp_inlet_init(struct capy_udp_inlet *in, const struct capy_mac *mac,
