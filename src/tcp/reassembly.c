@@ -25,7 +25,7 @@ void capy_tcp_note_duplicate(struct capy_tcp *tcb, const struct capy_tcp_env *en
     note(tcb, env, capy_max64(left, CAPY_TCP_POS_DATA), capy_min64(right, capy_tcp_rcv_last(tcb)));
 }
 
-/* The same beyond rcv.nxt: what of [left, right) is held already. */
+/* The same from rcv.nxt on: what of [left, right) is held already. */
 static void note_held(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint64_t left,
                       uint64_t right)
 {
@@ -76,9 +76,12 @@ enum capy_tcp_placed capy_tcp_place(struct capy_tcp *tcb, const struct capy_tcp_
         env->count->no_block_drops++;
         return CAPY_TCP_PLACED_NOTHING;
     }
-    tcb->rcv.nxt += len;
-    if (tcb->rcv.ooo == 0)
+    if (tcb->rcv.ooo == 0) {
+        tcb->rcv.nxt += len;
         return CAPY_TCP_PLACED_NEXT;
+    }
+    note_held(tcb, env, pos, pos + len);
+    tcb->rcv.nxt += len;
     close_gap(tcb, env);
     return CAPY_TCP_PLACED_GAP;
 }

@@ -67,6 +67,23 @@ static void test_a_repeat_beyond_a_hole_is_followed_by_its_block(void **state)
     end_done(&e);
 }
 
+/* What closes a hole may repeat what lay behind it. */
+static void test_the_repeated_part_behind_a_hole_is_told(void **state)
+{
+    (void)state;
+    struct end e;
+    start(&e, WITH_SACK);
+    data(&e, 201, 100);
+    data(&e, 401, 100);
+    out_blocks(&e, 1, 2, (struct block[]){{401, 501}, {201, 301}});
+    data(&e, 1, 250);
+    out_blocks(&e, 301, 2, (struct block[]){{201, 251}, {401, 501}});
+    data(&e, 301, 300); /* to the last byte, and more */
+    out_blocks(&e, 601, 1, &(struct block){401, 501});
+    assert_int_equal(e.tcb.marks, CAPY_NONE);
+    end_done(&e);
+}
+
 static void test_a_repeat_takes_the_place_of_the_last_block(void **state)
 {
     (void)state;
@@ -111,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_a_segment_that_came_twice_is_told_once),
         cmocka_unit_test(test_just_the_repeated_part_is_told),
         cmocka_unit_test(test_a_repeat_beyond_a_hole_is_followed_by_its_block),
+        cmocka_unit_test(test_the_repeated_part_behind_a_hole_is_told),
         cmocka_unit_test(test_a_repeat_takes_the_place_of_the_last_block),
         cmocka_unit_test(test_nothing_is_told_without_sack),
         cmocka_unit_test(test_what_is_to_be_told_moves),
