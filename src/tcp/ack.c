@@ -9,8 +9,7 @@
 #include "tcp/state.h"
 #include "tcp/timers.h"
 
-/* RFC 5961 §5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT; else a challenge, and no more. */
-static bool ack_plausible(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
+bool capy_tcp_ack_plausible(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a)
 {
     return a->ack + tcb->snd.wnd_max >= tcb->snd.una && a->ack <= tcb->snd.nxt;
 }
@@ -96,7 +95,7 @@ static bool fin_acked(struct capy_tcp *tcb, const struct capy_tcp_env *env,
 bool capy_tcp_take_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        struct capy_tcp_arrival *a)
 {
-    if (!ack_plausible(tcb, a)) {
+    if (!capy_tcp_ack_plausible(tcb, a)) {
         env->count->bad_ack++;
         capy_tcp_challenge(tcb, env);
         return false;

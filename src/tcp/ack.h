@@ -4,6 +4,8 @@
 
 #include "tcp/arrival.h"
 
+/* RFC 5961 §5: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT; else a challenge, and no more. */
+bool capy_tcp_ack_plausible(const struct capy_tcp *tcb, const struct capy_tcp_arrival *a);
 /* A synchronized connection. False: the segment goes no further. */
 bool capy_tcp_take_ack(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        struct capy_tcp_arrival *a);

@@ -192,12 +192,16 @@ static bool check_sequence(struct capy_tcp *tcb, const struct capy_tcp_env *env,
     return true;
 }
 
-/* RFC 7323 §4.3 (2): only a segment that spans what we last acknowledged gives TS.Recent. */
+/* RFC 7323 §4.3 (2): only a segment that spans what we last acknowledged gives TS.Recent; and only
+ * one that the fifth step will take: else whoever guesses a sequence number, but no ACK, could have
+ * PAWS drop all that the peer sends from then on. */
 static void take_timestamp(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                            const struct capy_tcp_arrival *a)
 {
     uint64_t seq = capy_tcp_pos_of(tcb->rcv.irs, a->seg->seq, tcb->rcv.nxt);
     if (!tcb->ts_ok || !(a->seg->opts & CAPY_TCP_OPT_TS) || seq > capy_tcp_rcv_acked(tcb))
+        return;
+    if (!(a->seg->flags & CAPY_TCP_ACK) || !capy_tcp_ack_plausible(tcb, a))
         return;
     tcb->rcv.ts_recent = a->seg->ts_val;
     tcb->rcv.ts_recent_s = capy_tcp_clock_s(env);

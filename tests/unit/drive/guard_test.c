@@ -72,6 +72,20 @@ SCRIPT(the_echo_is_of_what_was_acknowledged)
     out(t, ". 1 ack 201 <ts 0:30>");
 }
 
+/* A segment whose ACK is refused changes nothing: else one with the right sequence number and a
+ * timestamp from the future would make PAWS drop all that the real peer sends from then on. */
+SCRIPT(a_refused_ack_leaves_no_timestamp)
+{
+    int fd = accepted(t, "ts 0:0");
+    in(t, "F. 1 ack 9999 <ts 200000:0>"); /* of what was never sent */
+    out(t, ". 1 ack 1 <ts 0:0>");
+    in(t, "- 1:11 <ts 200000:0>"); /* of nothing at all */
+    silent(t);
+    in(t, ". 1:101 ack 1 <ts 10:0>");
+    out(t, ". 1 ack 101 <ts 0:10>");
+    get(t, fd, 100);
+}
+
 /* RFC 7323 §5.5: after 24 days of silence the peer's clock may have wrapped. */
 SCRIPT(timestamps_do_not_age_for_ever)
 {
@@ -257,6 +271,7 @@ int main(void)
         cmocka_unit_test(old_timestamps_are_dropped),
         cmocka_unit_test(a_segment_without_timestamps_is_dropped),
         cmocka_unit_test(the_echo_is_of_what_was_acknowledged),
+        cmocka_unit_test(a_refused_ack_leaves_no_timestamp),
         cmocka_unit_test(timestamps_do_not_age_for_ever),
         cmocka_unit_test(our_timestamps_tick),
         cmocka_unit_test(broken_headers_are_dropped),
