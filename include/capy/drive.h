@@ -24,7 +24,8 @@
  *   - with `self_clocked` set, in a blocking call that would wait: the call goes from timer to
  *     timer until it is done, so that a tool of one thread sees it end.
  * Otherwise a blocking call waits for another thread to inject, to sleep or to close: a poll or
- * a lingering close with a timeout ends when somebody has moved the time so far.
+ * a lingering close with a timeout ends when somebody has moved the time so far. Who sleeps does not
+ * wait for the calls that this wakes: a tool that wants to see when they end moves in small steps.
  *
  * Threads: any number may call at once on one handle (drive_destroy: the last, alone). */
 #ifndef CAPY_DRIVE_H
@@ -84,14 +85,17 @@ int drive_bind(struct drive *d, int fd, const struct sockaddr *addr, socklen_t l
 /* backlog is a hint: what bounds the queue is DRIVE_SOCKET_MAX. */
 int drive_listen(struct drive *d, int fd, int backlog);
 int drive_accept(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);
+/* flags: SOCK_NONBLOCK or not; EINVAL for others. A socket does not inherit O_NONBLOCK. */
+int drive_accept4(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len, int flags);
 /* ECONNREFUSED: reset, or a router says that nobody listens. EHOSTUNREACH: given up, and a router had
  * said that there is no way. ETIMEDOUT: given up. A connection that is open ends with the last two. */
 int drive_connect(struct drive *d, int fd, const struct sockaddr *addr, socklen_t len);
 int drive_getsockname(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);
 int drive_getpeername(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);
 
-/* Flags: MSG_PEEK, MSG_DONTWAIT; others EOPNOTSUPP. A reset discards what was not read (RFC 9293
- * §3.10.7.4): ECONNRESET once, then 0. */
+/* Flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL (all of len, unless the stream ends or it may not wait);
+ * others EOPNOTSUPP. A reset discards what was not read (RFC 9293 §3.10.7.4): ECONNRESET once, then
+ * 0. EFAULT: buf is NULL and len is not 0; so for drive_send. */
 ssize_t drive_recv(struct drive *d, int fd, void *buf, size_t len, int flags);
 ssize_t drive_read(struct drive *d, int fd, void *buf, size_t len);
 /* Flags: MSG_MORE, MSG_DONTWAIT, MSG_NOSIGNAL; others EOPNOTSUPP. MSG_MORE, like TCP_CORK, holds
@@ -106,12 +110,16 @@ int drive_close(struct drive *d, int fd);
 
 /* F_GETFL and F_SETFL, of which O_NONBLOCK counts. EINVAL for others. */
 int drive_fcntl(struct drive *d, int fd, int cmd, int arg);
+/* FIONREAD (SIOCINQ): bytes to read now. TIOCOUTQ (SIOCOUTQ): bytes written and not acknowledged. Both
+ * EINVAL for a listener. FIONBIO: O_NONBLOCK by *arg. ENOTTY for others. */
+int drive_ioctl(struct drive *d, int fd, unsigned long request, int *arg);
 /* timeout in ms of virtual time, -1 for ever. */
 int drive_poll(struct drive *d, struct pollfd *fds, nfds_t cnt, int timeout_ms);
 
 /* SOL_SOCKET: SO_RCVBUF, SO_SNDBUF (bytes, as they are; out of range is taken for the nearest),
  * SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR, SO_MAX_PACING_RATE (32 bits, bytes/s; ~0: not paced, else at
- * the window's pace and no faster than this); get only SO_ERROR, SO_TYPE, SO_ACCEPTCONN.
+ * the window's pace and no faster than this); get only SO_ERROR, SO_TYPE, SO_DOMAIN,
+ * SO_PROTOCOL, SO_ACCEPTCONN.
  * IPPROTO_TCP: TCP_NODELAY, TCP_CORK, TCP_MAXSEG (on a connection: lowers what is sent),
  * TCP_USER_TIMEOUT (ms), TCP_KEEPIDLE, TCP_KEEPINTVL (s), TCP_KEEPCNT, TCP_CONGESTION (ENOENT: there
  * is none of that name); get only TCP_INFO (of it: state, options, rto, rtt, rttvar, snd_mss,

@@ -32,25 +32,33 @@ static ssize_t copy_out(struct drive *d, const struct drive_sock *s, uint8_t *bu
     return at;
 }
 
-static ssize_t receive(struct drive *d, const struct drive_ref *r, void *buf, size_t len, int flags)
+/* MSG_WAITALL: all of len, unless the stream ends or it may not wait. A peek copies but once: when
+ * there is enough. */
+static ssize_t receive(struct drive *d, const struct drive_ref *r, uint8_t *buf, size_t len,
+                       int flags)
 {
     struct drive_sock *s = r->sock;
-    bool end;
+    bool all = flags & MSG_WAITALL, peek = flags & MSG_PEEK, end;
+    size_t got = 0;
     while (drive_ref_ok(d, r)) {
         if (s->state == SOCK_LISTENING || (s->state == SOCK_FRESH && s->error == 0))
             return drive_fail(ENOTCONN);
         uint32_t avail = drive_readable(d, s, &end);
-        if (avail > 0 && len > 0)
-            return copy_out(d, s, buf, len < avail ? len : avail, flags & MSG_PEEK);
+        bool waits = !s->nonblock && !(flags & MSG_DONTWAIT);
+        bool last = !all || !waits || end || s->shut_rd || s->error != 0;
+        if (avail > 0 && (!peek || avail >= len || last))
+            got += (size_t)copy_out(d, s, buf + got, capy_min64(avail, len - got), peek);
+        if (got > 0 && (got == len || last))
+            return (ssize_t)got;
         if (s->error != 0)
             return drive_fail(drive_take_error(s));
         if (end || s->shut_rd || (len == 0 && s->state == SOCK_CONNECTED))
             return 0;
-        if (s->nonblock || (flags & MSG_DONTWAIT))
+        if (!waits)
             return drive_fail(EAGAIN);
         drive_wait(d, CAPY_NEVER);
     }
-    return drive_fail(EBADF);
+    return got > 0 ? (ssize_t)got : drive_fail(EBADF);
 }
 
 DRIVE_EXPORT ssize_t drive_recv(struct drive *d, int fd, void *buf, size_t len, int flags)
@@ -58,9 +66,14 @@ DRIVE_EXPORT ssize_t drive_recv(struct drive *d, int fd, void *buf, size_t len, 
     struct drive_ref r;
     ssize_t n = -1;
     pthread_mutex_lock(&d->lock);
-    if (drive_ref_get(d, fd, &r))
-        n = flags & ~(MSG_PEEK | MSG_DONTWAIT) ? drive_fail(EOPNOTSUPP)
-                                               : receive(d, &r, buf, len, flags);
+    if (drive_ref_get(d, fd, &r)) {
+        if (flags & ~(MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL))
+            drive_fail(EOPNOTSUPP);
+        else if (!buf && len > 0)
+            drive_fail(EFAULT);
+        else
+            n = receive(d, &r, buf, len, flags);
+    }
     pthread_mutex_unlock(&d->lock);
     return n;
 }
@@ -129,9 +142,14 @@ DRIVE_EXPORT ssize_t drive_send(struct drive *d, int fd, const void *buf, size_t
     struct drive_ref r;
     ssize_t n = -1;
     pthread_mutex_lock(&d->lock);
-    if (drive_ref_get(d, fd, &r))
-        n = flags & ~(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL) ? drive_fail(EOPNOTSUPP)
-                                                              : transmit(d, &r, buf, len, flags);
+    if (drive_ref_get(d, fd, &r)) {
+        if (flags & ~(MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL))
+            drive_fail(EOPNOTSUPP);
+        else if (!buf && len > 0)
+            drive_fail(EFAULT);
+        else
+            n = transmit(d, &r, buf, len, flags);
+    }
     pthread_mutex_unlock(&d->lock);
     return n;
 }

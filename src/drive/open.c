@@ -112,7 +112,7 @@ DRIVE_EXPORT int drive_listen(struct drive *d, int fd, int backlog)
 /* ---- accept ---- */
 
 static int accept_one(struct drive *d, const struct drive_ref *r, struct sockaddr *addr,
-                      socklen_t *len)
+                      socklen_t *len, bool nonblock)
 {
     struct drive_sock *s;
     while (drive_ref_ok(d, r)) {
@@ -120,8 +120,10 @@ static int accept_one(struct drive *d, const struct drive_ref *r, struct sockadd
             return drive_fail(EINVAL);
         if ((s = drive_queue_head(d, r->sock)) != NULL) {
             int fd = drive_name_write(d, &s->peer, addr, len) == 0 ? drive_fd_give(d, s) : -1;
-            if (fd >= 0)
+            if (fd >= 0) {
                 s->listener = -1;
+                s->nonblock = nonblock;
+            }
             return fd;
         }
         if (r->sock->nonblock)
@@ -131,13 +133,21 @@ static int accept_one(struct drive *d, const struct drive_ref *r, struct sockadd
     return drive_fail(EBADF);
 }
 
-DRIVE_EXPORT int drive_accept(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len)
+DRIVE_EXPORT int drive_accept4(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len,
+                               int flags)
 {
     struct drive_ref r;
+    if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+        return drive_fail(EINVAL);
     pthread_mutex_lock(&d->lock);
-    int rc = drive_ref_get(d, fd, &r) ? accept_one(d, &r, addr, len) : -1;
+    int rc = drive_ref_get(d, fd, &r) ? accept_one(d, &r, addr, len, flags & SOCK_NONBLOCK) : -1;
     pthread_mutex_unlock(&d->lock);
     return rc;
+}
+
+DRIVE_EXPORT int drive_accept(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len)
+{
+    return drive_accept4(d, fd, addr, len, 0);
 }
 
 /* ---- connect ---- */

@@ -1,8 +1,9 @@
-/* Socket options and file status flags: those that are honoured; no other is accepted. */
+/* Socket options, file status flags and requests: those that are honoured; no other is accepted. */
 #include "drive/drive.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 #define NAME_MAX_LEN 15u /* of a congestion control */
 
@@ -23,6 +24,38 @@ DRIVE_EXPORT int drive_fcntl(struct drive *d, int fd, int cmd, int arg)
             rc = drive_fail(EINVAL);
         }
     }
+    pthread_mutex_unlock(&d->lock);
+    return rc;
+}
+
+/* ---- ioctl ---- */
+
+static int request(struct drive *d, struct drive_sock *s, unsigned long what, int *arg)
+{
+    struct capy_stack_conn_info info;
+    bool end;
+    if (what != FIONREAD && what != TIOCOUTQ && what != FIONBIO)
+        return drive_fail(ENOTTY);
+    if (!arg)
+        return drive_fail(EFAULT);
+    if (what != FIONBIO && s->state == SOCK_LISTENING)
+        return drive_fail(EINVAL);
+    if (what == FIONBIO)
+        s->nonblock = *arg != 0;
+    else if (what == FIONREAD)
+        *arg = (int)drive_readable(d, s, &end);
+    else if (capy_stack_conn_info(d->stack, s->conn, &info) == CAPY_OK)
+        *arg = (int)info.tcp.snd_queued;
+    else
+        *arg = 0;
+    return 0;
+}
+
+DRIVE_EXPORT int drive_ioctl(struct drive *d, int fd, unsigned long what, int *arg)
+{
+    struct drive_ref r;
+    pthread_mutex_lock(&d->lock);
+    int rc = drive_ref_get(d, fd, &r) ? request(d, r.sock, what, arg) : -1;
     pthread_mutex_unlock(&d->lock);
     return rc;
 }
@@ -141,6 +174,12 @@ static int get_number(struct drive *d, struct drive_sock *s, int level, int name
         return 0;
     case SO_TYPE:
         *value = SOCK_STREAM;
+        return 0;
+    case SO_DOMAIN:
+        *value = d->family;
+        return 0;
+    case SO_PROTOCOL:
+        *value = IPPROTO_TCP;
         return 0;
     case SO_ACCEPTCONN:
         *value = s->state == SOCK_LISTENING;

@@ -2,6 +2,8 @@
  * That they do what they say is for the tests of the protocol to show. */
 #include "tool.h"
 
+#include <sys/ioctl.h>
+
 static int get_int(struct tool *t, int fd, int level, int name)
 {
     int v = -1;
@@ -84,6 +86,40 @@ SCENARIO(options_of_a_socket_hold_when_it_connects)
     assert_int_equal(get_int(t, fd, IPPROTO_TCP, TCP_MAXSEG), 500);
 }
 
+static int asked(struct tool *t, int fd, unsigned long what)
+{
+    int n = -1;
+    assert_int_equal(drive_ioctl(tool_step(t), fd, what, &n), 0);
+    return n;
+}
+
+SCENARIO(requests_count_bytes)
+{
+    int fd = tool_accepted(t), l = drive_socket(tool_step(t), AF_INET, SOCK_STREAM, 0), n = 1;
+    assert_int_equal(asked(t, fd, FIONREAD), 0);
+    assert_int_equal(asked(t, fd, TIOCOUTQ), 0);
+    tool_send(t, ACK, "hello");
+    assert_int_equal(asked(t, fd, FIONREAD), 5);
+    tool_write(t, fd, "an answer");
+    tool_expect(t, ACK, "an answer");
+    assert_int_equal(asked(t, fd, TIOCOUTQ), 9);
+    tool_send(t, FIN | ACK, "");
+    tool_expect(t, ACK, "");
+    assert_int_equal(asked(t, fd, TIOCOUTQ), 0);
+    assert_int_equal(asked(t, fd, FIONREAD), 5); /* a FIN is no byte */
+    tool_read(t, fd, "hello");
+    assert_int_equal(asked(t, fd, FIONREAD), 0);
+
+    assert_int_equal(drive_ioctl(tool_step(t), fd, FIONBIO, &n), 0);
+    assert_true(drive_fcntl(tool_step(t), fd, F_GETFL, 0) & O_NONBLOCK);
+    assert_fails(drive_ioctl(tool_step(t), fd, FIONREAD, NULL), EFAULT);
+    assert_fails(drive_ioctl(tool_step(t), fd, TIOCSTI, &n), ENOTTY);
+    assert_int_equal(drive_listen(tool_step(t), l, 1), 0);
+    assert_fails(drive_ioctl(tool_step(t), l, FIONREAD, &n), EINVAL);
+    assert_int_equal(get_int(t, l, SOL_SOCKET, SO_DOMAIN), AF_INET);
+    assert_int_equal(get_int(t, l, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+}
+
 /* Linux's ~0 is no limit, and not paced. */
 SCENARIO(no_pacing_is_all_ones)
 {
@@ -158,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_go_from_listener_to_connection),
         cmocka_unit_test(options_of_a_socket_hold_when_it_connects),
+        cmocka_unit_test(requests_count_bytes),
         cmocka_unit_test(no_pacing_is_all_ones),
         cmocka_unit_test(a_paced_connection_sends_in_quanta),
         cmocka_unit_test(options_out_of_range_are_refused),

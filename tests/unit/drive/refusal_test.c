@@ -2,6 +2,8 @@
  * nothing. And options out of range, by name. */
 #include "tool.h"
 
+#include <sys/ioctl.h>
+
 static struct drive *d;
 
 static int set_up(void **state)
@@ -58,6 +60,7 @@ static void no_call_takes_a_descriptor_that_is_none(void **state)
         FAILS(drive_bind(d, fd, at, sizeof name), EBADF);
         FAILS(drive_listen(d, fd, 1), EBADF);
         FAILS(drive_accept(d, fd, NULL, NULL), EBADF);
+        FAILS(drive_ioctl(d, fd, FIONREAD, &value), EBADF);
         FAILS(drive_connect(d, fd, at, sizeof name), EBADF);
         FAILS(drive_getsockname(d, fd, (struct sockaddr *)&out, &len), EBADF);
         FAILS(drive_getpeername(d, fd, (struct sockaddr *)&out, &len), EBADF);
@@ -118,6 +121,9 @@ static void a_socket_that_has_no_peer_says_so(void **state)
     FAILS(drive_shutdown(d, fd, 77), EINVAL);
     FAILS(drive_recv(d, fd, &byte, 1, MSG_OOB), EOPNOTSUPP);
     FAILS(drive_send(d, fd, &byte, 1, MSG_OOB), EOPNOTSUPP);
+    FAILS(drive_recv(d, fd, NULL, 1, 0), EFAULT);
+    FAILS(drive_send(d, fd, NULL, 1, 0), EFAULT);
+    FAILS(drive_accept4(d, fd, NULL, NULL, SOCK_STREAM), EINVAL);
 }
 
 static void only_a_listener_accepts_and_it_does_not_connect(void **state)

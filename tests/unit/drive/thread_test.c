@@ -84,6 +84,53 @@ static void closed_under_a_waiter(struct tool *t)
     assert_null(why);
 }
 
+/* The flags of a read of ten bytes, of which the peer sends four and six. */
+static int read_flags;
+
+static void *read_all_ten(void *arg)
+{
+    struct tool *t = arg;
+    char buf[11] = "";
+    int fd = drive_accept4(t->d, 3, NULL, NULL, SOCK_CLOEXEC);
+    if (drive_recv(t->d, fd, buf, 10, read_flags) != 10 || strcmp(buf, "fourandsix") != 0)
+        return "not all";
+    return NULL;
+}
+
+static void all_is_waited_for(struct tool *t)
+{
+    pthread_t thread;
+    void *why;
+    char buf[20] = "";
+    assert_int_equal(tool_listen(t), 3);
+    assert_int_equal(pthread_create(&thread, NULL, read_all_ten, t), 0);
+    tool_shake(t);
+    tool_send(t, ACK, "four");
+    tool_send(t, ACK, "andsix");
+    assert_int_equal(pthread_join(thread, &why), 0);
+    assert_null(why);
+    assert_int_equal(drive_recv(tool_step(t), 4, buf, 20, MSG_DONTWAIT),
+                     read_flags & MSG_PEEK ? 10 : -1);
+    tool_send(t, FIN | ACK, "more"); /* the end: what there is */
+    assert_int_equal(drive_recv(tool_step(t), 4, buf, 20, MSG_WAITALL | MSG_PEEK), 4);
+    assert_int_equal(drive_recv(tool_step(t), 4, buf, 20, MSG_WAITALL), 4);
+    assert_memory_equal(buf, "more", 4);
+    assert_int_equal(drive_recv(tool_step(t), 4, buf, 20, MSG_WAITALL), 0);
+}
+
+static void waitall_waits_for_all(void **state)
+{
+    (void)state;
+    struct drive_options o;
+    struct tool t;
+    drive_options_default(&o);
+    for (unsigned i = 0; i < 4; i++) {
+        read_flags = MSG_WAITALL | (i & 1 ? MSG_PEEK : 0);
+        tool_run(&t, all_is_waited_for, &o, i & 2);
+        free(t.log);
+    }
+}
+
 static void *poll_for_a_second(void *arg)
 {
     struct tool *t = arg;
@@ -119,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_thread_waits_while_another_injects),
+        cmocka_unit_test(waitall_waits_for_all),
         cmocka_unit_test(waiters_see_closing_and_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
