@@ -135,6 +135,7 @@ static void start(struct origin_stage *o)
 {
     struct capy_flow_key key = stage_flow();
     stage_open(&o->s, 8);
+    memset(&o->m, 0, sizeof o->m); /* what a start leaves alone is compared as well */
     capy_mig_origin_start(&o->m, &o->s.env, &key, MIG_ID, EPOCH, CAPY_SERVER_ANY);
     take_all(o);
 }
