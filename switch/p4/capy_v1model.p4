@@ -33,6 +33,7 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
     bit<16> home = NOBODY;
     bit<16> to = NOBODY;
     bit<16> peer = NOBODY;
+    bit<16> born_index = 0; /* of the service, by the server's port */
 
     entry_t e;
 
@@ -58,10 +59,19 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
     bool over = false;
     bool to_us = false;
     bool message = false;  /* a TCPMig message, and in order */
+    bool waits = false;    /* until the switch has learned */
     bool look = false;     /* for the entry of this flow: */
     bool naming = false;   /* or for the one that the sender runs under home_port */
     bool found = false;
     bool room = false;
+    bool gave_way = false; /* an entry that may be no connection, to this flow */
+    bool born = false;     /* the port is one where connections of the service address are born */
+    bool speaks = false;   /* for home */
+    bool to_vip = false;
+    bool begins = false;
+    bit<16> named_home = NOBODY; /* who the destination is */
+    bit<16> asker = NOBODY;      /* the server that is the client */
+    bit<8> bucket = 0;
     bit<128> client = 0;
     bit<16> client_port = 0;
     bit<16> home_port = 0;
@@ -106,6 +116,7 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
     SipHash() sip_flow;
     SipHash() sip_answer;
     SipHash() sip_sign;
+    SipHash() sip_vip;
     Refresh() refresh0;
     Refresh() refresh1;
     Refresh() refresh;
@@ -232,6 +243,9 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
 #define IS_OPENED(port) (mig_port_first > OPENED_PORTS && port < mig_port_first && \
                          mig_port_first - port <= OPENED_PORTS)
 #define IS_OWN(ip) (ip == own_ip || (own_ip6 != 0 && ip == own_ip6))
+#define IS_VIP(ip) (vip_cnt != 0 && (ip == vip_ip || (vip_ip6 != 0 && ip == vip_ip6)))
+#define VIP_FIRST (mig_port_first - OPENED_PORTS - VIP_PORTS)
+#define IS_BIRTH(port) (vip_cnt != 0 && port >= VIP_FIRST && port - VIP_FIRST < vip_cnt)
 #define MAY_SEND(e, id, p) (e.phase == PENDING ? e.previous == id && e.previous_port == p \
                                                : e.owner == id && e.owner_port == p)
 
@@ -258,6 +272,32 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
     last_chosen.read(last, 0); \
     CONSIDER(0) CONSIDER(1) CONSIDER(2) CONSIDER(3) CONSIDER(4) CONSIDER(5) CONSIDER(6) CONSIDER(7) \
     CONSIDER(8) CONSIDER(9) CONSIDER(10) CONSIDER(11) CONSIDER(12) CONSIDER(13) CONSIDER(14) CONSIDER(15)
+
+    /* What a connection more will add to the load there: what one of from's costs, on average. */
+#define CHARGE(id, from) \
+    slot = (bit<32>)id; \
+    last_chosen.write(0, id); \
+    server_load.read(load, slot); \
+    server_free.read(free, slot); \
+    server_share.read(share, (bit<32>)from); \
+    share = share == 0 ? 1 : share; \
+    load = load |+| share; \
+    load = load == 0xffffffff ? 32w0xfffffffe : load; \
+    free = free |-| 1; \
+    server_load.write(slot, load); \
+    server_free.write(slot, free);
+
+    /* Where there is no room for a flow, an entry that may be no connection gives way. */
+#define GIVE_WAY \
+    gave_way = GIVES_WAY(e0) || (levels_are_two == 1 && GIVES_WAY(e1)); \
+    if (gave_way) { \
+        at = at1; \
+        if (GIVES_WAY(e0)) \
+            at = at0; \
+        begin_entry(e); \
+        room = true; \
+        COUNT(vip_half_evicted); \
+    }
 
     apply {
         rack.apply();

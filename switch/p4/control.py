@@ -22,16 +22,20 @@ import sys
 import time
 
 NOBODY = 0xffff
+VIP = 0xfffe  # numbers.p4: in place of a flow's home
 CONTROL_PORT = 64  # numbers.p4
 CONTROL_DEVICE = "capy-sweep"
 SERVERS_MAX = 16  # numbers.p4
 SWEEP = 0x88b6  # numbers.p4
 GROUP_FLOOD, GROUP_ALL = 1, 2  # capy_v1model.p4
 MAPPED = 0xffff << 32
+MAGLEV_SLOTS = 4093  # numbers.p4; a prime
 ADDRESS_TABLES = "src_server dst_server home_server asked_server".split()  # v1model_tables.p4
 MAC_TABLES = "src_mac_server dst_mac_server".split()
 PLACE_TABLES = ("mac_place dst_mac_place segment_place sender_place home_place owner_place "
                 "named_place peer_place asked_place route_place").split()
+SERVICE_TABLES = "dst_service mig_service born_service".split()
+HOME_TABLES = ("home_place", "named_place")  # the service address is in them, too
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -72,6 +76,10 @@ class Config:
     mac: int = 0
     ip: int = 0
     ip6: int = 0
+    vip: int = 0
+    vip6: int = 0
+    services: list = dataclasses.field(default_factory=list)  # ports of the service address
+    maglev: bool = True  # else its new connections go to the least-loaded server
     port_first: int = 61440
     port_cnt: int = 4096
     lease: int = 150000
@@ -90,7 +98,20 @@ class Config:
 
     def layout(self):
         """What changes only with the rack."""
-        return repr((self.servers, self.client_ports))
+        return repr((self.servers, self.client_ports, self.mac, self.vips(), self.services))
+
+    def vips(self):
+        return [address for address in (self.vip, self.vip6) if self.services and address]
+
+    def vip_of(self, of_family):
+        """The service address of this family, or 0."""
+        return next((a for a in self.vips() if family(a) == of_family), 0)
+
+    def home(self, entry):
+        """The address that the client of an entry talks to."""
+        if entry["home"] == VIP:
+            return self.vip_of(family(entry["client"]))
+        return self.servers[entry["home"]].address(family(entry["client"]))
 
 
 def numbers(name):
@@ -176,8 +197,6 @@ def read_rack(path):
         raise Refusal("tcpmig_port is %d, and the P4 program was made for %d; compile it with "
                       "-DCAPY_TCPMIG_PORT=%d and change numbers.p4 alike"
                       % (tcpmig_port, numbers("CAPY_TCPMIG_PORT"), tcpmig_port))
-    if switch.get("vip"):
-        raise Refusal("the P4 switch has no service address; remove vip, or use --plane user or xdp")
     if len(rack["servers"]) > SERVERS_MAX:
         raise Refusal("the P4 switch has room for %d servers; use --plane user for more"
                       % SERVERS_MAX)
@@ -194,7 +213,12 @@ def read_rack(path):
         learn=directory.get("learn_us", 500000), age=directory.get("age_s", 300) * 1000000,
         linger=directory.get("linger_ms", 5000) * 1000, boot=secrets.randbits(63) | 1, slots=slots,
         levels=levels, key=tuple(int.from_bytes(key[i:i + 8], "big") for i in (0, 8)),
-        hash=(secrets.randbits(64), secrets.randbits(64)))
+        hash=(secrets.randbits(64), secrets.randbits(64)),
+        vip=number_of_ip(switch["vip"]) if "vip" in switch else 0,
+        vip6=number_of_ip(switch["vip6"]) if "vip6" in switch else 0,
+        maglev=switch.get("vip_policy", "maglev") == "maglev")
+    if cfg.vip:
+        cfg.services = [s["port"] for s in rack["services"]]
     for s in rack["servers"]:
         cfg.servers.append(Server(
             port=len(cfg.servers), mac=number_of_mac(s), ip=number_of_ip(s["ip"]),
@@ -206,6 +230,62 @@ def read_rack(path):
     return cfg
 
 
+# ---- the service address's table -----------------------------------------------------------------
+
+
+def siphash13(key, data):
+    """SipHash-1-3 (src/base/siphash.h) of bytes, by two 64-bit numbers."""
+    mask = (1 << 64) - 1
+    v = [key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
+         key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573]
+
+    def mix(a, b, by):
+        v[a] = (v[a] + v[b]) & mask
+        v[b] = (v[b] << by | v[b] >> (64 - by)) & mask ^ v[a]
+
+    def turn(a):
+        v[a] = (v[a] << 32 | v[a] >> 32) & mask
+
+    def sip_round():
+        mix(0, 1, 13)
+        turn(0)
+        mix(2, 3, 16)
+        mix(0, 3, 21)
+        mix(2, 1, 17)
+        turn(2)
+
+    padded = data + bytes(-(len(data) + 1) % 8) + bytes([len(data) & 0xff])
+    for at in range(0, len(padded), 8):
+        word = int.from_bytes(padded[at:at + 8], "little")
+        v[3] ^= word
+        sip_round()
+        v[0] ^= word
+    v[2] ^= 0xff
+    for _ in range(3):
+        sip_round()
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def maglev_table(members, addresses):
+    """The server of each slot, as switch/core/maglev.c has it: each member walks the slots in an order of its
+    own, which its address decides, and they take the free ones that they meet in turns."""
+    table = [0xff] * MAGLEV_SLOTS
+    walk = {}
+    for i in sorted(members):
+        name = siphash13((0x6d61676c6576, 0), addresses[i].to_bytes(16, "big"))
+        walk[i] = [(name >> 32) % MAGLEV_SLOTS, (name & 0xffffffff) % (MAGLEV_SLOTS - 1) + 1]
+    filled = 0
+    while walk and filled < MAGLEV_SLOTS:
+        for i, (at, skip) in walk.items():
+            while filled < MAGLEV_SLOTS and table[at] != 0xff:
+                at = (at + skip) % MAGLEV_SLOTS
+            if filled < MAGLEV_SLOTS:
+                table[at] = i
+                filled += 1
+            walk[i][0] = at
+    return table
+
+
 # ---- simple_switch -------------------------------------------------------------------------------
 
 
@@ -215,6 +295,8 @@ class Switch:
     def __init__(self, thrift_port):
         self.thrift_port = thrift_port
         self.marks = 0
+        self.maglev = None  # what the register holds, once that is known
+        self.members = set()  # of the table that is in use; none: it is not used
         for _ in range(100):
             self.cli = subprocess.Popen(
                 ["simple_switch_CLI", "--thrift-port", str(thrift_port)], stdin=subprocess.PIPE,
@@ -257,13 +339,15 @@ class Switch:
     REGISTERS = ("dir_client_high dir_client_middle dir_client_low dir_flow dir_state dir_owner "
                  "dir_previous dir_mig_id dir_touched dir_closing dir_pending server_heard "
                  "server_incarnation server_gen server_load server_free server_share server_takes "
-                 "server_families last_chosen booted station_place station_heard counts").split()
+                 "server_families last_chosen booted maglev station_place station_heard counts").split()
 
     def reset(self):
-        """As at the boot: it knows nothing."""
-        self.run(*["register_reset " + r for r in self.REGISTERS])
+        """As at the boot: it knows nothing. maglev is filled before it is used."""
+        self.run(*["register_reset " + r for r in self.REGISTERS if r != "maglev"])
+        self.members = set()
 
-    TABLES = ["ports"] + [name + "_table" for name in ADDRESS_TABLES + MAC_TABLES + PLACE_TABLES]
+    TABLES = ["ports"] + [name + "_table" for name in
+                          ADDRESS_TABLES + MAC_TABLES + PLACE_TABLES + SERVICE_TABLES]
 
     def clear(self):
         self.run(*["table_clear " + t for t in self.TABLES])
@@ -284,7 +368,22 @@ class Switch:
         self.run(*["table_add " + line for line in table_lines(cfg)])
 
     def rack(self, cfg):
-        self.run("table_set_default rack configure " + " ".join(str(v) for v in rack_values(cfg)))
+        values = rack_values(cfg, bool(self.members))
+        self.run("table_set_default rack configure " + " ".join(str(v) for v in values))
+
+    def refill(self, cfg, members):
+        """The service address's table, when other servers take new connections than it says. Frames are
+        looked up in it meanwhile; whoever they find, the data plane asks whether it is there."""
+        if not cfg.services or not cfg.maglev or members == self.members:
+            return
+        table = maglev_table(members, [s.ip for s in cfg.servers])
+        if self.maglev is None:
+            self.maglev = self.read("maglev")
+        self.run(*["register_write maglev %d %d" % (i, table[i]) for i in range(MAGLEV_SLOTS)
+                   if table[i] != self.maglev[i]])
+        self.maglev = table
+        self.members = members
+        self.rack(cfg)
 
     def families(self, cfg):
         self.run(*["register_write server_families %d %d" % (i, s.families())
@@ -312,9 +411,9 @@ class Switch:
         return out
 
 
-def rack_values(cfg):
+def rack_values(cfg, by_table=False):
     """The arguments of action configure, in order."""
-    return (cfg.mac, cfg.ip, cfg.ip6, len(cfg.servers), cfg.port_first,
+    return (cfg.mac, cfg.ip, cfg.ip6, cfg.vip, cfg.vip6, len(cfg.services), int(by_table), len(cfg.servers), cfg.port_first,
             cfg.port_first + cfg.port_cnt - 1, cfg.lease, cfg.learn, cfg.age, cfg.linger, cfg.boot,
             cfg.slots - 1, int(cfg.levels > 1), *cfg.key, *cfg.hash)
 
@@ -336,6 +435,15 @@ def table_lines(cfg):
         for name in PLACE_TABLES:
             yield "%s_table set_%s %d => %d %d %d %d %d" % (
                 name, name, i, s.mac, s.ip, s.address(1), s.address(2), s.port)
+    for vip in cfg.vips():
+        yield "home_server_table set_home_server %d => %d" % (vip, VIP)
+    for name in HOME_TABLES if cfg.vips() else ():
+        yield "%s_table set_%s %d => %d %d %d %d %d" % (
+            name, name, VIP, cfg.mac, cfg.vip, cfg.vip_of(1), cfg.vip_of(2), 0)
+    for i, port in enumerate(cfg.services):
+        yield "dst_service_table set_dst_service %d => %d" % (port, i)
+        yield "mig_service_table set_mig_service %d => %d" % (port, i)
+        yield "born_service_table set_born_service %d => %d" % (i, port)
 
 
 # ---- commands ------------------------------------------------------------------------------------
@@ -371,9 +479,16 @@ def command_run(cfg, args):
     switch.rack(cfg)  # last: until then the switch passes nothing
     print("the switch is up: %d servers, %d client ports" % (len(cfg.servers), len(cfg.client_ports)),
           flush=True)
+    heard = switch.read("server_heard")
+    sweep_at = 0
     while True:
-        time.sleep(max(cfg.linger / 1e6 / 8, 0.5))
-        sweep(switch, device)
+        time.sleep(0.5)
+        heard, before = switch.read("server_heard"), heard
+        takes = switch.read("server_takes")
+        switch.refill(cfg, {i for i in range(len(cfg.servers)) if heard[i] != before[i] and takes[i]})
+        if time.monotonic() >= sweep_at:
+            sweep_at = time.monotonic() + max(cfg.linger / 1e6 / 8, 0.5)
+            sweep(switch, device)
 
 
 def counter_names():
@@ -391,9 +506,8 @@ def command_show(cfg, args):
     switch = Switch(args.thrift_port)
     name = [s.name for s in cfg.servers]
     for e in switch.entries():
-        home = cfg.servers[e["home"]].address(family(e["client"]))
         print("entry %s:%d > %s:%d %s epoch %d owner %s:%d from %s:%d%s%s" % (
-            text_of_ip(e["client"]), e["client_port"], text_of_ip(home), e["home_port"],
+            text_of_ip(e["client"]), e["client_port"], text_of_ip(cfg.home(e)), e["home_port"],
             ("none", "PENDING", "SETTLED")[e["phase"]], e["epoch"], name[e["owner"]],
             e["owner_port"], name[e["previous"]], e["previous_port"],
             " served" if e["flags"] & 1 else "", " dead" if e["flags"] & 2 else ""))
@@ -432,6 +546,8 @@ def tofino_calls(cfg):
 
 def command_tofino(cfg, args):
     del args
+    if cfg.services:
+        raise Refusal("the Tofino program has no service address; remove vip, or use --plane user or xdp")
     if any(family(s.ip) != 1 for s in cfg.servers):
         raise Refusal("the Tofino program is for IPv4; give the servers IPv4 addresses in ip")
     print("# run with: bfshell -b THIS")

@@ -64,7 +64,7 @@ struct rule_t {
     e.owner = id_; e.owner_port = port_; e.owner_gen = gen_; \
     e.previous = id_; e.previous_port = port_; e.previous_gen = gen_; \
     e.epoch = e_; e.phase = SETTLED; e.mig_id = 0; \
-    e.flags = (e.flags & ~DEAD) | SERVED
+    e.flags = (e.flags & ~(DEAD | HALF)) | SERVED
 
 /* The present epoch is burned and the flow is the previous owner's again. */
 #define GIVE_BACK GIVE(e.previous, e.previous_port, e.previous_gen, e.epoch + 1)
@@ -95,7 +95,7 @@ control Rule(in mig_h m, in claim_t c, in bit<16> home, inout entry_t e, out rul
     bit<1> known;   /* the port under which the new owner has the flow */
     bit<1> has_peer;
     bit<1> last;
-    bit<1> at_home; /* what absence says already */
+    bit<1> at_home; /* ANNOUNCE: what absence says already. FLOW_CLOSED: of the connection before this one */
     bit<1> same_gen;
     bit<16> origin;
     bool origin_is_home;
@@ -183,7 +183,7 @@ control Rule(in mig_h m, in claim_t c, in bit<16> home, inout entry_t e, out rul
         e.mig_id = m.mig_id;
         e.phase = PENDING;
         e.pending_at = c.now;
-        e.flags = e.flags & ~SERVED;
+        e.flags = e.flags & ~(SERVED | HALF);
         pass_ok();
     }
 
@@ -228,7 +228,7 @@ control Rule(in mig_h m, in claim_t c, in bit<16> home, inout entry_t e, out rul
     }
 
     action revive() {
-        e.flags = (e.flags & ~(DEAD | RST_OWNER)) | SERVED;
+        e.flags = (e.flags & ~(DEAD | RST_OWNER | HALF)) | SERVED;
         bounce(VERDICT_OK);
     }
 
@@ -324,6 +324,7 @@ control Rule(in mig_h m, in claim_t c, in bit<16> home, inout entry_t e, out rul
             (ANNOUNCE,        _, _,          _,     _, _, _, _,           _, _, _, _, _, _, _, _, _, _): bounce(VERDICT_STALE);
 
             (FLOW_CLOSED,     _, PHASE_NONE, _,     _, _, _, _,           _, _, _, _, _, _, _, _, _, _): both(VERDICT_OK);
+            (FLOW_CLOSED,     _, _,          _,     _, _, _, _,           _, _, _, _, _, _, _, _, 1, _): both(VERDICT_OK);
             (FLOW_CLOSED,     _, SETTLED,    _,     _, _, _, SENDER_OWNS, _, _, _, _, _, _, _, _, _, _): remove();
             (FLOW_CLOSED,     _, _,          _,     _, _, _, _,           _, _, _, _, _, _, _, _, _, _): bounce(VERDICT_STALE);
         }
@@ -389,6 +390,8 @@ control Rule(in mig_h m, in claim_t c, in bit<16> home, inout entry_t e, out rul
             last = 1;
         if (!c.has_entry && m.epoch == 0 && c.sender_is_home)
             at_home = 1;
+        if (m.type == FLOW_CLOSED && (e.flags & HALF) != 0) /* goes by itself if it is none */
+            at_home = 1;
         if (e.owner_gen == c.sender_gen)
             same_gen = 1;
         rules.apply();
@@ -430,6 +433,10 @@ control Refresh(inout entry_t e, in watch_t w, in bool abandoned) {
 #define IS_CLOSING(e) (((e).flags & RST_OWNER) != 0 || \
                        ((e).flags & (FIN_CLIENT | FIN_OWNER)) == (FIN_CLIENT | FIN_OWNER))
 
+/* May be no connection at all: it gives way to any flow that needs its slot. */
+#define GIVES_WAY(e) (((e).flags & HALF) != 0 && \
+                      (((e).flags & ACKED) == 0 || ((e).flags & RST_OWNER) != 0))
+
 /* A permitted segment of the owner (while PENDING, of the previous owner) passes. */
 control NoteOwner(inout entry_t e, in bit<8> tcp_flags, in bool data, in time_t now) {
     bool was;
@@ -438,6 +445,8 @@ control NoteOwner(inout entry_t e, in bit<8> tcp_flags, in bool data, in time_t 
         e.touched_at = now;
         if (e.phase == SETTLED)
             e.flags = e.flags | SERVED;
+        if ((tcp_flags & (TCP_SYN | TCP_RST)) == 0) /* the handshake was completed */
+            e.flags = e.flags & ~HALF;
         if ((tcp_flags & TCP_RST) != 0)
             e.flags = e.flags | RST_OWNER;
         else if (data) /* it lives after all */
@@ -459,6 +468,8 @@ control NoteClient(inout entry_t e, in bit<8> tcp_flags, in time_t now, out bool
         over = (tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
                (was || (e.flags & DEAD) != 0);
         if (!over) {
+            if ((e.flags & SERVED) != 0 && (tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK)
+                e.flags = e.flags | ACKED;
             if ((e.flags & DEAD) == 0) /* a tombstone ages however long the client knocks */
                 e.touched_at = now;
             if ((tcp_flags & TCP_FIN) != 0)

@@ -12,6 +12,7 @@
 #define CAPY_SERVERS 16    /* at most; each adds a step to the choice of a target */
 #define CAPY_CONTROL_PORT 64 /* where the control program is attached */
 #define CAPY_STATIONS 4096 /* MAC addresses that are learned */
+#define CAPY_MAGLEV_SLOTS 4093 /* of the service address's table; switch/core/maglev.h */
 
 const bit<16> ETHERTYPE_IPV4 = 0x0800;
 const bit<16> ETHERTYPE_ARP = 0x0806;
@@ -40,6 +41,7 @@ const bit<32> UDP_LEN = 8;
 const bit<16> BEAT_LEN = 32;
 const bit<16> BEAT_ACK_LEN = 16;
 const bit<16> OPENED_PORTS = 4096; /* below the migration range: of connections that servers open */
+const bit<16> VIP_PORTS = 16; /* below those: where connections of the service address are born */
 
 typedef bit<8> mig_type_t;
 const mig_type_t PREPARE_MIG = 1;
@@ -76,6 +78,8 @@ const bit<8> DEAD = 2;   /* tombstone: the connection died with its owner */
 const bit<8> FIN_CLIENT = 4;
 const bit<8> FIN_OWNER = 8;
 const bit<8> RST_OWNER = 16;
+const bit<8> HALF = 32;  /* made by a SYN to the service address, not known to be a connection yet */
+const bit<8> ACKED = 64; /* HALF, and the client answered the SYN-ACK: right, or the owner resets it */
 
 const bit<8> TCP_FIN = 0x01;
 const bit<8> TCP_SYN = 0x02;
@@ -83,6 +87,7 @@ const bit<8> TCP_RST = 0x04;
 const bit<8> TCP_ACK = 0x10;
 
 const bit<16> NOBODY = 0xffff; /* in place of a server id */
+const bit<16> VIP = 0xfffe; /* in place of a flow's home: the service address */
 const bit<8> FAMILY_V4 = 1;
 const bit<8> FAMILY_V6 = 2;
 
@@ -96,6 +101,7 @@ typedef bit<48> time_t; /* in microseconds */
 
 /* A PENDING entry that both ends abandoned is given back after so long. */
 const time_t PENDING_MAX = 2000000;
+const time_t HALF_MAX = 60000000; /* so long a server repeats its SYN-ACK */
 const time_t STATION_AGE = 300000000; /* IEEE 802.1D-2004 table 7-5 */
 
 #endif

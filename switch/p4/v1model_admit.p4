@@ -76,7 +76,7 @@
                 named = hdr.mig.target;
             } else if (hdr.mig.type == CONN_STATE) {
                 peer = hdr.mig.target;
-            } else if (hdr.mig.type == FLOW_CLOSED && home != sender) {
+            } else if (hdr.mig.type == FLOW_CLOSED && home != sender && home != VIP) {
                 peer = home;
             } else if (hdr.mig.type == PREPARE_MIG) {
                 bad = hdr.mig.target != NOBODY && hdr.mig.target >= server_cnt;
@@ -103,7 +103,10 @@
                          (hdr.mig.type == CANCEL && hdr.mig.target_port != 0))) {
                 if (IS_OPENED(hdr.mig.home_port) || home == sender)
                     bad = hdr.mig.target_port != hdr.mig.home_port;
-                else
+                else if (IS_BIRTH(hdr.mig.target_port)) { /* of this service of the VIP alone */
+                    mig_service_table.apply();
+                    bad = home != VIP || hdr.mig.target_port != VIP_FIRST + mig_service;
+                } else
                     bad = hdr.mig.target_port < mig_port_first ||
                           hdr.mig.target_port > mig_port_last;
             }
@@ -116,6 +119,9 @@
             } else if (hdr.mig.type != HEARTBEAT) {
                 look = true;
                 naming = hdr.mig.type == NACK && hdr.mig.epoch == 0;
+                waits = learning && !naming &&
+                        (hdr.mig.type <= CONN_STATE || hdr.mig.type == CANCEL ||
+                         (hdr.mig.type == NACK && hdr.mig.reason != REASON_UNKNOWN_FLOW));
                 client = hdr.mig.client;
                 client_port = hdr.mig.client_port;
                 home_port = hdr.mig.home_port;

@@ -14,7 +14,7 @@
             asked_server_table.apply();
             answer_mac = 0;
             proxied = false;
-            if (IS_OWN(asked)) {
+            if (IS_OWN(asked) || IS_VIP(asked)) {
                 answer_mac = own_mac;
             } else if (asked_server != NOBODY) {
                 /* For who is down: flows that moved away in time must stay reachable. Never to the server
@@ -75,7 +75,8 @@
         asks = hdr.icmp.isValid() && (hdr.icmp.type == 8 && hdr.ipv4.isValid() ||
                                       hdr.icmp.type == 128 && hdr.ipv6.isValid());
         if (meta.way == way_t.FORWARD &&
-            (meta.kind == kind_t.ICMP || meta.kind == kind_t.ERROR) && IS_OWN(meta.dst)) {
+            (meta.kind == kind_t.ICMP || meta.kind == kind_t.ERROR) &&
+            (IS_OWN(meta.dst) || IS_VIP(meta.dst))) {
             if (!asks || standard_metadata.checksum_error == 1 || meta.l4_len < 8) {
                 DROP(to_switch);
             } else { /* the sum stays, but for the type and the time to live */

@@ -31,6 +31,9 @@
                 e = e1;
             }
             room = found || e.phase == PHASE_NONE;
+            if (message && !naming && !waits && !room) {
+                GIVE_WAY
+            }
         }
         was_epoch = 0;
         was_phase = PHASE_NONE;
@@ -48,6 +51,7 @@
             /* Closed and quiet for linger, or untouched for age. */
             if ((IS_CLOSING(e) && meta.now >= e.closing_at + linger &&
                  meta.now >= e.touched_at + linger) ||
+                (GIVES_WAY(e) && meta.now >= e.touched_at + HALF_MAX) ||
                 meta.now >= e.touched_at + age) {
                 e.phase = PHASE_NONE;
                 COUNT(entries_aged);

@@ -62,9 +62,7 @@
                 begin_rule(true, VERDICT_STALE);
                 if (learning && !found)
                     rule.verdict = VERDICT_LEARNING;
-            } else if (learning && (hdr.mig.type <= CONN_STATE || hdr.mig.type == CANCEL ||
-                                    (hdr.mig.type == NACK &&
-                                     hdr.mig.reason != REASON_UNKNOWN_FLOW))) {
+            } else if (waits) {
                 begin_rule(true, VERDICT_LEARNING);
             } else {
                 decide.apply(hdr.mig, claim, home, e, rule);
@@ -89,7 +87,7 @@
             }
 
             /* How the entry stands; without one the flow is home's. */
-            part = 8w0 ++ PHASE_NONE ++ home ++ 32w0;
+            part = 8w0 ++ PHASE_NONE ++ (home == VIP ? NOBODY : home) ++ 32w0;
             if (found)
                 part = 8w0 ++ e.phase ++ ((e.flags & DEAD) != 0 ? NOBODY : e.owner) ++ e.epoch;
             if (found && rule.owner_gone)
@@ -113,7 +111,7 @@
             }
         }
 
-        if (was_phase != PHASE_NONE || found)
+        if (was_phase != PHASE_NONE || found || gave_way)
             store_entry(at, e);
 
         /* The choice of a target; and what a HEARTBEAT's answer says of the loads. */
@@ -144,17 +142,7 @@
                 signing = true;
             }
             if (rule.grant && peer != NOBODY) { /* what it will add to the load there, on average */
-                slot = (bit<32>)peer;
-                last_chosen.write(0, peer);
-                server_load.read(load, slot);
-                server_free.read(free, slot);
-                server_share.read(share, (bit<32>)sender);
-                share = share == 0 ? 1 : share;
-                load = load |+| share;
-                load = load == 0xffffffff ? 32w0xfffffffe : load;
-                free = free |-| 1;
-                server_load.write(slot, load);
-                server_free.write(slot, free);
+                CHARGE(peer, sender)
             }
         }
 #include "v1model_answer.p4"

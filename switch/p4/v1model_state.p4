@@ -72,6 +72,7 @@
     register<bit<8>>(CAPY_SERVERS) server_families; /* by the control program */
     register<bit<16>>(1) last_chosen;             /* equals take turns */
     register<time_t>(1) booted;
+    register<bit<8>>(CAPY_MAGLEV_SLOTS) maglev; /* servers, by the control program; 255: none */
 
     bit<16> watched_gen = 0;
     time_t watched_from = 0;

@@ -20,6 +20,7 @@
                 local_port = e.previous_port;
             }
         }
+#include "v1model_vip.p4"
         if (to != NOBODY) {
             owner_place_table.apply();
             address = owner_place_ip4;

@@ -5,6 +5,10 @@
     bit<48> own_mac = 0;
     bit<128> own_ip = 0;  /* TCPMig comes here, from the servers' primary addresses */
     bit<128> own_ip6 = 0; /* a second one, or 0 */
+    bit<128> vip_ip = 0;  /* the service address */
+    bit<128> vip_ip6 = 0; /* a second one, or 0 */
+    bit<16> vip_cnt = 0;  /* its services; 0: there is none */
+    bit<1> vip_by_table = 0; /* new connections ask maglev first */
     bit<16> server_cnt = 0;
     bit<16> mig_port_first = 0; /* a server's local ports for flows that migrated in */
     bit<16> mig_port_last = 0;
@@ -20,7 +24,8 @@
     bit<64> hash_k0 = 0;
     bit<64> hash_k1 = 0;
 
-    action configure(bit<48> mac, bit<128> ip, bit<128> ip6, bit<16> servers, bit<16> port_first,
+    action configure(bit<48> mac, bit<128> ip, bit<128> ip6, bit<128> vip, bit<128> vip6,
+                     bit<16> services, bit<1> by_table, bit<16> servers, bit<16> port_first,
                      bit<16> port_last, time_t lease_us, time_t learn_us, time_t age_us,
                      time_t linger_us, bit<64> boot, bit<32> mask, bit<1> two_levels, bit<64> key0,
                      bit<64> key1, bit<64> hash0, bit<64> hash1) {
@@ -28,6 +33,10 @@
         own_mac = mac;
         own_ip = ip;
         own_ip6 = ip6;
+        vip_ip = vip;
+        vip_ip6 = vip6;
+        vip_cnt = services;
+        vip_by_table = by_table;
         server_cnt = servers;
         mig_port_first = port_first;
         mig_port_last = port_last;
@@ -72,6 +81,23 @@
         size = 128;
     }
 
+    /* The service address's services, by index and by port. Whoever is none has index VIP_PORTS. */
+#define SERVICE_TABLE(name, what, none) \
+    bit<16> name = none; \
+    action set_##name(bit<16> value) { \
+        name = value; \
+    } \
+    table name##_table { \
+        key = { what: exact; } \
+        actions = { set_##name; NoAction; } \
+        default_action = NoAction(); \
+        size = VIP_PORTS; \
+    }
+
+    SERVICE_TABLE(dst_service, meta.dst_port, VIP_PORTS)     /* index: of a client's segment, */
+    SERVICE_TABLE(mig_service, hdr.mig.home_port, VIP_PORTS) /* of the flow that a message is about */
+    SERVICE_TABLE(born_service, born_index, 0)               /* port: of a server's segment */
+
     /* Servers by address, of either version. */
 #define SERVER_TABLE(name, address) \
     bit<16> name = NOBODY; \
@@ -82,7 +108,7 @@
         key = { address: exact; } \
         actions = { set_##name; NoAction; } \
         default_action = NoAction(); \
-        size = 2 * CAPY_SERVERS; \
+        size = 2 * CAPY_SERVERS + 2; \
     }
 
     SERVER_TABLE(src_server, meta.src)
@@ -110,10 +136,10 @@
         key = { id: exact; } \
         actions = { set_##name; NoAction; } \
         default_action = NoAction(); \
-        size = CAPY_SERVERS; \
+        size = CAPY_SERVERS + 1; \
     }
 
-    /* One for each place of the program that asks: a table has one successor on bmv2. */
+    /* Of homes, the service address's also. One for each place of the program that asks: a table has one successor on bmv2. */
     PLACE_TABLE(mac_place, src_mac_server)     /* whose MAC it bears as source */
     PLACE_TABLE(dst_mac_place, dst_mac_server)
     PLACE_TABLE(segment_place, sender)         /* who sent a segment, if it is a server; */

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A rack whose switch is the P4 program on bmv2's simple_switch, filled and swept by switch/p4/control.py: a
-client's connection moves between two requests, over IPv4 and IPv6; then many, under a small load."""
+client's connection moves between two requests, over IPv4 and IPv6 and to the service address; then many, under
+a small load."""
 
 import json
 import os
@@ -14,6 +15,7 @@ from transfers import while_moving
 CONTROL = os.path.join(ROOT, "switch", "p4", "control.py")
 PROGRAM = os.path.join(os.path.dirname(os.path.dirname(CAPY)), "switch", "p4", "capy_v1model.json")
 PATIENCE_S = 60  # bmv2 takes milliseconds for a frame, and its command line seconds to begin
+VIP = address(IPV4, 100)  # as `capy rack up --vip` gives it
 # One connection: its port; then for each line of input who answered a request on it.
 CLIENT = """
 import http.client, sys
@@ -40,8 +42,13 @@ def is_ready(status):
 
 
 def start_p4(rack):
-    """In place of the switch's program, as an operator would."""
+    """In place of the switch's program, as an operator would; its directory has two levels."""
     rack.steer("stop", "switch")
+    with open(rack.path("rack.conf"), "r+", encoding="utf-8") as f:
+        text, cnt = re.subn(r"levels = 4", "levels = 2", f.read())
+        check(cnt == 1, "the rack file is not as it was")
+        f.seek(0)
+        f.write(text)
     devices, program = control(rack, "command").splitlines()
     rack.run("sh", "-ec", devices, member="switch")
     log = open(os.path.join(OUT, "simple_switch.log"), "wb")
@@ -86,6 +93,24 @@ def one_moves(rack, version):
     process.wait(PATIENCE_S)
 
 
+def one_of_the_vip_moves(rack):
+    process = rack.client(sys.executable, "-c", CLIENT, VIP, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True)
+    port = process.stdout.readline().strip()
+    born, *rest = ask(process)
+    check(rest == ["20000", "True"], f"the service address: {born} {rest}")
+    target = "s2" if born == "s1" else "s1"
+    rack.run(CAPY, "ctl", "--rack", rack.path("rack.conf"), "migrate", f"{address(IPV4, 101)}:{port}", target,
+             member="switch", timeout=PATIENCE_S)
+    answer = ask(process)
+    check(answer == [target, "20000", "True"], f"the service address, moved to {target}: {answer}")
+    said = control(rack, "show")
+    check(re.search(r"entry .*:%s > %s:80 SETTLED epoch 2 owner %s:\d+ from %s:\d+ served"
+                    % (port, VIP, target, born), said), f"no such entry: {said}")
+    process.stdin.close()
+    process.wait(PATIENCE_S)
+
+
 def many_move(rack):
     path = os.path.join(OUT, "load.json")
     load = rack.client(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "4", "--rate", "20",
@@ -102,11 +127,12 @@ def test():
         skip("is of a plane of its own")
     if not os.path.exists(PROGRAM):
         skip("built without p4c-bm2-ss; install p4c and build again")
-    with Rack(servers=2, judged=False) as rack:
+    with Rack(servers=2, judged=False, args=("--vip", "maglev")) as rack:
         start_p4(rack)
         before = client_tcp(rack)
         for version in (IPV4, IPV6) if HAS_IPV6 else (IPV4,):
             one_moves(rack, version)
+        one_of_the_vip_moves(rack)
         many_move(rack)
         after = client_tcp(rack)
         check(after["EstabResets"] == before["EstabResets"], f"a reset: {after}")

@@ -19,7 +19,9 @@ RACK = """
 rack: { key = "00112233445566778899aabbccddeeff"; lease_us = 150000; %s };
 switch: { ip = "10.99.0.1"; ip6 = "fd99::1"; client_ports = ( "eth1", "eth9" ); %s };
 servers = ( %s );
+services = ( { name = "http"; port = 80; }, { name = "https"; port = 443; } );
 """
+VIP = 'vip = "10.99.0.100"; vip_policy = "least_loaded";'
 SERVER = '{ name = "s%d"; ip = "10.99.0.%d"; device = "eth0"; port = "port%d"; }'
 
 
@@ -63,12 +65,21 @@ class Numbers(unittest.TestCase):
                 self.assertEqual(i + begin, said[name.removeprefix(strip)], name)
         self.assertEqual((0, 1, 2), (said["PHASE_NONE"], said["PENDING"], said["SETTLED"]))
 
+    def test_the_service_address(self):
+        numbers = read("switch/p4/numbers.p4")
+        slots = re.search(r"#define CAPY_MAGLEV_SLOTS (\d+)u", read("switch/core/maglev.h")).group(1)
+        self.assertIn("#define CAPY_MAGLEV_SLOTS %s " % slots, numbers)
+        self.assertEqual(int(slots), control.MAGLEV_SLOTS)
+        ports = re.search(r"#define CAPY_VIP_PORT_CNT (\d+)", read("src/wire/tcpmig.h"))
+        self.assertEqual(int(ports.group(1)), consts("switch/p4/numbers.p4")["VIP_PORTS"])
+        self.assertEqual(control.VIP, consts("switch/p4/numbers.p4")["VIP"])
+
     def test_flags_of_entries(self):
         said = consts("switch/p4/numbers.p4")
         entry = read("switch/core/entry.h")
         for c, p4 in (("SERVED", "SERVED"), ("DEAD", "DEAD"), ("FIN_CLIENT", "FIN_CLIENT"),
-                      ("FIN_OWNER", "FIN_OWNER"), ("RST", "RST_OWNER")):
-            value = int(re.search(r"CAPY_ENTRY_%s = (\d+)" % c, entry).group(1))
+                      ("FIN_OWNER", "FIN_OWNER"), ("RST", "RST_OWNER"), ("HALF", "HALF"), ("ACKED", "ACKED")):
+            value = int(re.search(r"CAPY_ENTRY_%s =\s+(\d+)" % c, entry).group(1))
             self.assertEqual(value, said[p4], c)
 
 
@@ -81,10 +92,32 @@ class Control(unittest.TestCase):
         self.assertEqual(["port1", "port2", "eth1", "eth9"], cfg.devices)
         self.assertEqual([2, 3], cfg.client_ports)
         self.assertEqual(150000, cfg.lease)
+        self.assertEqual([], cfg.services)
+
+    def test_reads_the_service_address(self):
+        cfg = rack(switch=VIP)
+        self.assertEqual((0xffff0a630064, 0, [80, 443], False), (cfg.vip, cfg.vip6, cfg.services, cfg.maglev))
+        self.assertEqual(0xffff0a630064, cfg.home({"home": control.VIP, "client": 0xffff0a630065}))
+        with self.assertRaisesRegex(control.Refusal, "no service address"):
+            control.command_tofino(cfg, None)
+
+    def test_hashes_as_the_stack_does(self):
+        """tests/unit/base/siphash_test.c."""
+        self.assertEqual(0x1bf2a9fb02df6a2e, control.siphash13((0, 0), b"capybara"))
+        self.assertEqual(0xf30eb725bb91c9ea, control.siphash13((0, 0), bytes(range(15))))
+
+    def test_maglev_shares(self):
+        addresses = [0xffff0a63000b + i for i in range(3)]
+        three = control.maglev_table({0, 1, 2}, addresses)
+        two = control.maglev_table({0, 1}, addresses)
+        for i in range(3):
+            self.assertAlmostEqual(control.MAGLEV_SLOTS / 3, three.count(i), delta=2)
+        kept = sum(a == b for a, b in zip(three, two) if a != 2)
+        self.assertGreater(kept / (control.MAGLEV_SLOTS * 2 / 3), 0.8)
+        self.assertEqual({0xff}, set(control.maglev_table(set(), addresses)))
 
     def test_refuses_what_p4_cannot(self):
         for arguments, words in (({"servers": 17}, "16 servers"),
-                                 ({"switch": 'vip = "10.99.0.100";'}, "service address"),
                                  ({"switch": "directory: { levels = 3; };"}, "2 levels"),
                                  ({"general": "tcpmig_port = 7778;"}, "CAPY_TCPMIG_PORT=7778")):
             with self.assertRaisesRegex(control.Refusal, words):
@@ -95,8 +128,8 @@ class Control(unittest.TestCase):
     def test_fills_every_table(self):
         text = read("switch/p4/v1model_tables.p4")
         tables = {"ports"} | {n + "_table" for n in
-                              re.findall(r"^    (?:SERVER|PLACE)_TABLE\((\w+),", text, re.M)}
-        filled = {line.split()[0] for line in control.table_lines(rack())}
+                              re.findall(r"^    (?:SERVER|PLACE|SERVICE)_TABLE\((\w+),", text, re.M)}
+        filled = {line.split()[0] for line in control.table_lines(rack(switch=VIP))}
         self.assertEqual(tables, filled)
         self.assertEqual(tables, set(control.Switch.TABLES))
 

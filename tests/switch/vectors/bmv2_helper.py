@@ -22,6 +22,8 @@ def read_config(words):
             cfg.servers.append(server)
         elif word in ("key", "hash"):
             setattr(cfg, word, (int(next(it)), int(next(it))))
+        elif word == "service":
+            cfg.services.append(int(next(it)))
         elif word == "now":
             now = int(next(it))
         else:
@@ -30,9 +32,10 @@ def read_config(words):
     return cfg, now
 
 
-def home_address(cfg, entry):
-    server = cfg.servers[entry["home"]]
-    return server.address(control.family(entry["client"]))
+def members(switch, cfg, now):
+    """Who has a share of the service address's table; what `control.py run` sees by polling."""
+    heard, takes = switch.read("server_heard"), switch.read("server_takes")
+    return {i for i in range(len(cfg.servers)) if takes[i] and heard[i] and now < heard[i] + cfg.lease}
 
 
 def main():
@@ -54,14 +57,15 @@ def main():
             switch.families(cfg)
             switch.write("booted", 0, now)
             print("ok", flush=True)
-        elif command == "used":
+        elif command == "used":  # before a sweep at this time
+            switch.refill(cfg, members(switch, cfg, int(words[0])))
             print(" ".join(str(slot) for slot in switch.used()), flush=True)
         elif command == "counts":
             print(" ".join(str(v) for v in switch.read("counts")), flush=True)
         elif command == "entries":
             print(";".join(
                 "%032x %u %032x %u %u %u %u %u %u %u %u" % (
-                    e["client"], e["client_port"], home_address(cfg, e), e["home_port"], e["phase"],
+                    e["client"], e["client_port"], cfg.home(e), e["home_port"], e["phase"],
                     e["epoch"], e["owner"], e["owner_port"], e["previous"], e["previous_port"],
                     e["flags"]) for e in switch.entries()), flush=True)
 

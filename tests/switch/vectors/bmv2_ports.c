@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLOCK_LEN = 8, ANSWER_MS = 5000, FRAME_ROOM = 2304 };
+enum { CLOCK_LEN = 8, ANSWER_MS = 20000, FRAME_ROOM = 2304 };
 
 static void give_up(const char *what)
 {

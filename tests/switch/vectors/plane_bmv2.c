@@ -77,6 +77,13 @@ static void say_config(struct bmv2_helper *h, const struct capy_switch_cfg *c, u
     bmv2_say_bytes(h, c->ip.b, 16);
     bmv2_say(h, " ip6 ");
     bmv2_say_bytes(h, c->ip6.b, 16);
+    bmv2_say(h, " vip ");
+    bmv2_say_bytes(h, c->vip.ip.b, 16);
+    bmv2_say(h, " vip6 ");
+    bmv2_say_bytes(h, c->vip.ip6.b, 16);
+    bmv2_say(h, " maglev %u", c->vip.policy == CAPY_VIP_MAGLEV);
+    for (uint16_t i = 0; i < c->vip.port_cnt; i++)
+        bmv2_say(h, " service %u", c->vip.port[i]);
     bmv2_say(h, " port_first %u port_cnt %u lease %llu learn %llu age %llu linger %llu",
              c->mig_port_first, c->mig_port_cnt, (unsigned long long)c->lease_ns / 1000u,
              (unsigned long long)c->learn_ns / 1000u, (unsigned long long)c->age_ns / 1000u,
@@ -137,12 +144,12 @@ static void bmv2_input(void *self, uint16_t port, uint8_t *frame, size_t len, ui
     join_flood(out);
 }
 
-/* A frame from the control port for each slot that is taken. */
+/* The service address's table; and a frame from the control port for each slot that is taken. */
 static void bmv2_expire(void *self, uint64_t now)
 {
     struct bmv2 *b = self;
     struct plane_out out;
-    bmv2_say(&b->helper, "used\n");
+    bmv2_say(&b->helper, "used %llu\n", (unsigned long long)now / 1000u);
     char *rest = NULL, *answer = strdup(bmv2_hear(&b->helper));
     for (char *word = strtok_r(answer, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         uint8_t sweep[60] = {0};
