@@ -23,7 +23,7 @@ FIELDS = ("frame.number", "frame.packet_flags_direction", "eth.src", "ip.src", "
           "ipv6.hlim", "tcp.srcport", "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.checksum",
           "_ws.expert.message")
 Frame = collections.namedtuple("Frame", "number direction mac ip4 ip6 id ttl hops port seq ack len sum words")
-TSHARK_S = 300
+TSHARK_S = 900  # a million frames on a busy machine
 
 # Where a rule holds: at every cable; at servers', where connections come and go in their middle; where frames
 # are lost before they reach the observer, by order or because a program was killed; of kernels that serve.
