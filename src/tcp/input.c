@@ -336,6 +336,7 @@ static void take_fin(struct capy_tcp *tcb, const struct capy_tcp_env *env,
         tcb->ack_now = true;
     if (rcv->nxt != capy_tcp_fin_pos(tcb))
         return;
+    tcb->ack_now = true; /* also of a FIN that came before the text which now completes it */
     uint64_t edge = capy_tcp_rcv_edge(tcb);
     rcv->nxt++;
     rcv->adv = capy_tcp_near(capy_max64(edge, rcv->nxt));

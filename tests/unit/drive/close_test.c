@@ -218,6 +218,32 @@ SCRIPT(a_port_serves_many)
     out(t, ". 1:11 ack 1");
 }
 
+/* The peer's FIN overtook its last text: what fills the hole completes it, and both are acknowledged
+ * at once, whatever delay acknowledgements may have. */
+SCRIPT_WITH(a_fin_that_was_early_is_acknowledged, o.delayed_ack = true)
+{
+    int fd = accepted(t, "");
+    in(t, "F. 11 ack 1");
+    out(t, ". 1 ack 1");
+    in(t, ". 1:11 ack 1");
+    out(t, ". 1 ack 12");
+    assert_int_equal(state_of(t, fd), TCP_CLOSE_WAIT);
+    get(t, fd, 10);
+    get_end(t, fd);
+}
+
+SCRIPT_WITH(an_early_fin_is_acknowledged_in_time_wait, o.delayed_ack = true)
+{
+    int fd = accepted(t, "");
+    assert_int_equal(drive_shutdown(tool_step(t), fd, SHUT_WR), 0);
+    out(t, "F. 1 ack 1");
+    in(t, "F. 11 ack 2");
+    out(t, ". 2 ack 1");
+    in(t, ". 1:11 ack 2");
+    out(t, ". 2 ack 12");
+    assert_int_equal(state_of(t, fd), TCP_TIME_WAIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +261,8 @@ int main(void)
         cmocka_unit_test(closing_an_unanswered_open),
         cmocka_unit_test(a_peer_that_never_closes_is_forgotten),
         cmocka_unit_test(a_port_serves_many),
+        cmocka_unit_test(a_fin_that_was_early_is_acknowledged),
+        cmocka_unit_test(an_early_fin_is_acknowledged_in_time_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
