@@ -9,9 +9,7 @@
  *
  * Between two looks the loop yields the core: programs may be more than cores. When it gets it back
  * late, somebody computes there, and a scheduler gives whoever yields his turn only after that: who
- * sleeps instead is woken ahead of it. So then it does: for as long as it was kept waiting, and for
- * twice as many times that whenever it is kept waiting soon again. Something that happens now and then
- * on an idle machine costs a conversation milliseconds; beside a computation nearly all is slept. Time
+ * sleeps instead is woken ahead of it. So then it does, for as much longer as it was kept waiting. Time
  * comes in; one per loop. */
 #ifndef CAPY_BASE_SPIN_H
 #define CAPY_BASE_SPIN_H
@@ -24,9 +22,8 @@
 #define CAPY_SPIN_GROWTH 4u
 /* Programs like ours have the core for less; who computes, for a slice of milliseconds. */
 #define CAPY_SPIN_LATE_NS CAPY_US(500)
-/* He sleeps 1, 2, 4 ... 128 times what he waited: beside a computation about a hundredth of the time goes
- * by in waiting. Late again within the longest of these doubles it; each time as long without halves it. */
-#define CAPY_SPIN_DOUBLED_MAX 7u
+/* So often as long there are no looks: waiting for the core takes a hundredth of the time. */
+#define CAPY_SPIN_PENANCE 100u
 
 struct capy_spin {
     uint64_t least_ns; /* 0: never look again */
@@ -34,27 +31,11 @@ struct capy_spin {
     uint64_t worked_at;
     uint64_t looked_at;    /* and yielded; 0: it did not, since the clock was read last */
     uint64_t sleeps_until; /* the core is wanted by others */
-    uint64_t late_at;
-    uint64_t again_ns; /* so soon after late_at is soon again */
-    uint32_t doubled;  /* how often, what it sleeps when late */
 };
 
 static inline void capy_spin_init(struct capy_spin *s, uint64_t least_ns, uint64_t now)
 {
     *s = (struct capy_spin){.least_ns = least_ns, .look_ns = least_ns, .worked_at = now};
-}
-
-/* The core came back at now, after away_ns. */
-static inline void capy_spin_late(struct capy_spin *s, uint64_t now, uint64_t away_ns)
-{
-    uint64_t since = now - s->late_at;
-    if (since < s->again_ns)
-        s->doubled = (uint32_t)capy_min64(s->doubled + 1, CAPY_SPIN_DOUBLED_MAX);
-    else if (s->doubled)
-        s->doubled -= (uint32_t)capy_min64(s->doubled, since / s->again_ns);
-    s->sleeps_until = now + (away_ns << s->doubled);
-    s->late_at = now;
-    s->again_ns = away_ns << CAPY_SPIN_DOUBLED_MAX;
 }
 
 /* The loop goes on, at now. */
@@ -63,7 +44,7 @@ static inline void capy_spin_back(struct capy_spin *s, uint64_t now)
     uint64_t away_ns = s->looked_at == 0 ? 0 : now - s->looked_at;
     s->looked_at = 0;
     if (away_ns >= CAPY_SPIN_LATE_NS)
-        capy_spin_late(s, now, away_ns);
+        s->sleeps_until = now + CAPY_SPIN_PENANCE * away_ns;
 }
 
 /* There was something to do at now. */
