@@ -194,6 +194,8 @@ static int parse(int argc, char **argv, struct capy_switch_run *run, bool *remov
         return wrong(argv[optind], ": options only");
     if (!run->rack_file)
         return wrong("name the rack file", ": --rack FILE");
+    if (run->xdp_mode && (run->wire || !run->plane || strcmp(run->plane, "xdp") != 0))
+        return wrong("--xdp-mode", ": is for --plane xdp");
     return 0;
 }
 

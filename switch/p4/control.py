@@ -15,6 +15,7 @@ import dataclasses
 import os
 import re
 import secrets
+import shutil
 import socket
 import struct
 import subprocess
@@ -297,6 +298,8 @@ class Switch:
         self.marks = 0
         self.maglev = None  # what the register holds, once that is known
         self.members = set()  # of the table that is in use; none: it is not used
+        if not shutil.which("simple_switch_CLI"):
+            raise Refusal("no simple_switch_CLI; install bmv2, or put it into PATH")
         for _ in range(100):
             self.cli = subprocess.Popen(
                 ["simple_switch_CLI", "--thrift-port", str(thrift_port)], stdin=subprocess.PIPE,
@@ -572,6 +575,10 @@ def main():
         globals()["command_" + args.command](read_rack(args.rack), args)
     except Refusal as e:
         print("control.py: %s" % e, file=sys.stderr)
+        return 1
+    except (KeyError, StopIteration, ValueError) as e:
+        print("control.py: %s is not a whole rack file (%r); ask `capy switch --rack %s`"
+              % (args.rack, e, args.rack), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass
