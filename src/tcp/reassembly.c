@@ -80,7 +80,8 @@ enum capy_tcp_placed capy_tcp_place(struct capy_tcp *tcb, const struct capy_tcp_
         tcb->rcv.nxt += len;
         return CAPY_TCP_PLACED_NEXT;
     }
-    note_held(tcb, env, pos, pos + len);
+    if (capy_tcp_marks(tcb, env)->dup.right != pos) /* its first duplicate, just before, is told */
+        note_held(tcb, env, pos, pos + len);
     tcb->rcv.nxt += len;
     close_gap(tcb, env);
     return CAPY_TCP_PLACED_GAP;

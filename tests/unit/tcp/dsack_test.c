@@ -80,6 +80,10 @@ static void test_the_repeated_part_behind_a_hole_is_told(void **state)
     out_blocks(&e, 301, 2, (struct block[]){{201, 251}, {401, 501}});
     data(&e, 301, 300); /* to the last byte, and more */
     out_blocks(&e, 601, 1, &(struct block){401, 501});
+    data(&e, 701, 100);
+    out_blocks(&e, 601, 1, &(struct block){701, 801});
+    data(&e, 501, 400); /* of two repeated parts the first */
+    out_blocks(&e, 901, 1, &(struct block){501, 601});
     assert_int_equal(e.tcb.marks, CAPY_NONE);
     end_done(&e);
 }
