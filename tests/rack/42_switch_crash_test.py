@@ -4,18 +4,18 @@ learns who owns what from its servers, and the transfer ends as if nothing had b
 
 import time
 
-from crash import Transfer, must_be_at_rest
+from crash import Asking, Transfer, must_be_at_rest
 from rack import IPV4, IPV6_ONLY, OUT, PLANE, Mover, Rack, each, main, moved, until
 
 
-# Of a transfer that is still under way when a new loader's program has been verified, on a busy machine, too.
+# A busy machine takes its time to verify a new loader's program; meanwhile a transfer at full speed would be over.
 LOADING = "4M"
 
 
 def crash_twice(version):
     with Rack(args=("--root", OUT), version=version) as rack:
-        transfer = (Transfer(rack, mib=128) if PLANE == "user"
-                    else Transfer(rack, mib=64, rate=LOADING))
+        transfer = Transfer(rack, mib=128) if PLANE == "user" else Transfer(rack, rate=LOADING)
+        asking = None if PLANE == "user" else Asking(rack)
         with Mover(rack):
             for _ in range(2):
                 time.sleep(0.5)
@@ -25,6 +25,8 @@ def crash_twice(version):
                 before = moved(rack)
                 until(lambda: moved(rack) > before, 20,
                       "connections move again under the new switch")
+        if asking:
+            asking.end()
         transfer.must_succeed()
         must_be_at_rest(rack)
 

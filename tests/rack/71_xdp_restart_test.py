@@ -2,12 +2,10 @@
 """The loader of the XDP plane ends, is killed, and starts again, under traffic: the plane forwards and moves
 connections meanwhile, no frame is lost, and the new loader goes on with the same directory."""
 
-import json
-import os
 import subprocess
 
-from crash import Transfer, must_be_at_rest
-from rack import CAPY, OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
+from crash import Asking, Transfer, must_be_at_rest
+from rack import OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
 
 PORT = 5000
 
@@ -57,27 +55,6 @@ class Count:
         print(f"{sent} datagrams sent, {received} received")
         check(sent > 100, "too few datagrams to tell")
         check(sent == received, f"{sent - received} frames were lost")
-
-
-class Asking:
-    """Connections that last until they are told to end, however long a busy machine takes to load a program:
-    there is always one to move."""
-
-    CONNECTIONS, PER_SECOND = 4, 200
-
-    def __init__(self, rack):
-        self.path = os.path.join(OUT, "load.json")
-        self.process = rack.client(CAPY, "load", rack.ip["s1"], "--connections", str(self.CONNECTIONS),
-                                   "--rate", str(self.PER_SECOND), "--seconds", "0", "--json", self.path,
-                                   stdout=subprocess.DEVNULL)
-
-    def end(self):
-        self.process.terminate()
-        check(self.process.wait(20) == 0, "the load failed")
-        with open(self.path, encoding="utf-8") as f:
-            result = json.load(f)
-        print(f"{result['requests']} requests, {result['errors']} errors")
-        check(result["requests"] > 0 and result["errors"] == 0, f"clients noticed: {result}")
 
 
 def flows(rack):

@@ -1,10 +1,11 @@
 """Crashes at a chosen step of the migration protocol: the switch loses one TCPMig message type, and
 so holds the protocol there, while a program is killed."""
 
+import json
 import os
 import subprocess
 
-from rack import OUT, Failure, check, until
+from rack import CAPY, OUT, Failure, check, until
 from transfers import PATIENCE_S, make_file
 
 MIB = 1 << 20
@@ -53,6 +54,27 @@ class Transfer:
             self.process.kill()
             raise Failure(f"the transfer hangs for {seconds} s") from None
         return out.decode(), err.decode()
+
+
+class Asking:
+    """Connections that last until they are told to end, however long a busy machine takes to load a program:
+    there is always one to move."""
+
+    CONNECTIONS, PER_SECOND = 4, 200
+
+    def __init__(self, rack):
+        self.path = os.path.join(OUT, "load.json")
+        self.process = rack.client(CAPY, "load", rack.ip["s1"], "--connections", str(self.CONNECTIONS),
+                                   "--rate", str(self.PER_SECOND), "--seconds", "0", "--json", self.path,
+                                   stdout=subprocess.DEVNULL)
+
+    def end(self):
+        self.process.terminate()
+        check(self.process.wait(20) == 0, "the load failed")
+        with open(self.path, encoding="utf-8") as f:
+            result = json.load(f)
+        print(f"{result['requests']} requests, {result['errors']} errors")
+        check(result["requests"] > 0 and result["errors"] == 0, f"clients noticed: {result}")
 
 
 class Stream(Transfer):
