@@ -354,12 +354,12 @@ void capy_target_message(struct capy_stack *s, const struct capy_mig_msg *msg)
         state_without_slot(s, idx, msg);
 }
 
+/* As capy_origin_timer. */
 void capy_target_timer(struct capy_stack *s, uint32_t i)
 {
     const struct capy_mig_env *env = capy_mig_env(s);
     const struct capy_target_slot *t = &s->targets[i];
-    if (t->used &&
-        !t->emptying) /* else it is over: as most end long before, nobody stops their timers */
+    if (t->used && !t->emptying)
         act(s, i, capy_mig_target_expire(&s->targets[i].mig, env));
 }
 

@@ -191,11 +191,11 @@ void capy_origin_veto(struct capy_stack *s, uint32_t conn)
     settle(s, c->slot);
 }
 
+/* Of a slot in use or not: most migrations end long before, and nobody stops their timers. */
 void capy_origin_timer(struct capy_stack *s, uint32_t i)
 {
     const struct capy_mig_env *env = capy_mig_env(s);
-    if (s->origins[i]
-            .used) /* else it is over: as most end long before, nobody stops their timers */
+    if (s->origins[i].used)
         act(s, i, capy_mig_origin_expire(&s->origins[i].mig, env));
 }
 

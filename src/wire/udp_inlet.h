@@ -15,9 +15,10 @@ struct capy_udp_inlet {
 void capy_udp_inlet_init(struct capy_udp_inlet *in, const struct capy_mac *mac,
                          const struct capy_ip *ip, uint16_t port);
 
-/* The length of the payload, which begins at CAPY_UDP_AT, of a whole frame to this inlet with good checksums. 0
- * for anything else: for what claims to be from our own address, and for what the general parser would take, too: datagrams without a checksum, with IP
- * options, or without payload. frame: borrowed, len >= CAPY_UDP_AT; only after capy_udp_inlet_may. */
+/* The length of the payload, which begins at CAPY_UDP_AT, of a whole frame to this inlet with good checksums.
+ * 0 for anything else: for what claims to be from our own address, and for some that the general parser would
+ * take: datagrams without a checksum, with IP options, or without payload. frame: borrowed, len >= CAPY_UDP_AT;
+ * only after capy_udp_inlet_may. */
 size_t capy_udp_inlet_look(const struct capy_udp_inlet *in, const uint8_t *frame, size_t len);
 
 /* Whether it is worth a look, by the ports alone: all that other traffic pays. */
