@@ -44,8 +44,8 @@ static bool is_generic(unsigned ifindex)
     return bpf_xdp_query((int)ifindex, 0, &opts) == 0 && opts.attach_mode == XDP_ATTACHED_SKB;
 }
 
-/* The link that a loader before us left, if it is this device's and of this mode. */
-static int take_link(struct capy_xdp *x, uint32_t port, bool generic)
+/* The link that a loader before us left, if it is this device's; else -1, and none is pinned. */
+static int left_link(const struct capy_xdp *x, uint32_t port)
 {
     char path[256];
     struct bpf_link_info info = {0};
@@ -57,11 +57,24 @@ static int take_link(struct capy_xdp *x, uint32_t port, bool generic)
     if (fd < 0)
         return -1;
     if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 && info.type == BPF_LINK_TYPE_XDP &&
-        info.xdp.ifindex == x->ifindex[port] && is_generic(x->ifindex[port]) == generic &&
-        bpf_link_update(fd, bpf_program__fd(x->bpf->progs.capy_plane), NULL) == 0)
+        info.xdp.ifindex == x->ifindex[port])
         return fd;
     close(fd);
-    unlink(path); /* of a device that is gone, or another's, or not in the mode that is wanted */
+    unlink(path); /* of a device that is gone, or another's */
+    return -1;
+}
+
+/* That link with our program on it, if it is of this mode; else -1, and it is gone. */
+static int take_link(struct capy_xdp *x, uint32_t port, bool generic)
+{
+    char path[256];
+    int fd = left_link(x, port);
+    if (fd < 0 || (is_generic(x->ifindex[port]) == generic &&
+                   bpf_link_update(fd, bpf_program__fd(x->bpf->progs.capy_plane), NULL) == 0))
+        return fd;
+    close(fd);
+    link_path(x, port, path);
+    unlink(path);
     return -1;
 }
 
@@ -94,34 +107,33 @@ static int make_link(struct capy_xdp *x, uint32_t port, bool generic)
     return fd;
 }
 
-static void unlink_all(struct capy_xdp *x)
+static void unlink_port(struct capy_xdp *x, uint32_t port)
 {
     char path[256];
-    for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
-        link_path(x, port, path);
-        if (x->pin_dir[0])
-            unlink(path);
-        if (x->link[port] >= 0)
-            close(x->link[port]);
-        x->link[port] = -1;
-    }
+    link_path(x, port, path);
+    if (x->pin_dir[0])
+        unlink(path);
+    if (x->link[port] >= 0)
+        close(x->link[port]);
+    x->link[port] = -1;
+}
+
+static bool link_port(struct capy_xdp *x, uint32_t port, bool generic)
+{
+    x->link[port] = take_link(x, port, generic);
+    if (x->link[port] < 0)
+        x->link[port] = make_link(x, port, generic);
+    return x->link[port] >= 0;
 }
 
 /* All devices in one mode. The port that failed, or port_cnt. */
 static uint32_t link_all(struct capy_xdp *x, bool generic)
 {
-    for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
-        x->link[port] = take_link(x, port, generic);
-        if (x->link[port] < 0)
-            x->link[port] = make_link(x, port, generic);
-        if (x->link[port] < 0)
+    for (uint32_t port = 0; port < x->cfg.port_cnt; port++)
+        if (!link_port(x, port, generic))
             return port;
-    }
-    for (uint32_t port = x->cfg.port_cnt; x->pin_dir[0] && port < CAPY_SWITCH_PORT_MAX; port++) {
-        char path[256];
-        link_path(x, port, path);
-        unlink(path); /* of a port that is no more */
-    }
+    for (uint32_t port = x->cfg.port_cnt; port < CAPY_SWITCH_PORT_MAX; port++)
+        unlink_port(x, port); /* of a port that is no more */
     x->generic = generic;
     return x->cfg.port_cnt;
 }
@@ -136,17 +148,41 @@ static void explain(const char *device, int error, char *err, size_t err_len)
     snprintf(err, err_len, "xdp %s: %s; %s", device, strerror(error), remedy);
 }
 
-/* A loader before us found that not every device can do native XDP. */
-static bool left_generic(const struct capy_xdp *x)
+/* What ran on the devices before this loader. */
+struct before {
+    bool linked[CAPY_SWITCH_PORT_MAX];
+    bool generic; /* a loader before us found that not every device can do native XDP */
+};
+
+static void look(const struct capy_xdp *x, struct before *before)
 {
-    for (uint32_t port = 0; port < x->cfg.port_cnt; port++)
-        if (is_generic(x->ifindex[port]))
-            return true;
-    return false;
+    memset(before, 0, sizeof *before);
+    for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
+        int fd = left_link(x, port);
+        before->linked[port] = fd >= 0;
+        before->generic |= is_generic(x->ifindex[port]);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+/* A loader that fails leaves the devices as it found them: what was forwarded goes on. */
+static void put_back(struct capy_xdp *x, const struct before *before)
+{
+    for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
+        if (!before->linked[port]) {
+            unlink_port(x, port);
+            continue;
+        }
+        if (x->link[port] >= 0)
+            close(x->link[port]); /* its pin holds it */
+        (void)link_port(x, port, before->generic);
+    }
 }
 
 int capy_xdp_attach(struct capy_xdp *x, enum capy_xdp_mode mode, char *err, size_t err_len)
 {
+    struct before before;
     for (uint32_t port = 0; port < x->cfg.port_cnt; port++) {
         if (enter(x, port) != CAPY_OK ||
             (x->out[port] = capy_xdp_aside_socket(x->ifindex[port])) < 0) {
@@ -154,16 +190,18 @@ int capy_xdp_attach(struct capy_xdp *x, enum capy_xdp_mode mode, char *err, size
             return CAPY_E_SYS;
         }
     }
+    look(x, &before);
     uint32_t failed =
-        link_all(x, mode == CAPY_XDP_GENERIC || (mode == CAPY_XDP_AUTO && left_generic(x)));
+        link_all(x, mode == CAPY_XDP_GENERIC || (mode == CAPY_XDP_AUTO && before.generic));
     if (failed < x->cfg.port_cnt && mode == CAPY_XDP_AUTO && errno != EBUSY && errno != EPERM) {
-        unlink_all(x);
+        for (uint32_t port = 0; port <= failed; port++)
+            unlink_port(x, port);
         failed = link_all(x, true);
     }
     if (failed == x->cfg.port_cnt)
         return CAPY_OK;
     explain(x->device[failed], errno, err, err_len);
-    unlink_all(x);
+    put_back(x, &before);
     return CAPY_E_SYS;
 }
 
