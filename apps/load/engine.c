@@ -110,7 +110,7 @@ static void fail(struct engine *e, struct conn *c, const struct load_failure *f)
     static const char *const kind[] = {"connect", "reset", "closed", "timeout", "answer", "body"};
     struct load_result *r = e->result;
     r->error[f->error]++;
-    if (e->now >= e->zero_at)
+    if (e->begun && e->now >= e->zero_at)
         load_timeline_error(&r->timeline, e->now - e->zero_at);
     if (!r->first_error[0]) {
         char own[CAPY_ENDPOINT_TEXT_MAX], to[CAPY_ENDPOINT_TEXT_MAX];

@@ -103,11 +103,14 @@ static void a_target_that_never_answers_holds_nothing_up(void **state)
 {
     (void)state;
     opt.timeout_ns = 200 * MS;
+    opt.interval_ns = 100 * MS;
     fake.open_ns = 1000 * S;
     assert_int_equal(run_into(&result), 0);
     assert_in_range(result.error[LOAD_ERROR_CONNECT], 10, 100);
     assert_int_equal(result.requests, 0);
     assert_int_equal(result.never_sent, result.due);
+    /* What failed before the load began is in no row: the series is as long as the load. */
+    assert_in_range(result.timeline.cnt, 20, 30);
 }
 
 /* The server stands still for half a second. 500 requests are due meanwhile, of which ten connections
