@@ -37,6 +37,7 @@ struct load_options {
     bool
         open_loop; /* requests are due by the clock, whatever the answers do; else each connection asks
                        again as soon as it was answered */
+    bool arrivals_given; /* said how, and not left at Poisson */
     struct load_process process;
     enum load_spread spread;
     uint32_t zipf_milli; /* 0: uniform */

@@ -46,9 +46,10 @@ void load_options_set_rate(struct load_options *opt, uint64_t rate)
 
 int load_schedule_rate(struct load_options *opt, const char *text)
 {
-    if (!read_rate(text, strlen(text), &opt->phase[0].rate))
-        return wrong(text, " is no rate; write 5000, 10k or 1.5M requests/s, up to 100M");
-    opt->open_loop = opt->phase[0].rate > 0;
+    if (!read_rate(text, strlen(text), &opt->phase[0].rate) || opt->phase[0].rate == 0)
+        return wrong(text, " is no rate; write 5000, 10k or 1.5M requests/s, up to 100M, or leave "
+                           "--rate out to ask again as soon as answered");
+    opt->open_loop = true;
     return 0;
 }
 
@@ -70,6 +71,7 @@ static bool read_bursts(const char *text, struct load_process *out)
 int load_schedule_arrivals(struct load_options *opt, const char *text)
 {
     const char *bursts = behind(text, "bursty:");
+    opt->arrivals_given = true;
     if (strcmp(text, "poisson") == 0)
         opt->process = (struct load_process){.poisson = true};
     else if (strcmp(text, "constant") == 0)
@@ -196,11 +198,13 @@ int load_schedule_check(struct load_options *opt)
         opt->open_loop = true;
     if (check_weights(opt) < 0)
         return -1;
-    if (!opt->open_loop && (opt->phase_cnt > 1 || opt->spread != LOAD_SPREAD_FREE ||
-                            !opt->process.poisson || opt->process.burst_period_ns > 0))
+    if (!opt->open_loop &&
+        (opt->phase_cnt > 1 || opt->spread != LOAD_SPREAD_FREE || opt->arrivals_given))
         return wrong("arrivals, skew, weights and shifts", " are of an open loop: add --rate N");
     if (opt->sweep_step > 0 && opt->duration_ns == 0)
         return wrong("--sweep", " needs --seconds, of each run");
+    if (opt->duration_ns > 0 && opt->phase[opt->phase_cnt - 1].at_ns >= opt->duration_ns)
+        return wrong("--shift", ": the run is over before the last one; more --seconds");
     load_options_set_rate(opt, most);
     for (unsigned i = 0; i < opt->phase_cnt; i++) {
         uint64_t factor = opt->process.burst_period_ns > 0 ? opt->process.burst_factor : 1;

@@ -233,8 +233,8 @@ static void so_many_requests_are_due_and_all_are_answered(void **state)
 static void a_closed_loop_asks_again_when_answered(void **state)
 {
     (void)state;
-    load_schedule_rate(&opt, "0");
-    opt.process.poisson = true; /* as it is when nothing is said */
+    load_schedule_begin(&opt);
+    opt.open_loop = false;
     run();
     assert_in_range(result.requests, 10 * 20000, 10 * 20000 + 10); /* those begun at the end, too */
     assert_int_equal(result.latency_ns.max, 100 * US);

@@ -114,6 +114,7 @@ static void what_is_wrong_is_named_with_its_remedy(void **state)
     is_wrong("", "target");
     is_wrong("10.99.0", "IP[:PORT]");
     is_wrong("--rate x 127.0.0.1", "10k");
+    is_wrong("--rate 0 127.0.0.1", "leave --rate out"); /* as fast as can be is the opposite */
     is_wrong("--rate 101M 127.0.0.1", "100M");
     is_wrong("--rate 1k --arrivals burst 127.0.0.1", "bursty:10ms:5");
     is_wrong("--rate 1k --arrivals bursty:10ms 127.0.0.1", "bursty:10ms:5");
@@ -130,6 +131,8 @@ static void what_is_wrong_is_named_with_its_remedy(void **state)
     is_wrong("--shift 2s:rate=2x 127.0.0.1", "--rate");
     is_wrong("--skew uniform 127.0.0.1", "--rate");
     is_wrong("--arrivals constant 127.0.0.1", "--rate");
+    is_wrong("--arrivals poisson 127.0.0.1", "--rate");
+    is_wrong("--rate 1k --seconds 5 --shift 5s:rate=2x 127.0.0.1", "--seconds");
     is_wrong("--sweep 10k..5k/1k 127.0.0.1", "10k..100k/10k");
     is_wrong("--sweep 1..10k/1 127.0.0.1", "STEP");
     is_wrong("--sweep 1k..2k/1k --rate 5 127.0.0.1", "--rate");
