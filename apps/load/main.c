@@ -39,18 +39,21 @@ static int watch_signals(void)
     return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* The last run's migrations, into its series. */
-static int read_marks(struct session *s, char *err, size_t err_len)
+/* The last run's migrations, into its series. What cannot be had, for a server died meanwhile, costs the run
+ * its marks and its good exit status, and nothing else. */
+static void read_marks(struct session *s)
 {
     const struct load_options *opt = &s->opt;
+    char err[300];
     uint64_t from = s->result.begun_at_ns, to = from + (uint64_t)(s->result.seconds * 1e9);
     load_marks_free(&s->marks);
     for (unsigned i = 0; i < opt->marks_cnt; i++)
-        if (load_marks_read(&s->marks, opt->marks[i], from, to, err, err_len) < 0)
-            return -1;
+        if (load_marks_read(&s->marks, opt->marks[i], from, to, err, sizeof err) < 0) {
+            fprintf(stderr, "capy load: %s; migrations are missing from the series\n", err);
+            s->failed = true;
+        }
     for (size_t i = 0; i < s->marks.cnt; i++)
         load_timeline_migration(&s->result.timeline, s->marks.mark[i].at_ns - from);
-    return 0;
 }
 
 /* One run at the rate that the options have. As load_run. */
@@ -58,8 +61,9 @@ static int run_once(struct session *s, char *err, size_t err_len)
 {
     struct load_result *r = &s->result;
     int rc = load_run(&s->opt, s->t, r, err, err_len);
-    if (rc < 0 || read_marks(s, err, err_len) < 0)
+    if (rc < 0)
         return -1;
+    read_marks(s);
     s->failed |= r->requests == 0 || load_errors(r) > 0;
     return rc;
 }
@@ -120,6 +124,11 @@ static int run_all(struct session *s, char *err, size_t err_len)
 /* Before the load begins: a result that cannot be written is none. */
 static int open_files(struct session *s, char *err, size_t err_len)
 {
+    for (unsigned i = 0; i < s->opt.marks_cnt; i++)
+        if (access(s->opt.marks[i], R_OK) < 0) {
+            snprintf(err, err_len, "--marks %s: %s", s->opt.marks[i], strerror(errno));
+            return -1;
+        }
     const char *bad = s->opt.csv;
     s->csv = s->opt.csv ? fopen(s->opt.csv, "we") : NULL;
     bool well = !s->opt.csv || s->csv;

@@ -13,11 +13,21 @@
 
 #define ANSWER_MS 5000
 #define FIRST_ROOM 1024u
+#define NEITHER "no server's socket, nor a file of JSON lines"
 
 struct reader {
     struct load_marks *m;
     uint64_t from_ns, to_ns;
+    char *err; /* the first thing that went wrong */
+    size_t err_len;
 };
+
+static int fail(struct reader *r, const char *path, const char *why)
+{
+    if (r->err[0] == '\0')
+        snprintf(r->err, r->err_len, "--marks %s: %s", path, why);
+    return -1;
+}
 
 static void add(struct load_marks *m, uint64_t at_ns, uint64_t mig_id)
 {
@@ -60,25 +70,34 @@ static void take_object(struct reader *r, const json_t *object)
     }
 }
 
+/* A server keeps so many samples: are those of the time that we ask for no longer all there? */
+static bool lacks_some(const struct reader *r, const json_t *page)
+{
+    const json_t *oldest = json_array_get(json_object_get(page, "samples"), 0);
+    return number(page, "first") > 0 && oldest && number(oldest, "at_ns") > r->from_ns;
+}
+
 static int read_socket(struct reader *r, const char *path)
 {
     uint64_t next = 0;
+    int rc = 0;
     for (bool more = true; more;) {
         json_t *page = capy_jsonl_ask(
             path, json_pack("{s:s, s:I}", "cmd", "samples", "since", (json_int_t)next), ANSWER_MS);
         if (!page)
-            return -1;
+            return fail(r, path, strerror(errno));
         if (!json_object_get(page, "samples")) {
             json_decref(page);
-            errno = EBADMSG;
-            return -1;
+            return fail(r, path, NEITHER);
         }
+        if (next == 0 && lacks_some(r, page))
+            rc = fail(r, path, "keeps its latest samples only, and had more in this time");
         take_object(r, page);
         next = number(page, "next");
         more = json_is_true(json_object_get(page, "more"));
         json_decref(page);
     }
-    return 0;
+    return rc;
 }
 
 static int read_file(struct reader *r, const char *path)
@@ -88,17 +107,15 @@ static int read_file(struct reader *r, const char *path)
     size_t room = 0;
     int rc = 0;
     if (!in)
-        return -1;
-    while (rc == 0 && getline(&line, &room, in) > 0) {
+        return fail(r, path, strerror(errno));
+    while (getline(&line, &room, in) > 0) {
         if (line[strspn(line, " \t\r\n")] == '\0')
             continue;
         json_t *object = json_loads(line, 0, NULL);
-        if (!json_is_object(object)) {
-            errno = EBADMSG;
-            rc = -1;
-        } else {
+        if (json_is_object(object))
             take_object(r, object);
-        }
+        else
+            rc = fail(r, path, NEITHER);
         json_decref(object);
     }
     free(line);
@@ -118,20 +135,20 @@ static int read_directory(struct reader *r, const char *path)
 {
     char file[600];
     DIR *dir = opendir(path);
-    int rc = dir ? 0 : -1;
+    int rc = 0;
     bool any = false;
-    for (struct dirent *d; rc == 0 && (d = readdir(dir));) {
+    if (!dir)
+        return fail(r, path, strerror(errno));
+    for (struct dirent *d; (d = readdir(dir));) {
         if (!is_server_socket(d->d_name))
             continue;
         any = true;
         snprintf(file, sizeof file, "%s/%s", path, d->d_name);
-        rc = read_socket(r, file);
+        if (read_socket(r, file) < 0)
+            rc = -1;
     }
-    int err = errno;
-    if (dir)
-        closedir(dir);
-    errno = rc == 0 ? ENOENT : err;
-    return any ? rc : -1;
+    closedir(dir);
+    return any ? rc : fail(r, path, "no server's control socket in it");
 }
 
 static int by_time(const void *a, const void *b)
@@ -167,21 +184,15 @@ static void keep_last_of_each(struct load_marks *m)
 int load_marks_read(struct load_marks *m, const char *path, uint64_t from_ns, uint64_t to_ns,
                     char *err, size_t err_len)
 {
-    struct reader r = {m, from_ns, to_ns};
+    struct reader r = {m, from_ns, to_ns, err, err_len};
     struct stat st;
-    int rc = stat(path, &st);
-    if (rc == 0)
-        rc = S_ISDIR(st.st_mode)    ? read_directory(&r, path)
+    err[0] = '\0';
+    int rc = stat(path, &st) < 0    ? fail(&r, path, strerror(errno))
+             : S_ISDIR(st.st_mode)  ? read_directory(&r, path)
              : S_ISSOCK(st.st_mode) ? read_socket(&r, path)
                                     : read_file(&r, path);
-    if (rc < 0) {
-        const char *why =
-            errno == EBADMSG ? "no server's socket, nor a file of JSON lines" : strerror(errno);
-        snprintf(err, err_len, "--marks %s: %s", path, why);
-        return -1;
-    }
     keep_last_of_each(m);
-    return 0;
+    return rc;
 }
 
 void load_marks_free(struct load_marks *m)

@@ -18,7 +18,8 @@ struct load_marks {         /* all zero: none */
 
 /* path: a rack's directory, where every server's socket is asked; one socket; or a file of JSON, an object
  * per line with at_ns and perhaps duration_ns, mig_id, and step (those other than "import" are passed
- * over), or with such objects under "samples". Takes those of from_ns .. to_ns. 0, or -1 with one line in err. */
+ * over), or with such objects under "samples". Takes those of from_ns .. to_ns. 0; -1 with one line in err when
+ * not all could be had: m has the others. */
 int load_marks_read(struct load_marks *m, const char *path, uint64_t from_ns, uint64_t to_ns,
                     char *err, size_t err_len);
 void load_marks_free(struct load_marks *m);

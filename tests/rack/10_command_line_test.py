@@ -62,6 +62,7 @@ WRONG = [
     ["load", "127.0.0.1", "--json", "/nonexistent/result"],
     ["load", "127.0.0.1", "--csv", "/nonexistent/series"],
     ["load", "127.0.0.1", "--marks", "/tmp"],
+    ["load", "127.0.0.1", "--marks", "/nonexistent", "--interval", "10ms"],
     ["get"],
     ["get", "10.99.0.11/"],
     ["get", "--device", "eth0", "10.99.0.11/"],

@@ -123,8 +123,9 @@ def errors(rack, transport):
     fails(rack, transport, "connect", *some, rack.host("s1") + ":81")  # nobody listens
     fails(rack, transport, "timeout", *some, "--us", "300000", "--timeout-ms", "100",
           rack.host("s1"))
-    rack.steer("kill", "s2")
-    fails(rack, transport, "connect", *some, "--timeout-ms", "200", rack.host("s2"))
+    rack.steer("kill", "s2")  # its socket stays, and nobody answers there
+    fails(rack, transport, "connect", *some, "--timeout-ms", "200", "--interval", "50ms", "--marks",
+          rack.dir, rack.host("s2"))
     rack.steer("start", "s2")
 
 

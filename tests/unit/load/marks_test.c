@@ -80,8 +80,9 @@ static void a_migration_in_pieces_is_one_mark(void **state)
 static void what_is_no_json_is_named(void **state)
 {
     (void)state;
-    assert_int_equal(read_text("{\"at_ns\":150}\nnonsense\n"), -1);
+    assert_int_equal(read_text("{\"at_ns\":150}\nnonsense\n{\"at_ns\":160}\n"), -1);
     assert_non_null(strstr(err, path));
+    assert_int_equal(marks.cnt, 2); /* and the others are there */
     assert_int_equal(read_text("[1]\n"), -1);
     assert_int_equal(load_marks_read(&marks, "/nonexistent", 0, 1, err, sizeof err), -1);
     assert_non_null(strstr(err, "/nonexistent"));
