@@ -12,6 +12,7 @@
 #define TICK_SHARE 8u              /* of so large a part of the connections each */
 #define RETRY_NS (100 * NS_PER_MS) /* before a failed connection connects again */
 #define OPENING_MAX 256u           /* that connect at a time, when the load begins */
+#define ECHO_NS (250 * NS_PER_MS) /* a second signal so soon is the first one's, sent to us twice */
 #define EVENT_MAX 64u
 #define BUFFER_LEN 65536u
 #define NONE UINT32_MAX
@@ -45,6 +46,7 @@ struct engine {
     uint64_t asked; /* requests sent, or begun to be */
     uint64_t now, tick_at;
     uint64_t begun_at, zero_at; /* of the load, of what counts: zero_at is behind the warm-up */
+    uint64_t signalled_at;
     bool begun, stopping, signalled;
     char buffer[BUFFER_LEN];
 };
@@ -268,9 +270,22 @@ static void receive(struct engine *e, struct conn *c)
     }
 }
 
+/* Who asks a second time does not want to wait for the answers in flight. */
+static void give_up(struct engine *e)
+{
+    static const struct load_failure f = {LOAD_ERROR_TIMEOUT, "no whole answer when it was ended"};
+    for (uint32_t i = 0; i < e->opt->connection_cnt; i++)
+        if (in_flight(&e->conn[i]))
+            fail(e, &e->conn[i], &f);
+}
+
 /* Nothing is due any more. */
 static void stop(struct engine *e)
 {
+    if (e->signalled && e->now - e->signalled_at >= ECHO_NS)
+        give_up(e);
+    if (!e->signalled)
+        e->signalled_at = e->now;
     e->stopping = e->signalled = true;
     if (e->begun && e->now - e->begun_at < e->supply.end_at)
         e->supply.end_at = e->now - e->begun_at;

@@ -250,6 +250,30 @@ static void a_stop_ends_it_and_answers_in_flight_are_awaited(void **state)
     assert_int_equal(result.never_sent, 0);
 }
 
+/* It hangs, and would be waited for for five seconds. The first of these signals comes twice. */
+static void a_second_stop_does_not_wait(void **state)
+{
+    fake.stall_from = FAKE_START + S;
+    fake.stall_to = FAKE_NEVER;
+    fake.stop_at = FAKE_START + S + 10 * MS;
+    fake.stop_every = MS;
+    fake.stop_cnt = 3;
+    assert_int_equal(run_into(&result), 1);
+    assert_in_range(fake.now, FAKE_START + 6 * S, FAKE_START + 6 * S + 50 * MS);
+
+    load_timeline_free(&result.timeline);
+    set_up(state);
+    fake.stall_from = FAKE_START + S;
+    fake.stall_to = FAKE_NEVER;
+    fake.stop_at = FAKE_START + S + 10 * MS;
+    fake.stop_every = 300 * MS;
+    fake.stop_cnt = 2;
+    assert_int_equal(run_into(&result), 1);
+    assert_in_range(fake.now, FAKE_START + S + 310 * MS, FAKE_START + S + 311 * MS);
+    assert_int_equal(result.error[LOAD_ERROR_TIMEOUT], 10);
+    assert_int_equal(result.requests + result.never_sent + load_errors(&result), result.due);
+}
+
 /* A request in the middle of the run meets it; the connection is opened again, and all others are fine. */
 static void meets(enum fake_sin sin, enum load_error error)
 {
@@ -311,6 +335,7 @@ int main(void)
         RUN(so_many_requests_are_due_and_all_are_answered),
         RUN(a_closed_loop_asks_again_when_answered),
         RUN(a_stop_ends_it_and_answers_in_flight_are_awaited),
+        RUN(a_second_stop_does_not_wait),
         RUN(each_failure_is_told_apart),
         RUN(a_server_may_close_behind_an_answer),
         RUN(answers_may_come_in_pieces),

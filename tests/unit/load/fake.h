@@ -35,8 +35,9 @@ struct fake_conn {
 struct fake {
     struct load_transport base;
     uint64_t now, service_ns, stall_from, stall_to, open_ns;
-    uint64_t stop_at; /* a signal comes then */
-    uint64_t sin_at;  /* the request with this number meets the sin */
+    uint64_t stop_at;              /* a signal comes then, */
+    uint64_t stop_cnt, stop_every; /* and as many in all, so far apart */
+    uint64_t sin_at;               /* the request with this number meets the sin */
     enum fake_sin sin;
     uint64_t asked, opened;
     uint32_t piece; /* largest piece that a receive gives; 0: all */
@@ -147,7 +148,8 @@ static unsigned fake_wait(struct load_transport *t, struct load_event *out, unsi
     at = f->stop_at < at ? f->stop_at : at;
     f->now = at > f->now ? at : f->now;
     if (f->stop_at <= f->now) {
-        f->stop_at = FAKE_NEVER;
+        f->stop_at = f->stop_cnt > 1 ? f->stop_at + f->stop_every : FAKE_NEVER;
+        f->stop_cnt -= f->stop_cnt > 1;
         out[cnt++] = (struct load_event){.kind = LOAD_EVENT_STOP};
     }
     for (uint32_t i = 0; i < FAKE_CONN_MAX && cnt < max; i++) {
