@@ -46,7 +46,7 @@ struct engine {
     uint64_t asked; /* requests sent, or begun to be */
     uint64_t now, tick_at;
     uint64_t begun_at, zero_at; /* of the load, of what counts: zero_at is behind the warm-up */
-    uint64_t signalled_at;
+    uint64_t stopped_at, signalled_at, answered_at; /* answered: last, of what counts */
     bool begun, stopping, signalled;
     char buffer[BUFFER_LEN];
 };
@@ -229,6 +229,7 @@ static void count_answer(struct engine *e, struct conn *c)
         return;
     }
     r->requests++;
+    e->answered_at = e->now;
     if (server >= 0)
         r->server_requests[server]++;
     capy_hist_add(&r->latency_ns, e->now - c->due_at);
@@ -270,6 +271,14 @@ static void receive(struct engine *e, struct conn *c)
     }
 }
 
+/* Nothing is due any more. */
+static void stop(struct engine *e)
+{
+    if (!e->stopping)
+        e->stopped_at = e->now;
+    e->stopping = true;
+}
+
 /* Who asks a second time does not want to wait for the answers in flight. */
 static void give_up(struct engine *e)
 {
@@ -279,14 +288,14 @@ static void give_up(struct engine *e)
             fail(e, &e->conn[i], &f);
 }
 
-/* Nothing is due any more. */
-static void stop(struct engine *e)
+static void stop_by_signal(struct engine *e)
 {
     if (e->signalled && e->now - e->signalled_at >= ECHO_NS)
         give_up(e);
     if (!e->signalled)
         e->signalled_at = e->now;
-    e->stopping = e->signalled = true;
+    e->signalled = true;
+    stop(e);
     if (e->begun && e->now - e->begun_at < e->supply.end_at)
         e->supply.end_at = e->now - e->begun_at;
 }
@@ -294,7 +303,7 @@ static void stop(struct engine *e)
 static void take_event(struct engine *e, const struct load_event *ev)
 {
     if (ev->kind == LOAD_EVENT_STOP) {
-        stop(e);
+        stop_by_signal(e);
         return;
     }
     struct conn *c = &e->conn[ev->conn];
@@ -384,7 +393,7 @@ static bool is_over(struct engine *e)
     bool room = e->supply.backlog.cnt < e->supply.backlog.room;
     if (e->begun && opt->duration_ns > 0 && e->now >= e->zero_at + opt->duration_ns &&
         (none_due || !room))
-        e->stopping = true;
+        stop(e);
     bool all_asked = opt->open_loop
                          ? load_supply_all_drawn(&e->supply) && e->supply.backlog.cnt == 0
                          : !may_ask_more(e);
@@ -436,6 +445,16 @@ static void count_unsent(struct engine *e, uint64_t at)
     capy_hist_add(&e->result->latency_ns, end_at > due_at ? end_at - due_at : 0);
 }
 
+/* How long was measured: until the last answer, or until nothing was due any more if that is later. Not while
+ * answers were awaited that never came, or the rate would be that of a time in which nobody asked. */
+static uint64_t measured_ns(const struct engine *e)
+{
+    uint64_t until = e->stopping ? e->stopped_at : e->now;
+    if (until < e->answered_at)
+        until = e->answered_at;
+    return e->begun && until > e->zero_at ? until - e->zero_at : 0;
+}
+
 static void end(struct engine *e)
 {
     struct load_result *r = e->result;
@@ -452,7 +471,7 @@ static void end(struct engine *e)
                 count_unsent(e, at);
             }
     }
-    uint64_t measured = e->begun && e->now > e->zero_at ? e->now - e->zero_at : 0;
+    uint64_t measured = measured_ns(e);
     r->seconds = (double)measured / 1e9;
     load_timeline_end(&r->timeline, measured);
     if (!opt->open_loop)

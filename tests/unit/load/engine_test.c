@@ -146,6 +146,8 @@ static void what_was_never_sent_counts_with_what_it_waited(void **state)
     assert_in_range(result.never_sent, 985, 995);
     assert_true(latency(75000) > 500 * MS);
     assert_non_null(strstr(result.first_error, "timeout: no whole answer in time"));
+    /* Two seconds of load, and three in which the last answers were awaited in vain: no load was in them. */
+    assert_in_range(result.seconds * 1000, 2000, 2005);
 }
 
 static void the_same_seed_gives_the_same_run(void **state)
