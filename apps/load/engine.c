@@ -480,7 +480,7 @@ static void end(struct engine *e)
         r->served_by[__builtin_popcountll(e->conn[i].served)]++;
         close_conn(e, &e->conn[i], 0);
     }
-    load_progress_end(&e->progress);
+    load_progress_end(&e->progress, r, e->now);
 }
 
 static int set_up(struct engine *e, char *err, size_t err_len)

@@ -72,7 +72,8 @@ static int run_sweep(struct session *s, char *err, size_t err_len)
 {
     int rc = 0;
     s->json = json_pack("{s:[]}", "sweep");
-    load_print_sweep_head(stdout);
+    if (s->opt.live_ns == 0)
+        load_print_sweep_head(stdout);
     if (s->csv)
         load_csv_sweep_head(s->csv);
     for (uint64_t rate = s->opt.sweep_from; rc == 0 && rate <= s->opt.sweep_to;
@@ -81,7 +82,8 @@ static int run_sweep(struct session *s, char *err, size_t err_len)
         rc = run_once(s, err, err_len);
         if (rc < 0)
             break;
-        load_print_sweep_row(&s->result, stdout);
+        if (s->opt.live_ns == 0)
+            load_print_sweep_row(&s->result, stdout);
         if (s->csv)
             load_csv_sweep_row(&s->result, s->csv);
         json_array_append_new(json_object_get(s->json, "sweep"),

@@ -53,7 +53,8 @@ static const char usage[] =
     "  --csv FILE        that series (10ms); of a sweep a row per rate\n"
     "  --marks PATH      migrations, to go with the series: a rack's directory (out/rack), a\n"
     "                    server's control socket, or a file of JSON lines with at_ns\n"
-    "  --live-ms N       a line of progress in JSON on stdout every N ms, instead of text\n";
+    "  --live-ms N       a line of progress in JSON on stdout every N ms and at the end, instead\n"
+    "                    of text\n";
 
 enum { CONNECTIONS = 1, REQUESTS, US, BYTES, SEED, TIMEOUT, LIVE }; /* plain numbers */
 enum { RATE = 32, ARRIVALS, SKEW, WEIGHTS, SHIFT, SWEEP, WARM_UP, SECONDS, INTERVAL, MARKS };

@@ -54,8 +54,10 @@ void load_progress_tell(struct load_progress *p, const struct load_result *r, ui
     p->next_at = now + p->every_ns;
 }
 
-void load_progress_end(struct load_progress *p)
+void load_progress_end(struct load_progress *p, const struct load_result *r, uint64_t now)
 {
-    if (p->every_ns > 0 && !p->json)
+    if (p->every_ns > 0 && p->json)
+        tell_program(p, r, now);
+    else if (p->every_ns > 0)
         fputs("\r\033[K", stderr);
 }

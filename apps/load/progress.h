@@ -16,6 +16,7 @@ void load_progress_begin(struct load_progress *p, const struct load_options *opt
                          uint64_t now);
 /* When it is time. */
 void load_progress_tell(struct load_progress *p, const struct load_result *r, uint64_t now);
-void load_progress_end(struct load_progress *p);
+/* A program is told once more, how it ended; the line on a terminal goes away. */
+void load_progress_end(struct load_progress *p, const struct load_result *r, uint64_t now);
 
 #endif

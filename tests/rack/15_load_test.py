@@ -95,6 +95,16 @@ def sweep(rack, transport):
         check([int(r["rate"]) for r in csv.DictReader(f)] == rates, "the CSV is another sweep")
 
 
+def progress(rack, transport):
+    """The program that started it is told in JSON and in nothing else, and at last how it ended."""
+    for argv, count in ((["--requests", "700", "--seconds", "0"], 700),
+                        (["--sweep", "200..400/200", "--arrivals", "constant", "--seconds", "0.5"], 1)):
+        out = rack.run(CAPY, "load", *transport, "--connections", "4", "--live-ms", "200", *argv,
+                       *targets(rack))
+        told = [json.loads(line) for line in out.splitlines()]
+        check(told[-1]["requests"] >= count, f"the last that it told: {told[-1]}, not {count}")
+
+
 def all_of_it(version):
     with Rack(version=version) as rack:
         for transport in ([], OWN):
@@ -102,6 +112,7 @@ def all_of_it(version):
             shares(rack, transport)
             closed_loop(rack, transport)
             sweep(rack, transport)
+            progress(rack, transport)
 
 
 def fails(rack, transport, kind, *argv):
