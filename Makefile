@@ -34,8 +34,9 @@ test-xdp: release               ## the live tests with the switch's plane in the
 	    [ $$rc -eq 0 -o $$rc -eq 77 ] || failed="$$failed $$t"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
-test-expert: release            ## the live tests, with tshark's experts judging every frame of ours (root; long)
+test-expert:                    ## the live tests, with tshark's experts judging every frame of ours (root; long)
 	@tools/bootstrap test
+	@$(MAKE) --no-print-directory release
 	@$(SUDO) tools/test-expert
 
 bench:                          ## every bench; writes out/bench/*.json
@@ -51,28 +52,34 @@ bench:                          ## every bench; writes out/bench/*.json
 	@$(SUDO) bench/run-switch build | tee out/bench/switch.json
 	@build/bench/trigger/bench-trigger | tee out/bench/trigger.json
 
-bench-live: release            ## our stack against the kernel's, and the switches, live (root; ten minutes)
+bench-live:                     ## our stack against the kernel's, and the switches, live (root; ten minutes)
+	@tools/bootstrap build
+	@$(MAKE) --no-print-directory release
 	@$(SUDO) bench/run-live --json out/bench/live.json
 	@$(SUDO) bench/run-switch --live --json out/bench/switch-live.json
 
-figures: release               ## every figure of the paper, and more; out/figures/report.html (root; a quarter of an hour)
+figures:                        ## every figure of the paper, and more; out/figures/report.html (root; a quarter of an hour)
 	@tools/bootstrap figures
+	@$(MAKE) --no-print-directory release
 	@$(SUDO) bench/figures/run
 
 tidy: release                   ## the rules of the house, as a check
 	@tools/tidy build
 
-lint: release                   ## cppcheck and clang-tidy over all that is shipped; minutes
+lint:                           ## cppcheck and clang-tidy over all that is shipped; minutes
 	@tools/bootstrap lint
+	@$(MAKE) --no-print-directory release
 	@tools/lint build
 
-coverage: build-cov/build.ninja ## lines and branches that the tests visit; writes out/coverage/
+coverage:                       ## lines and branches that the tests visit; writes out/coverage/
 	@tools/bootstrap lint
+	@$(MAKE) --no-print-directory build-cov/build.ninja
 	@ninja --quiet -C build-cov
 	@tools/coverage build-cov
 
-memcheck: release               ## unit tests and simulations under valgrind; minutes
+memcheck:                       ## unit tests and simulations under valgrind; minutes
 	@tools/bootstrap test
+	@$(MAKE) --no-print-directory release
 	@tools/memcheck build --all
 
 mutants:                        ## plants known bugs, and says which test finds each; half an hour
