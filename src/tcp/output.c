@@ -21,7 +21,7 @@ enum plan_kind {
     PLAN_SYN,
     PLAN_RESET,
     PLAN_LOST,  /* [pos, end) was lost and goes again */
-    PLAN_AGAIN, /* [pos, end) goes again as a probe; nothing is known to be lost */
+    PLAN_AGAIN, /* [pos, end) goes again; nothing is known to be lost */
     PLAN_NEW,   /* [nxt, end) goes for the first time */
     PLAN_ACK,
     PLAN_KEEPALIVE, /* an ACK below what the peer expects */
@@ -145,6 +145,25 @@ static struct plan plan_tail_probe(const struct capy_tcp *tcb)
     return plan_again(tcb, capy_max64(snd->una, snd->nxt - snd->mss), snd->mss);
 }
 
+/* The window is open again. The probe goes once more, for the peer had no room for it; and what waits
+ * behind it in the same segment (RFC 9293 §3.8.1 lets what goes again be cut anew). Apart, one byte
+ * would be a silly segment, and Nagle's algorithm would hold the rest until its ACK, which the peer
+ * may delay. A cork still holds, and so does a window not worth a segment (§3.8.6.2.1). */
+static struct plan plan_reopened(const struct capy_tcp *tcb)
+{
+    const struct capy_tcp_snd *snd = &tcb->snd;
+    struct plan p = plan_again(tcb, snd->una, snd->mss);
+    uint64_t end = capy_min64(capy_min64(snd->end, snd->una + snd->wnd), snd->una + snd->mss);
+    if (tcb->phase != CAPY_TCP_OPEN || end <= snd->nxt)
+        return p;
+    bool all = end == snd->end;
+    bool waits = all ? !tcb->fin_queued && (tcb->tune.cork || tcb->more)
+                     : end - snd->una < capy_min32(snd->mss, snd->wnd_max / 2);
+    if (!waits)
+        p.end = end + (all && tcb->fin_queued ? 1u : 0u);
+    return p;
+}
+
 /* Lost pieces, as far as the congestion window allows; the first of a phase in any case. */
 static struct plan plan_lost(const struct capy_tcp *tcb, const struct capy_tcp_env *env)
 {
@@ -155,7 +174,7 @@ static struct plan plan_lost(const struct capy_tcp *tcb, const struct capy_tcp_e
         return (struct plan){PLAN_NOTHING, 0, 0};
     if (!capy_tcp_next_lost(tcb, env, &pos, &end)) {
         if (at_once && snd->una < snd->nxt)
-            return plan_again(tcb, snd->una, snd->mss);
+            return plan_reopened(tcb);
         return (struct plan){PLAN_NOTHING, 0, 0};
     }
     end = capy_min64(end, pos + snd->mss);
@@ -329,6 +348,7 @@ static void account(struct capy_tcp *tcb, const struct capy_tcp_env *env, const 
         env->count->retrans_segs++;
         if (p->kind == PLAN_LOST && !recorded)
             snd->rtx_nxt = end;
+        snd->nxt = capy_max64(snd->nxt, end); /* plan_reopened */
     }
     if (tail) {
         snd->tlp_end = snd->nxt;

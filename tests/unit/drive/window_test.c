@@ -34,8 +34,55 @@ SCRIPT(a_closed_window_is_probed_for_ever)
     }
     assert_true(drive_now(t->d) > 600 * SEC);
     in(t, ". 1 ack 1 win 1000");
+    out(t, ". 1:101 ack 1");
+    silent(t);
+}
+
+/* RFC 9293 §3.7.4, §3.8.6.2.1: the rest of a write does not wait for the ACK of the byte that probed
+ * for it: Nagle's algorithm is against a second small segment, and this is one. */
+SCRIPT_WITH(an_open_window_is_used_at_once, o.nagle = true)
+{
+    int fd = accepted(t, "");
+    in(t, ". 1 ack 1 win 0");
+    put(t, fd, 100);
+    out_in(t, 0, SEC, ". 1:2 ack 1");
+    in(t, ". 1 ack 1 win 2000");
+    out(t, "P. 1:101 ack 1");
+    put(t, fd, 50);
+    silent(t); /* now it waits */
+    in(t, ". 1 ack 101 win 0");
+    out_in(t, 0, SEC, ". 101:102 ack 1");
+    put(t, fd, 1500);
+    in(t, ". 1 ack 101 win 2000");
+    out(t, ". 101:1101 ack 1");
+    silent(t); /* of more than a segment the last part waits as ever */
+    in(t, ". 1 ack 1101 win 2000");
+    out(t, "P. 1101:1651 ack 1");
+}
+
+/* A window that opens by less than is worth a segment gets what had gone into it, and no more; nor does
+ * a cork come loose. The FIN goes along. */
+SCRIPT(an_open_window_is_used_with_care)
+{
+    int fd = accepted(t, "");
+    in(t, ". 1 ack 1 win 0");
+    put(t, fd, 100);
+    out_in(t, 0, SEC, ". 1:2 ack 1");
+    in(t, ". 1 ack 1 win 50");
     out(t, ". 1:2 ack 1");
-    out(t, ". 2:101 ack 1");
+    in(t, ". 1 ack 2 win 0");
+    out_in(t, 0, SEC, ". 2:3 ack 1");
+    set_option(t, fd, IPPROTO_TCP, TCP_CORK, 1);
+    in(t, ". 1 ack 2 win 1000");
+    out(t, ". 2:3 ack 1");
+    silent(t);
+    in(t, ". 1 ack 2 win 0");
+    assert_int_equal(drive_shutdown(tool_step(t), fd, SHUT_WR), 0);
+    in(t, ". 1 ack 2 win 1000");
+    out(t, "FP. 2:101 ack 1");
+    in(t, ". 1 ack 102 win 1000");
+    silent_for(t, 10 * SEC);
+    assert_int_equal(state_of(t, fd), TCP_FIN_WAIT2);
 }
 
 /* A peer that does not answer the probes is given up after the user timeout. */
@@ -295,6 +342,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_window_is_unsigned),
         cmocka_unit_test(a_closed_window_is_probed_for_ever),
+        cmocka_unit_test(an_open_window_is_used_at_once),
+        cmocka_unit_test(an_open_window_is_used_with_care),
         cmocka_unit_test(unanswered_probes_end),
         cmocka_unit_test(a_window_may_shrink),
         cmocka_unit_test(an_old_segment_does_not_move_the_window),

@@ -104,8 +104,7 @@ static void test_a_closed_window_is_probed_with_backoff_and_opens_at_once(void *
     assert_int_equal(e.count.zero_window_probes, 4);
     assert_int_equal(e.count.rto_fired, 0); /* the path is not to blame */
     in(&e, ack(2001, 2000));
-    out(&e, A, 2001, 1, 1); /* the probe's byte was dropped: again, at once */
-    out(&e, A, 2002, 1, MSS);
+    out(&e, A, 2001, 1, MSS); /* the probe's byte was dropped: again, at once, and more with it */
     end_done(&e);
 }
 
