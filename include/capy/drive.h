@@ -95,7 +95,7 @@ int drive_getpeername(struct drive *d, int fd, struct sockaddr *addr, socklen_t 
 
 /* Flags: MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL (all of len, unless the stream ends or it may not wait);
  * others EOPNOTSUPP. A reset discards what was not read (RFC 9293 §3.10.7.4): ECONNRESET once, then
- * 0. EFAULT: buf is NULL and len is not 0; so for drive_send. */
+ * 0. EFAULT: buf is NULL and len is not 0; so for all calls that are given memory. */
 ssize_t drive_recv(struct drive *d, int fd, void *buf, size_t len, int flags);
 ssize_t drive_read(struct drive *d, int fd, void *buf, size_t len);
 /* Flags: MSG_MORE, MSG_DONTWAIT, MSG_NOSIGNAL; others EOPNOTSUPP. MSG_MORE, like TCP_CORK, holds
@@ -124,7 +124,7 @@ int drive_poll(struct drive *d, struct pollfd *fds, nfds_t cnt, int timeout_ms);
  * TCP_USER_TIMEOUT (ms), TCP_KEEPIDLE, TCP_KEEPINTVL (s), TCP_KEEPCNT, TCP_CONGESTION (ENOENT: there
  * is none of that name); get only TCP_INFO (of it: state, options, rto, rtt, rttvar, snd_mss,
  * rcv_mss, cwnd and ssthresh in segments, unacked, total_retrans).
- * EINVAL: a value out of range. ENOPROTOOPT: anything else. An accepted socket inherits all from its
+ * EINVAL: a value out of range, or too short. ENOPROTOOPT, before all else: any other option. An accepted socket inherits all from its
  * listener. */
 int drive_setsockopt(struct drive *d, int fd, int level, int name, const void *v, socklen_t len);
 int drive_getsockopt(struct drive *d, int fd, int level, int name, void *v, socklen_t *len);

@@ -132,9 +132,10 @@ int drive_name_write(const struct drive *d, const struct drive_name *name, struc
 struct capy_ip drive_any(const struct drive *d);
 
 /* ---- setting.c ---- */
-/* A socket option that is one number. False: it is none of these. *rc: 0, or -1 with errno. */
-bool drive_setting_set(struct drive *d, struct drive_sock *s, int level, int name, int value,
-                       int *rc);
+/* Socket options that are one number of the stack's: is this one of them? Set, it must be: 0, or -1
+ * with errno. Get: false when it is none. */
+bool drive_setting_known(int level, int name);
+int drive_setting_set(struct drive *d, struct drive_sock *s, int level, int name, int value);
 bool drive_setting_get(struct drive *d, const struct drive_sock *s, int level, int name,
                        int *value);
 /* Gives a fresh connection, or a fresh listener, all settings of its socket. */

@@ -83,21 +83,26 @@ static int set_congestion(struct drive *d, struct drive_sock *s, const void *v, 
 static int set_option(struct drive *d, struct drive_sock *s, int level, int name, const void *v,
                       socklen_t len)
 {
-    int value, rc;
+    int value;
+    bool linger = level == SOL_SOCKET && name == SO_LINGER;
+    bool reuse = level == SOL_SOCKET && name == SO_REUSEADDR;
+    bool congestion = level == IPPROTO_TCP && name == TCP_CONGESTION;
+    if (!linger && !reuse && !congestion && !drive_setting_known(level, name))
+        return drive_fail(ENOPROTOOPT); /* whatever else is wrong with the call */
     if (!v)
         return drive_fail(EFAULT);
-    if (level == SOL_SOCKET && name == SO_LINGER)
+    if (linger)
         return set_linger(s, v, len);
-    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+    if (congestion)
         return set_congestion(d, s, v, len);
     if (len < sizeof value)
         return drive_fail(EINVAL);
     memcpy(&value, v, sizeof value);
-    if (level == SOL_SOCKET && name == SO_REUSEADDR) {
+    if (reuse) {
         s->reuse_addr = value != 0;
         return 0;
     }
-    return drive_setting_set(d, s, level, name, value, &rc) ? rc : drive_fail(ENOPROTOOPT);
+    return drive_setting_set(d, s, level, name, value);
 }
 
 DRIVE_EXPORT int drive_setsockopt(struct drive *d, int fd, int level, int name, const void *v,
@@ -154,8 +159,6 @@ static struct tcp_info tcp_info_of(struct drive *d, const struct drive_sock *s)
 
 static int give(const void *value, size_t size, void *v, socklen_t *len)
 {
-    if (!v || !len)
-        return drive_fail(EFAULT);
     if (size < *len)
         *len = (socklen_t)size;
     memcpy(v, value, *len);
@@ -196,6 +199,8 @@ static int get_option(struct drive *d, struct drive_sock *s, int level, int name
                       socklen_t *len)
 {
     int value = 0;
+    if (!v || !len)
+        return drive_fail(EFAULT); /* before SO_ERROR takes the error away */
     if (level == SOL_SOCKET && name == SO_LINGER)
         return give(&s->linger, sizeof s->linger, v, len);
     if (level == IPPROTO_TCP && name == TCP_INFO) {

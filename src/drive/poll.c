@@ -1,6 +1,8 @@
 /* poll: what of each socket would not wait. */
 #include "drive/drive.h"
 
+#include <errno.h>
+
 static short connected(struct drive *d, const struct drive_sock *s)
 {
     bool end;
@@ -61,6 +63,8 @@ static int look(struct drive *d, struct pollfd *fds, nfds_t cnt)
 DRIVE_EXPORT int drive_poll(struct drive *d, struct pollfd *fds, nfds_t cnt, int timeout_ms)
 {
     int ready;
+    if (!fds && cnt > 0)
+        return drive_fail(EFAULT);
     pthread_mutex_lock(&d->lock);
     uint64_t until = timeout_ms < 0 ? CAPY_NEVER : d->now + CAPY_MS((uint64_t)timeout_ms);
     while ((ready = look(d, fds, cnt)) == 0)

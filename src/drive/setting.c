@@ -77,12 +77,15 @@ void drive_settings_apply(struct drive *d, const struct drive_sock *s)
 
 /* ---- by the names of sockets ---- */
 
-bool drive_setting_set(struct drive *d, struct drive_sock *s, int level, int name, int value,
-                       int *rc)
+bool drive_setting_known(int level, int name)
+{
+    return setting_of(level, name) != NULL;
+}
+
+int drive_setting_set(struct drive *d, struct drive_sock *s, int level, int name, int value)
 {
     const struct setting *setting = setting_of(level, name);
-    if (!setting)
-        return false;
+    CAPY_ASSERT(setting);
     uint64_t n = (uint64_t)(value < 0 ? 0 : value), most;
     switch (setting->unit) {
     case FLAG:
@@ -108,8 +111,7 @@ bool drive_setting_set(struct drive *d, struct drive_sock *s, int level, int nam
         break;
     }
     bool negative = value < 0 && (setting->unit == COUNT || setting->unit == MILLISECONDS);
-    *rc = negative ? drive_fail(EINVAL) : set_value(d, s, setting->option, n);
-    return true;
+    return negative ? drive_fail(EINVAL) : set_value(d, s, setting->option, n);
 }
 
 bool drive_setting_get(struct drive *d, const struct drive_sock *s, int level, int name, int *value)

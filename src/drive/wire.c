@@ -136,6 +136,8 @@ DRIVE_EXPORT int drive_inject(struct drive *d, const void *packet, size_t len)
     uint8_t frame[CAPY_ETHER_LEN + DRIVE_PACKET_MAX];
     if (len < 1 || len > DRIVE_PACKET_MAX)
         return drive_fail(EMSGSIZE);
+    if (!packet)
+        return drive_fail(EFAULT);
     const uint8_t *bytes = packet;
     uint16_t type = bytes[0] >> 4 == VERSION_6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
     pthread_mutex_lock(&d->lock);
@@ -161,6 +163,8 @@ static ssize_t take_packet(struct drive *d, void *packet, size_t len, uint64_t *
         return 0;
     if (p->len > len)
         return drive_fail(EMSGSIZE);
+    if (!packet)
+        return drive_fail(EFAULT);
     ssize_t n = (ssize_t)p->len;
     memcpy(packet, p->data, p->len);
     if (at_ns)

@@ -178,6 +178,13 @@ static void options_of_sockets_are_honoured_or_refused(void **state)
     FAILS(drive_setsockopt(d, fd, SOL_SOCKET, SO_BROADCAST, &value, sizeof value), ENOPROTOOPT);
     FAILS(drive_setsockopt(d, fd, IPPROTO_IP, 1, &value, sizeof value), ENOPROTOOPT);
     FAILS(drive_setsockopt(d, fd, SOL_SOCKET, SO_TYPE, &value, sizeof value), ENOPROTOOPT);
+    FAILS(drive_setsockopt(d, fd, IPPROTO_TCP, TCP_QUICKACK, &value, 1), ENOPROTOOPT);
+    FAILS(drive_setsockopt(d, fd, SOL_SOCKET, SO_BROADCAST, NULL, 0), ENOPROTOOPT);
+    FAILS(drive_setsockopt(d, fd, SOL_SOCKET, SO_REUSEADDR, &value, 1), EINVAL);
+    FAILS(drive_setsockopt(d, fd, IPPROTO_TCP, TCP_NODELAY, &value, 0), EINVAL);
+    FAILS(drive_getsockopt(d, fd, SOL_SOCKET, SO_ERROR, NULL, &len), EFAULT);
+    FAILS(drive_poll(d, NULL, 1, 0), EFAULT);
+    FAILS(drive_inject(d, NULL, 40), EFAULT);
     FAILS(drive_getsockopt(d, fd, SOL_SOCKET, SO_KEEPALIVE, NULL, &len), EFAULT);
     FAILS(drive_getsockopt(d, fd, SOL_SOCKET, SO_KEEPALIVE, &value, NULL), EFAULT);
     FAILS(drive_getsockopt(d, fd, SOL_SOCKET, SO_BROADCAST, &value, &len), ENOPROTOOPT);
