@@ -83,3 +83,19 @@ uint64_t load_arrivals_next(struct load_arrivals *a)
             a->phase++;
     }
 }
+
+uint64_t load_arrivals_pass(struct load_arrivals *a, uint64_t to_ns)
+{
+    uint64_t cnt = 0, rest = 0; /* rest: of requests, in 10^-9 */
+    while (a->at_ns < to_ns) {
+        uint64_t peak, end = stretch_end(a, &peak);
+        uint64_t len = (end < to_ns ? end : to_ns) - a->at_ns;
+        rest += peak * (len % NS_PER_S);
+        cnt += peak * (len / NS_PER_S) + rest / NS_PER_S;
+        rest %= NS_PER_S;
+        a->at_ns += len;
+        if (a->at_ns == phase_end(a))
+            a->phase++;
+    }
+    return cnt;
+}

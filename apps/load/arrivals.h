@@ -39,6 +39,8 @@ void load_arrivals_init(struct load_arrivals *a, struct load_process process,
                         const struct load_rate *rate, unsigned cnt, uint64_t seed);
 /* The next one: ns since the beginning, never before the one before it; LOAD_NEVER: none any more. */
 uint64_t load_arrivals_next(struct load_arrivals *a);
+/* Passes over those up to to_ns: how many there are on average. */
+uint64_t load_arrivals_pass(struct load_arrivals *a, uint64_t to_ns);
 /* A draw of the exponential distribution of mean one, in units of 2^-LOAD_GAP_BITS. */
 #define LOAD_GAP_BITS 26u
 uint64_t load_exponential(struct capy_prng *rng);

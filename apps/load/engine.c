@@ -14,6 +14,8 @@
 #define OPENING_MAX 256u           /* that connect at a time, when the load begins */
 #define ECHO_NS (250 * NS_PER_MS) /* a second signal so soon is the first one's, sent to us twice */
 #define EVENT_MAX 64u
+#define DRAWN_MAX (1u << 20) /* never sent at the end, one by one; beyond, */
+#define SLICES 10000u        /* by so many slices of time */
 #define BUFFER_LEN 65536u
 #define NONE UINT32_MAX
 
@@ -188,7 +190,7 @@ static void take_due(struct engine *e, uint64_t at, uint32_t conn)
     uint64_t due_at = e->begun_at + at;
     if (due_at >= e->zero_at) {
         e->result->due++;
-        load_timeline_due(&e->result->timeline, due_at - e->zero_at);
+        load_timeline_due(&e->result->timeline, due_at - e->zero_at, 1);
     }
     if (c && c->is_free)
         ask(e, c, due_at);
@@ -435,14 +437,42 @@ static void loop(struct engine *e)
 
 /* ---- the end ---- */
 
-/* Due, and never sent: it has waited at least so long. */
-static void count_unsent(struct engine *e, uint64_t at)
+/* Due, and never sent: they have waited at least so long. */
+static void count_unsent(struct engine *e, uint64_t at, uint64_t cnt)
 {
     uint64_t due_at = e->begun_at + at, end_at = e->now;
     if (due_at < e->zero_at)
         return;
-    e->result->never_sent++;
-    capy_hist_add(&e->result->latency_ns, end_at > due_at ? end_at - due_at : 0);
+    e->result->never_sent += cnt;
+    capy_hist_add_many(&e->result->latency_ns, end_at > due_at ? end_at - due_at : 0, cnt);
+}
+
+/* The same of those for which there was not even room to wait. */
+static void count_undrawn(struct engine *e, uint64_t at, uint64_t cnt)
+{
+    uint64_t due_at = e->begun_at + at;
+    if (due_at < e->zero_at || cnt == 0)
+        return;
+    e->result->due += cnt;
+    load_timeline_due(&e->result->timeline, due_at - e->zero_at, cnt);
+    count_unsent(e, at, cnt);
+}
+
+static void count_waiting(struct engine *e)
+{
+    uint64_t at, until = e->now - e->begun_at;
+    uint32_t conn;
+    for (uint32_t i = 0; i < e->opt->connection_cnt; i++)
+        while (load_supply_waiting(&e->supply, i, &at))
+            count_unsent(e, at, 1);
+    for (uint32_t i = 0; i < DRAWN_MAX && load_supply_draw(&e->supply, until, &at, &conn); i++)
+        count_undrawn(e, at, 1);
+    /* Still more: nobody wants to wait until each of a thousand million is drawn. */
+    uint64_t from = load_supply_next_at(&e->supply);
+    for (uint64_t i = 1; i <= SLICES && from < until; i++) {
+        uint64_t to = from + (until - from) / SLICES * i;
+        count_undrawn(e, to, load_supply_pass(&e->supply, i < SLICES ? to : until));
+    }
 }
 
 /* How long was measured: until the last answer, or until nothing was due any more if that is later. Not while
@@ -459,18 +489,8 @@ static void end(struct engine *e)
 {
     struct load_result *r = e->result;
     const struct load_options *opt = e->opt;
-    uint64_t at, until = e->now - e->begun_at;
-    uint32_t conn;
-    if (opt->open_loop && e->begun) {
-        for (uint32_t i = 0; i < opt->connection_cnt; i++)
-            while (load_supply_waiting(&e->supply, i, &at))
-                count_unsent(e, at);
-        while (load_supply_draw(&e->supply, until, &at, &conn))
-            if (e->begun_at + at >= e->zero_at) {
-                r->due++;
-                count_unsent(e, at);
-            }
-    }
+    if (opt->open_loop && e->begun)
+        count_waiting(e);
     uint64_t measured = measured_ns(e);
     r->seconds = (double)measured / 1e9;
     load_timeline_end(&r->timeline, measured);

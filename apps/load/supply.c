@@ -88,6 +88,19 @@ bool load_supply_due(struct load_supply *s, uint64_t now, uint64_t *at_ns, uint3
     return s->backlog.cnt < s->backlog.room && load_supply_draw(s, now, at_ns, conn);
 }
 
+uint64_t load_supply_pass(struct load_supply *s, uint64_t now)
+{
+    uint64_t to = now < s->end_at ? now : s->end_at, max = s->opt->request_max;
+    if (load_supply_next_at(s) > to)
+        return 0;
+    uint64_t cnt = 1 + load_arrivals_pass(&s->arrivals, to); /* the next is drawn already */
+    if (max > 0 && cnt > max - s->due_cnt)
+        cnt = max - s->due_cnt;
+    s->due_cnt += cnt;
+    s->next_at = load_arrivals_next(&s->arrivals);
+    return cnt;
+}
+
 /* The queue behind those of the connections is anybody's. */
 static uint32_t queue_of(const struct load_supply *s, uint32_t conn)
 {

@@ -32,6 +32,8 @@ bool load_supply_all_drawn(const struct load_supply *s);
 bool load_supply_due(struct load_supply *s, uint64_t now, uint64_t *at_ns, uint32_t *conn);
 /* The same, whether there is room or not. */
 bool load_supply_draw(struct load_supply *s, uint64_t now, uint64_t *at_ns, uint32_t *conn);
+/* Passes over those that are due by now, to be counted and not sent: how many, on average. */
+uint64_t load_supply_pass(struct load_supply *s, uint64_t now);
 /* Keeps it until load_supply_waiting; load_supply_due has seen to the room. */
 void load_supply_keep(struct load_supply *s, uint64_t at_ns, uint32_t conn);
 /* What waits for a connection, in order. False: nothing. */

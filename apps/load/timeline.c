@@ -71,11 +71,11 @@ void load_timeline_error(struct load_timeline *t, uint64_t at_ns)
         row->errors++;
 }
 
-void load_timeline_due(struct load_timeline *t, uint64_t at_ns)
+void load_timeline_due(struct load_timeline *t, uint64_t at_ns, uint64_t cnt)
 {
     struct load_interval *row = row_at(t, at_ns);
     if (row)
-        row->due++;
+        row->due += cnt;
 }
 
 void load_timeline_migration(struct load_timeline *t, uint64_t at_ns)

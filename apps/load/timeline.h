@@ -27,7 +27,7 @@ void load_timeline_init(struct load_timeline *t, uint64_t interval_ns);
 void load_timeline_answer(struct load_timeline *t, uint64_t at_ns, uint64_t latency_ns, int server);
 void load_timeline_error(struct load_timeline *t, uint64_t at_ns);
 /* Anywhere in the past, or in the future. */
-void load_timeline_due(struct load_timeline *t, uint64_t at_ns);
+void load_timeline_due(struct load_timeline *t, uint64_t at_ns, uint64_t cnt);
 /* Behind the last row, it is nobody's. */
 void load_timeline_migration(struct load_timeline *t, uint64_t at_ns);
 /* The run is over, so long after time 0. */

@@ -40,6 +40,16 @@ void capy_hist_add(struct capy_hist *h, uint64_t value)
     h->bucket[bucket_of(value)]++;
 }
 
+void capy_hist_add_many(struct capy_hist *h, uint64_t value, uint64_t cnt)
+{
+    if (cnt == 0)
+        return;
+    capy_hist_add(h, value);
+    h->cnt += cnt - 1;
+    h->sum += value * (cnt - 1);
+    h->bucket[bucket_of(value)] += cnt - 1;
+}
+
 void capy_hist_merge(struct capy_hist *into, const struct capy_hist *from)
 {
     if (from->cnt == 0)

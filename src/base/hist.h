@@ -15,6 +15,8 @@ struct capy_hist {
 
 void capy_hist_init(struct capy_hist *h);
 void capy_hist_add(struct capy_hist *h, uint64_t value);
+/* The same value so many times; cnt may be 0. */
+void capy_hist_add_many(struct capy_hist *h, uint64_t value, uint64_t cnt);
 void capy_hist_merge(struct capy_hist *into, const struct capy_hist *from);
 /* The value at or below which per_100k/100,000 of the samples lie (50,000: median; 99,900: p99.9).
  * The bucket's upper edge, never above max; 0 when empty. */

@@ -78,6 +78,19 @@ static void quantiles_are_at_most_one_128th_above_the_truth(void **state)
     }
 }
 
+static void many_are_as_if_added_one_by_one(void **state)
+{
+    (void)state;
+    static struct capy_hist one, many;
+    capy_hist_init(&one);
+    capy_hist_init(&many);
+    for (unsigned i = 0; i < 7; i++)
+        capy_hist_add(&one, 4711);
+    capy_hist_add_many(&many, 4711, 7);
+    capy_hist_add_many(&many, 99, 0);
+    assert_memory_equal(&one, &many, sizeof one);
+}
+
 static void the_largest_value_fits(void **state)
 {
     (void)state;
@@ -117,6 +130,7 @@ int main(void)
         cmocka_unit_test(empty_answers_zero),
         cmocka_unit_test(small_values_are_exact),
         cmocka_unit_test(quantiles_are_at_most_one_128th_above_the_truth),
+        cmocka_unit_test(many_are_as_if_added_one_by_one),
         cmocka_unit_test(the_largest_value_fits),
         cmocka_unit_test(merged_is_as_if_added_to_one),
     };

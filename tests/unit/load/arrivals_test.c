@@ -167,6 +167,24 @@ static void the_highest_rate_is_kept(void **state)
     assert_in_range(cnt, 996000, 1004000);
 }
 
+/* As many as there would have been, across shifts and bursts, and it goes on behind them. */
+static void what_is_passed_over_is_as_many(void **state)
+{
+    (void)state;
+    struct load_arrivals a;
+    const struct load_process bursty = {.burst_period_ns = 10 * MS, .burst_factor = 5};
+    const struct load_rate rates[] = {{0, 1000}, {2 * S, 3000}, {4 * S, 0}, {6 * S, 500}};
+    load_arrivals_init(&a, bursty, rates, 4, 1);
+    assert_int_equal(load_arrivals_pass(&a, S + 5 * MS), 1010); /* the whole burst of this period */
+    assert_int_equal(load_arrivals_pass(&a, 3 * S), 990 + 3000);
+    assert_int_equal(load_arrivals_pass(&a, 5 * S), 3000);
+    assert_int_equal(load_arrivals_pass(&a, 5 * S), 0);
+    assert_in_range(load_arrivals_next(&a), 6 * S, 7 * S);
+    begin(&a, constant, 7777777, 1);
+    assert_int_equal(load_arrivals_pass(&a, 10 * S), 77777770);
+    assert_in_range(load_arrivals_next(&a), 10 * S, 10 * S + 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +196,7 @@ int main(void)
         cmocka_unit_test(the_rate_shifts_when_it_should),
         cmocka_unit_test(with_no_rate_left_there_are_none),
         cmocka_unit_test(the_highest_rate_is_kept),
+        cmocka_unit_test(what_is_passed_over_is_as_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

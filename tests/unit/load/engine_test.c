@@ -150,6 +150,25 @@ static void what_was_never_sent_counts_with_what_it_waited(void **state)
     assert_in_range(result.seconds * 1000, 2000, 2005);
 }
 
+/* Two hundred million are due in two seconds. All are counted, in the series as well, without drawing each. */
+static void a_rate_that_nobody_can_send_ends_soon(void **state)
+{
+    (void)state;
+    load_schedule_rate(&opt, "100M");
+    opt.interval_ns = 100 * MS;
+    run();
+    assert_in_range(result.requests, 199900, 200100); /* 10 connections, 100 us */
+    assert_in_range(result.due, 199990000, 200010000);
+    assert_int_equal(result.never_sent, result.due - result.requests);
+    assert_int_equal(result.latency_ns.cnt, result.due);
+    is_near(latency(50000), S);
+    is_near(latency(100000), 2 * S);
+    uint64_t due = 0;
+    for (size_t i = 0; i < result.timeline.cnt; i++)
+        due += result.timeline.row[i].due;
+    assert_int_equal(due, result.due);
+}
+
 static void the_same_seed_gives_the_same_run(void **state)
 {
     (void)state;
@@ -330,6 +349,7 @@ int main(void)
         RUN(a_target_that_never_answers_holds_nothing_up),
         RUN(a_stall_shows_in_the_latency_of_all_that_were_due),
         RUN(what_was_never_sent_counts_with_what_it_waited),
+        RUN(a_rate_that_nobody_can_send_ends_soon),
         RUN(the_same_seed_gives_the_same_run),
         RUN(a_connections_own_requests_wait_for_it),
         RUN(the_warm_up_does_not_count),

@@ -14,8 +14,8 @@ static void each_interval_has_what_came_in_it(void **state)
     (void)state;
     static struct load_timeline t;
     load_timeline_init(&t, 10 * MS);
-    load_timeline_due(&t, 35 * MS); /* ahead of the answers */
-    load_timeline_due(&t, 0);
+    load_timeline_due(&t, 35 * MS, 1); /* ahead of the answers */
+    load_timeline_due(&t, 0, 1);
     for (unsigned i = 0; i < 100; i++)
         load_timeline_answer(&t, 5 * MS, i + 1, 1);
     load_timeline_answer(&t, 10 * MS - 1, 1000, 0);
@@ -60,7 +60,7 @@ static void without_an_interval_nothing_is_kept(void **state)
     (void)state;
     static struct load_timeline t;
     load_timeline_init(&t, 0);
-    load_timeline_due(&t, 1);
+    load_timeline_due(&t, 1, 1);
     load_timeline_answer(&t, 2, 1, 0);
     load_timeline_error(&t, 3);
     load_timeline_migration(&t, 3);
