@@ -57,7 +57,8 @@ bool capy_endpoint_parse(const char *text, uint16_t port, union capy_endpoint *o
     size_t len;
     uint64_t number = port;
     if (!split(text, &host, &len, &port_at) || len >= sizeof address ||
-        (port_at && !capy_option_number(port_at, strlen(port_at), UINT16_MAX, &number)))
+        (port_at &&
+         (!capy_option_number(port_at, strlen(port_at), UINT16_MAX, &number) || number == 0)))
         return false;
     memcpy(address, host, len);
     address[len] = '\0';
