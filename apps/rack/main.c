@@ -1,4 +1,5 @@
 /* `capy rack`: command lines. See rack.h; the rack itself is behind local.h. */
+#define _GNU_SOURCE /* program_invocation_name */
 #include "apps/rack/rack.h"
 
 #include "apps/common/endpoint.h"
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define EXIT_USAGE 2
+#define HELPED (-2)        /* parse: that was all that was wanted */
 #define NUMBER_MAX 4194304 /* connections of a server */
 
 static const char usage[] =
@@ -71,16 +73,25 @@ static int parse_cnt(const char *text, unsigned *out)
     return 0;
 }
 
-static const struct option known[] = {
-    {"servers", required_argument, NULL, 's'},   {"clients", required_argument, NULL, 'c'},
-    {"dir", required_argument, NULL, 'd'},       {"root", required_argument, NULL, 'r'},
-    {"driver", required_argument, NULL, 'D'},    {"httpd-args", required_argument, NULL, 'a'},
-    {"threshold", required_argument, NULL, 't'}, {"capture", required_argument, NULL, 'C'},
-    {"encrypt", no_argument, NULL, 'e'},         {"offload", no_argument, NULL, 'o'},
-    {"ipv6-only", no_argument, NULL, '6'},       {"wire", no_argument, NULL, 'w'},
-    {"record", required_argument, NULL, 'R'},    {"vip", required_argument, NULL, 'v'},
-    {"plane", required_argument, NULL, 'p'},     {"stack", required_argument, NULL, 'S'},
-    {"conn-max", required_argument, NULL, 'n'},  {NULL, 0, NULL, 0}};
+static const struct option known[] = {{"servers", required_argument, NULL, 's'},
+                                      {"clients", required_argument, NULL, 'c'},
+                                      {"dir", required_argument, NULL, 'd'},
+                                      {"root", required_argument, NULL, 'r'},
+                                      {"driver", required_argument, NULL, 'D'},
+                                      {"httpd-args", required_argument, NULL, 'a'},
+                                      {"threshold", required_argument, NULL, 't'},
+                                      {"capture", required_argument, NULL, 'C'},
+                                      {"encrypt", no_argument, NULL, 'e'},
+                                      {"offload", no_argument, NULL, 'o'},
+                                      {"ipv6-only", no_argument, NULL, '6'},
+                                      {"wire", no_argument, NULL, 'w'},
+                                      {"record", required_argument, NULL, 'R'},
+                                      {"vip", required_argument, NULL, 'v'},
+                                      {"plane", required_argument, NULL, 'p'},
+                                      {"stack", required_argument, NULL, 'S'},
+                                      {"conn-max", required_argument, NULL, 'n'},
+                                      {"help", no_argument, NULL, 'h'},
+                                      {NULL, 0, NULL, 0}};
 
 /* Where an option's text, number or flag goes; NULL: it is no such option. */
 static const char **text_of(int c, struct capy_rack_local_options *opt)
@@ -115,12 +126,16 @@ static bool *flag_of(int c, struct capy_rack_local_options *opt)
                       : NULL;
 }
 
-/* Options up to the first word that is none; its index, or -1 after a message. */
+/* Options up to the first word that is none; its index, HELPED, or -1 after a message. */
 static int parse(int argc, char **argv, struct capy_rack_local_options *opt)
 {
     opterr = 0;
     optind = 1;
-    for (int c, at = 1; (c = getopt_long(argc, argv, "+", known, NULL)) != -1; at = optind) {
+    for (int c, at = 1; (c = getopt_long(argc, argv, "+h", known, NULL)) != -1; at = optind) {
+        if (c == 'h') {
+            fputs(usage, stdout);
+            return HELPED;
+        }
         const char **text = text_of(c, opt);
         unsigned *number = number_of(c, opt);
         bool *flag = flag_of(c, opt);
@@ -160,16 +175,16 @@ static int await_end(const struct capy_rack_local *local, int signals)
 
 static void print_how(const struct capy_rack_local *local)
 {
-    const char *dir = local->rack.run_dir;
+    const char *dir = local->rack.run_dir, *capy = program_invocation_name; /* to be typed again */
     char host[CAPY_ENDPOINT_TEXT_MAX];
     union capy_endpoint first;
     capy_endpoint_make(local->rack.server[0].ip, 0, &first);
     capy_rack_local_picture(&local->rack, local->client_cnt, stdout);
     printf("\nin %s: rack.conf, rack.json, logs and control sockets. From another shell:\n"
-           "  capy rack exec --dir %s c1 -- curl -s http://%s/\n"
-           "  capy ctl --rack %s/rack.conf servers\n"
+           "  %s rack exec --dir %s c1 -- curl -s http://%s/\n"
+           "  %s ctl --rack %s/rack.conf servers\n"
            "Ctrl-C takes it all down.\n",
-           dir, dir, capy_endpoint_host(&first, host), dir);
+           dir, capy, dir, capy_endpoint_host(&first, host), capy, dir);
     fflush(stdout);
 }
 
@@ -251,7 +266,7 @@ int capy_rack_main(int argc, char **argv)
     argv++;
     int at = parse(argc, argv, &opt);
     if (at < 0) {
-        return EXIT_USAGE;
+        return at == HELPED ? 0 : EXIT_USAGE;
     }
     if (at_verb > 1) {
         return act(verb, opt.dir, argc - at, argv + at);

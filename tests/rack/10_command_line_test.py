@@ -94,6 +94,8 @@ WRONG = [
     ["ctl", "nonesuch"],
 ]
 
+SUBCOMMANDS = ["switch", "httpd", "ctl", "rack", "load", "get", "demo", "replay", "sim"]
+
 # What a good rack file looks like, and how each line of it can go wrong.
 GOOD = """rack: { key = "000102030405060708090a0b0c0d0e0f"; run_dir = "%s"; };
 switch: { ip = "10.99.0.254"; client_ports = ( "c1" ); };
@@ -158,6 +160,12 @@ def one_line(argv, before=(), capy=CAPY, cwd=OUT):
     return said
 
 
+def helps(*argv):
+    p = subprocess.run([CAPY, *argv], capture_output=True, cwd=OUT, timeout=30)
+    check(p.returncode == 0 and p.stdout.startswith(b"usage: capy") and p.stderr == b"",
+          f"capy {argv}: no help: exit status {p.returncode}, {p.stderr!r}")
+
+
 def without_privilege(path):
     """As nobody, from a place that nobody can read: ours may lie in root's home."""
     with tempfile.TemporaryDirectory() as place:
@@ -200,6 +208,10 @@ def with_a_rack():
 def test():
     for argv in WRONG:
         one_line(argv)
+    for subcommand in SUBCOMMANDS:
+        helps(subcommand, "--help")
+    for argv in (["up", "--help"], ["exec", "-h"], ["run", "--servers", "2", "--help"]):
+        helps("rack", *argv)
     good = GOOD % OUT
     path = os.path.join(OUT, "broken.conf")
     for old, new in BREAKS:
