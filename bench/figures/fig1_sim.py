@@ -13,15 +13,15 @@ migrations, 1,000 a second, swap connections between them. Production TCP stacks
 simulator; a server has one processor, on which requests wait for one another. The added delay keeps the
 target's processor busy, or, as a comparison, holds only the connection that moves. The paper says neither what
 a request cost on its servers nor how long the 10,000 migrations took. "Measured" takes the cost of a request (1
-KiB, the stack alone) and of a migration from this machine's benches. "As in the paper" takes 9 us for a
-request, with which the curve bends where the paper's does: an assumption, chosen to see whether the
+KiB, the stack alone) and of a migration from this machine's benches. "Assumed" takes 9 us for a
+request, with which the curve bends where the paper's does: chosen to see whether the
 paper's shape follows from queueing alone."""
 
 DELAYS_US = (0, 100, 200, 300, 400, 500)
 RATES = (150000, 170000)  # the paper's
 PAPER_SERVICE_NS = 9000
 PAPER_KNEE_US, PAPER_P99_US = 200, 500
-LABEL = {"measured": "costs measured here", "paper": "9 us a request, as in the paper",
+LABEL = {"measured": "costs measured here", "paper": "9 us a request, assumed",
          "held": "the same, only the connection held"}
 
 

@@ -8,6 +8,7 @@ os.environ.setdefault("MPLCONFIGDIR", "/tmp/capy-matplotlib")  # root's home may
 
 try:
     import matplotlib
+    import matplotlib.ticker
     from matplotlib import pyplot
 except ImportError:
     pyplot = None
@@ -51,18 +52,31 @@ class Canvas:
         return list(self.figure.subplots(rows, columns, squeeze=False, **options).flat)
 
 
-def _drawn(draw, data, dress, kind):
+def _say_more(axis):
+    """A logarithmic axis of less than two decades says 1, 2, 5, and not only 10."""
+    low, high = axis.get_view_interval()
+    if axis.get_scale() == "log" and low > 0 and high / low < 100:
+        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+
+
+def _drawn(draw, data, dress, kind, title=None):
     with matplotlib.rc_context(_style(dress)):
         figure = pyplot.figure(layout="constrained")
         draw(data, Canvas(figure))
+        if title:
+            figure.suptitle(title, fontsize=11, wrap=True)
+        for axes in figure.axes:
+            _say_more(axes.xaxis)
+            _say_more(axes.yaxis)
         out = io.BytesIO()
         figure.savefig(out, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else None)
         pyplot.close(figure)
         return out.getvalue()
 
 
-def png(draw, data):
-    return _drawn(draw, data, "light", "png")
+def png(draw, data, title):
+    """One that is passed on alone says itself what it shows, live or simulated."""
+    return _drawn(draw, data, "light", "png", title)
 
 
 def svg(draw, data, dress):

@@ -18,7 +18,8 @@ _PAGE = """<!doctype html>
 body {{ margin: 0 auto; max-width: 52rem; padding: 1rem; color: var(--ink); background: var(--ground);
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }}
 h1 {{ font-size: 1.6rem; }} h2 {{ font-size: 1.2rem; margin-top: 2.5rem; }}
-img {{ width: 100%; height: auto; display: block; margin: 1rem 0; }}
+img {{ width: 100%; min-width: 36rem; height: auto; display: block; margin: 1rem 0; }}
+.plot {{ overflow-x: auto; }} /* on a phone a plot is pushed aside rather than too small to read */
 table {{ border-collapse: collapse; width: 100%; font-size: .92rem; }}
 th, td {{ text-align: left; vertical-align: top; padding: .35rem .5rem; border-bottom: 1px solid var(--faint); }}
 .holds {{ color: var(--good); }} .fails {{ color: var(--bad); }} .none {{ color: var(--none); }}
@@ -57,8 +58,8 @@ def _picture(figure, data):
     if not plot.is_there():
         return "<p class='none'>No plot: matplotlib is not installed.</p>"
     light, dark = (_data_url(plot.svg(figure.draw, data, dress)) for dress in ("light", "dark"))
-    return (f"<picture><source media='(prefers-color-scheme: dark)' srcset='{dark}'>"
-            f"<img src='{light}' alt='{html.escape(figure.TITLE)}'></picture>")
+    return (f"<div class='plot'><picture><source media='(prefers-color-scheme: dark)' srcset='{dark}'>"
+            f"<img src='{light}' alt='{html.escape(figure.TITLE)}'></picture></div>")
 
 
 def _section(name, figure, result):

@@ -119,7 +119,10 @@ class Figures(unittest.TestCase):
         run = run_of(1, None)
         run["figures"]["fig5"] = {"seconds": 0, "data": None, "reason": "skipped: no such thing",
                                   "failed": False}
+        with open(os.path.join(self.out.name, "fig5.csv"), "w", encoding="utf-8") as f:
+            f.write("of an older run")
         self.run_figures(run)
+        self.assertFalse(os.path.exists(os.path.join(self.out.name, "fig5.csv")))
         verdicts = [c["verdict"] for c in self.verdicts().values()]
         self.assertIn("skipped: no root", verdicts)
         self.assertIn("skipped: no such thing", verdicts)
@@ -131,9 +134,10 @@ class Figures(unittest.TestCase):
         self.assertIn("failed: it broke", self.read("summary.json"))
 
     def test_bad_input(self):
-        p = self.run_figures("no json", status=1)
-        self.assertIn("give the run.json of an earlier run", p.stderr)
-        self.assertEqual(len(p.stderr.strip().splitlines()), 1)
+        for text in ("no json", "{}", "[1]", '{"machine": {}, "quick": false, "figures": {"fig4": {}}}'):
+            p = self.run_figures(text, status=1)
+            self.assertIn("give the run.json of an earlier run", p.stderr)
+            self.assertEqual(len(p.stderr.strip().splitlines()), 1)
         self.run_figures(run_of(1, 2), "--save-reference", status=2)
 
 
