@@ -99,6 +99,7 @@ sim: release                    ## capy sim, 100,000 seeds: a quarter of an hour
 
 install: release                ## installs capy under /usr/local (DESTDIR works)
 	@meson install -C build --quiet
+	@[ -n "$(DESTDIR)" ] || $(SUDO) /sbin/ldconfig # or programs on libcapy are built, and do not start
 
 clean:                          ## removes every build
 	rm -rf build build-debug build-asan build-clang build-cov build-fuzz out
