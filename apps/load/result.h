@@ -22,7 +22,7 @@ struct load_result {
     uint64_t reconnects;
     uint64_t retransmits; /* of this side, all connections */
     /* From when it should have been sent to the last byte of its answer: free of coordinated omission.
-     * What was never sent counts with the time that it had waited at the end. */
+     * What was never sent, or was not answered in time, counts with the time that it had waited. */
     struct capy_hist latency_ns;
     struct capy_hist service_ns; /* from when it was sent */
     struct capy_hist lag_ns;     /* from when it should, and could, have been sent: our own doing */

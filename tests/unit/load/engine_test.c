@@ -143,6 +143,8 @@ static void what_was_never_sent_counts_with_what_it_waited(void **state)
     run();
     assert_int_equal(result.error[LOAD_ERROR_TIMEOUT], 10);
     assert_int_equal(result.requests + result.never_sent + 10, 1999);
+    assert_int_equal(result.latency_ns.cnt, 1999); /* all of them, also those that timed out */
+    assert_in_range(result.latency_ns.max, 5 * S, 5 * S + 50 * MS);
     assert_in_range(result.never_sent, 985, 995);
     assert_true(latency(75000) > 500 * MS);
     assert_non_null(strstr(result.first_error, "timeout: no whole answer in time"));
