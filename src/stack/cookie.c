@@ -37,13 +37,11 @@
  * Ethernet, over IPv4 and IPv6; and one small enough for anybody. */
 static const uint16_t mss_table[1u << MSS_BITS] = {88, 536, 1220, 1360, 1400, 1432, 1440, 1460};
 
-static unsigned mss_row(const struct capy_tcp_segment *syn)
+static unsigned mss_row(const struct capy_tcp_segment *syn, uint16_t mss_default)
 {
-    enum { DEFAULT_ROW = 1 }; /* RFC 9293 MUST-15 */
-    if (!(syn->opts & CAPY_TCP_OPT_MSS))
-        return DEFAULT_ROW;
+    uint16_t mss = syn->opts & CAPY_TCP_OPT_MSS ? syn->mss : mss_default;
     unsigned row = 0;
-    while (row + 1 < 1u << MSS_BITS && mss_table[row + 1] <= syn->mss)
+    while (row + 1 < 1u << MSS_BITS && mss_table[row + 1] <= mss)
         row++;
     return row;
 }
@@ -112,7 +110,7 @@ void capy_cookie_answer(struct capy_stack *s, struct capy_listener *l, const str
     struct capy_tcp_segment reply;
     uint32_t ts_offset, bits = p->tcp.opts & CAPY_TCP_OPT_TS ? ts_bits(&p->tcp) : 0;
     uint64_t unused;
-    unsigned row = mss_row(&p->tcp);
+    unsigned row = mss_row(&p->tcp, env.cfg->mss_default);
     struct capy_tcp_segment syn = recalled_syn(&p->tcp, p->tcp.seq, row, bits);
     (void)capy_isn(s, &tuple, &ts_offset);
     struct capy_seq iss = cookie(s, p, p->tcp.seq, s->now / AGE_NS, row, bits);

@@ -142,7 +142,7 @@ struct capy_path {
 struct capy_stack {
     struct capy_stack_cfg cfg;
     uint64_t now;             /* latest now of any call */
-    struct capy_tcp_cfg tcp6; /* cfg.tcp, with IPv6's smaller largest segment */
+    struct capy_tcp_cfg tcp6; /* cfg.tcp, with IPv6's segment sizes */
     struct capy_net net[CAPY_VERSION_CNT];
     struct capy_ip link_local;   /* of IPv6; all zero without it */
     struct capy_ip tor_ip;       /* the switch, for TCPMig: of our primary address's version */
@@ -221,7 +221,8 @@ static inline struct capy_tcp_env capy_env(struct capy_stack *s)
                                  .burst_max = s->device.segment ? CAPY_BURST_MAX : 0};
 }
 
-/* For opening or restoring a connection with peer: its largest segment depends on the version. */
+/* For opening or restoring a connection with peer, and where it may shrink its segments: their sizes
+ * depend on the version. */
 static inline struct capy_tcp_env capy_env_with(struct capy_stack *s, const struct capy_ip *peer)
 {
     struct capy_tcp_env env = capy_env(s);

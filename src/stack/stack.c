@@ -128,14 +128,16 @@ static void init_lists(struct capy_stack *s)
     }
 }
 
-/* TCP's largest segment must fit the link, below the headers of each version (RFC 9293 §3.7.1). */
+/* TCP's largest segment must fit the link, below the headers of each version (RFC 9293 §3.7.1); and of
+ * IPv6 every link takes 1280 bytes (RFC 8200 §5). */
 static void fit_mtu(struct capy_stack *s)
 {
-    enum { IP_AND_TCP_V4 = 40, IP_AND_TCP_V6 = 60 };
+    enum { IP_AND_TCP_V4 = 40, IP_AND_TCP_V6 = 60, LINK_MIN_V6 = 1280 };
     uint32_t asked = s->cfg.tcp.mss_max, mtu = s->cfg.mtu;
     s->cfg.tcp.mss_max = (uint16_t)capy_min32(asked, mtu - IP_AND_TCP_V4);
     s->tcp6 = s->cfg.tcp;
     s->tcp6.mss_max = (uint16_t)capy_min32(asked, mtu - IP_AND_TCP_V6);
+    s->tcp6.mss_default = LINK_MIN_V6 - IP_AND_TCP_V6;
 }
 
 static void init_addresses(struct capy_stack *s)

@@ -11,7 +11,6 @@
 #include "tcp/validation.h"
 #include "tcp/window.h"
 
-#define MSS_DEFAULT 536u  /* RFC 9293 MUST-15: what a SYN without the option means */
 #define TS_OPTION_LEN 12u /* in every segment once negotiated, padded */
 
 void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
@@ -20,6 +19,7 @@ void capy_tcp_cfg_default(struct capy_tcp_cfg *cfg)
         .snd_buf_max = 512u << 10,
         .rcv_buf_max = 256u << 10,
         .mss_max = 1460,
+        .mss_default = 536,
         .rto_min_ns = CAPY_MS(200),
         .rto_max_ns = CAPY_SEC(60),
         .tlp_min_ns = CAPY_MS(2),
@@ -47,7 +47,7 @@ void capy_tcp_blank(struct capy_tcp *tcb)
     tcb->snd.una = tcb->snd.nxt = CAPY_TCP_POS_SYN;
     tcb->snd.rtx_nxt = tcb->snd.lost_end = tcb->snd.recover = CAPY_TCP_POS_SYN;
     tcb->snd.end = CAPY_TCP_POS_DATA;
-    tcb->snd.mss = MSS_DEFAULT;
+    tcb->snd.mss = CAPY_TCP_MSS_MIN;
     capy_stream_init(&tcb->snd.queue, CAPY_TCP_POS_DATA);
     capy_stream_init(&tcb->rcv.queue, CAPY_TCP_POS_DATA);
     tcb->rcv.nxt = CAPY_TCP_POS_DATA;
@@ -61,6 +61,7 @@ static void fresh(struct capy_tcp *tcb, const struct capy_tcp_env *env, struct c
 {
     capy_tcp_blank(tcb);
     tcb->snd.iss = iss;
+    tcb->snd.mss = env->cfg->mss_default; /* until a SYN says more */
     tcb->sent_at = env->now;
     tcb->ts_offset = ts_offset;
     if (env->tuning)
@@ -77,7 +78,7 @@ void capy_tcp_take_syn(struct capy_tcp *tcb, const struct capy_tcp_env *env,
                        const struct capy_tcp_segment *syn)
 {
     const struct capy_tcp_tuning *tune = &tcb->tune;
-    uint32_t mss = syn->opts & CAPY_TCP_OPT_MSS ? syn->mss : MSS_DEFAULT;
+    uint32_t mss = syn->opts & CAPY_TCP_OPT_MSS ? syn->mss : tcb->snd.mss;
     mss = capy_max32(capy_min32(mss, tune->mss_max), CAPY_TCP_MSS_MIN);
     tcb->rcv.irs = syn->seq;
     capy_tcp_ecn_take_syn(tcb, syn);

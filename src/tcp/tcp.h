@@ -31,6 +31,8 @@ struct capy_tcp_cfg {
     uint32_t snd_buf_max, rcv_buf_max; /* bytes per connection; default 512 KiB, 256 KiB */
     uint32_t rcv_buf_start;          /* the first window, which grows as it is read; 0: all of it */
     uint16_t mss_max;                /* most payload we send or take per segment, before options */
+    uint16_t mss_default;            /* the same of a peer that says nothing, and of any link: 536,
+                                        over IPv6 1220 (RFC 9293 MUST-15) */
     uint64_t rto_min_ns, rto_max_ns; /* DEVIATION(RFC 6298 §2.4): minimum 200 ms as kernels do */
     uint64_t tlp_min_ns;             /* a tail loss probe waits no less; default 2 ms */
     uint64_t delack_ns;              /* delayed ACK, less than 500 ms (RFC 9293 MUST-40) */

@@ -19,7 +19,7 @@ SCRIPT(passive_open_agrees_on_what_was_offered)
     out(t, ". 1977:2001 ack 1 <ts 0:1>");
 }
 
-/* RFC 9293 MUST-14, MUST-15: without the option 536 bytes. RFC 7323 §2.2, §3.2, RFC 2018 §2: what
+/* RFC 9293 MUST-14, MUST-15: without the option 536 bytes, over IPv6 1220. RFC 7323 §2.2, §3.2, RFC 2018 §2: what
  * was not offered is not used. */
 SCRIPT(passive_open_of_a_plain_syn)
 {
@@ -29,11 +29,24 @@ SCRIPT(passive_open_of_a_plain_syn)
     out(t, "S. 0 ack 1 win 65535 <mss %u>", t->v6 ? 1440u : 1460u);
     in(t, ". 1 ack 1");
     int fd = drive_accept(tool_step(t), l, NULL, NULL);
-    put(t, fd, 600);
-    out(t, ". 1:537 ack 1 <>");
-    out(t, ". 537:601 ack 1 <>");
+    unsigned mss = t->v6 ? 1220 : 536;
+    put(t, fd, mss + 100);
+    out(t, ". 1:%u ack 1 <>", 1 + mss);
+    out(t, ". %u:%u ack 1 <>", 1 + mss, 101 + mss);
     in(t, ". 1001:1101 ack 1"); /* no SACK block for it either */
-    out(t, ". 601 ack 1 <>");
+    out(t, ". %u ack 1 <>", 101 + mss);
+}
+
+/* RFC 9293 MUST-15 for who opens: a SYN-ACK may be as plain. */
+SCRIPT(active_open_of_a_plain_syn_ack)
+{
+    unsigned mss = t->v6 ? 1220 : 536;
+    int fd = connecting(t);
+    in(t, "S. 0 ack 1");
+    out(t, ". 1 ack 1 <>");
+    put(t, fd, mss + 100);
+    out(t, ". 1:%u ack 1 <>", 1 + mss);
+    out(t, ". %u:%u ack 1 <>", 1 + mss, 101 + mss);
 }
 
 /* RFC 6691 §3, RFC 9293 MUST-67: what we offer is what the MTU leaves, options not deducted. */
@@ -286,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passive_open_agrees_on_what_was_offered),
         cmocka_unit_test(passive_open_of_a_plain_syn),
+        cmocka_unit_test(active_open_of_a_plain_syn_ack),
         cmocka_unit_test(the_offered_mss_is_that_of_the_mtu),
         cmocka_unit_test(a_segment_fits_both_ends),
         cmocka_unit_test(active_open_offers_everything),
