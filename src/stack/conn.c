@@ -244,7 +244,7 @@ void capy_conn_timer(struct capy_stack *s, uint32_t idx)
     struct capy_conn *c = &s->conns[idx];
     if (c->mode != CAPY_CONN_RUNNING)
         return; /* a frozen one's timers run on when it thaws, here or elsewhere */
-    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_env env = capy_env_with(s, &c->remote);
     uint32_t events = capy_tcp_next_at(&c->tcb) <= s->now ? capy_tcp_expire(&c->tcb, &env) : 0;
     capy_conn_happened(s, idx, events);
 }

@@ -32,6 +32,12 @@ static uint32_t segment_of(const struct capy_ip *dst, uint32_t mtu)
                               : capy_max32(mtu, MTU_MIN_V6) - IP_AND_TCP_V6;
 }
 
+/* RFC 8201 §4: discarded, whatever it says: such a link has to carry 1280 bytes all the same. */
+static bool is_too_narrow(const struct capy_icmp_error *e)
+{
+    return e->advice == CAPY_ICMP_TOO_BIG && !capy_ip_is_v4(&e->dst) && e->mtu < MTU_MIN_V6;
+}
+
 void capy_path_apply(struct capy_stack *s, struct capy_conn *c)
 {
     const struct capy_path *path = path_of(s, &c->remote);
@@ -50,7 +56,11 @@ void capy_icmp_error_input(struct capy_stack *s, const struct capy_packet *p)
     uint32_t idx = capy_demux_find(s, &e.dst, e.dst_port, e.src_port);
     if (idx == CAPY_NONE || s->conns[idx].mode != CAPY_CONN_RUNNING)
         return;
-    struct capy_tcp_env env = capy_env(s);
+    struct capy_tcp_env env = capy_env_with(s, &e.dst);
+    if (is_too_narrow(&e)) {
+        env.count->icmp_ignored++;
+        return;
+    }
     bool believed;
     uint32_t events =
         capy_tcp_icmp(&s->conns[idx].tcb, &env, &e, segment_of(&e.dst, e.mtu), &believed);

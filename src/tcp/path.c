@@ -19,11 +19,11 @@
  * that every IPv6 link takes, RFC 4821 §7.2's base, the least that every IPv4 host takes. */
 static const uint16_t steps[] = {1360, 1220, 984, 536};
 
-/* The largest step below a size; the size itself when there is none. */
-static uint32_t step_below(uint32_t mss)
+/* The largest step below a size; the size itself when there is none that some link could need. */
+static uint32_t step_below(const struct capy_tcp_env *env, uint32_t mss)
 {
     for (uint32_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (steps[i] < mss)
+        if (steps[i] < mss && steps[i] >= env->cfg->mss_default)
             return steps[i];
     return mss;
 }
@@ -70,7 +70,7 @@ void capy_tcp_path_known(struct capy_tcp *tcb, const struct capy_tcp_env *env, u
 static bool too_big(struct capy_tcp *tcb, const struct capy_tcp_env *env, uint32_t mss)
 {
     if (tcb->state < CAPY_TCP_ESTABLISHED ||
-        !shrink(tcb, env, mss > 0 ? mss : step_below(segment_now(tcb)), TOLD_MS))
+        !shrink(tcb, env, mss > 0 ? mss : step_below(env, segment_now(tcb)), TOLD_MS))
         return false;
     tcb->tries = 0;
     capy_tcp_recovery_resend(tcb, env);
@@ -124,7 +124,7 @@ void capy_tcp_path_doubt(struct capy_tcp *tcb, const struct capy_tcp_env *env)
     if (!tcb->shrunk && (int32_t)(capy_tcp_clock_ms(env) - tcb->try_at_ms) >= 0)
         tcb->tries = 0; /* the whole size has worked since the last time it was tried */
     uint32_t wait = SUSPECTED_MS << capy_min32(tcb->tries, DOUBLINGS_MAX);
-    if (!shrink(tcb, env, step_below(segment_now(tcb)), wait))
+    if (!shrink(tcb, env, step_below(env, segment_now(tcb)), wait))
         return;
     env->count->path_suspected++;
 }

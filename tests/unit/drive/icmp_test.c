@@ -135,6 +135,24 @@ SCRIPT(errors_that_do_not_fit_mean_nothing)
     out(t, ". 1401:2801 ack 1");
 }
 
+/* RFC 8201 §4: less than what every IPv6 link carries is discarded, also the nothing that RFC 1191 §5
+ * has old IPv4 routers say. */
+SCRIPT(too_big_for_less_than_any_link_means_nothing)
+{
+    int fd = accepted(t, "mss 1400");
+    put(t, fd, 1400);
+    out(t, ". 1:1401 ack 1");
+    if (!t->v6)
+        return;
+    said_of(t, TOO_BIG, 0, 0);
+    said_of(t, TOO_BIG, 1279, 0);
+    silent(t);
+    assert_int_equal(info_of(t, fd).tcpi_snd_mss, 1400);
+    said_of(t, TOO_BIG, 1280, 0);
+    out(t, ". 1:1221 ack 1");
+    out(t, ". 1221:1401 ack 1");
+}
+
 /* RFC 1191 §3, RFC 8201 §4: it goes again in pieces that fit, at once, and so does all that follows. */
 SCRIPT(too_big_shrinks_segments)
 {
@@ -165,6 +183,7 @@ int main(void)
         cmocka_unit_test(errors_do_not_end_what_is_open),
         cmocka_unit_test(source_quench_means_nothing),
         cmocka_unit_test(errors_that_do_not_fit_mean_nothing),
+        cmocka_unit_test(too_big_for_less_than_any_link_means_nothing),
         cmocka_unit_test(too_big_shrinks_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,6 +182,20 @@ static void test_full_segments_that_vanish_become_smaller(void **state)
     end_done(&e);
 }
 
+/* RFC 8899 §5.2: what every link carries (over IPv6 1280 bytes) is too large for none. */
+static void test_no_size_is_suspect_that_every_link_carries(void **state)
+{
+    (void)state;
+    struct end e;
+    start(&e, 0);
+    e.cfg.mss_default = 984;
+    put(&e, MSS);
+    time_out(&e, 6);
+    assert_int_equal(e.tcb.snd.mss, 984);
+    assert_int_equal(e.count.path_suspected, 1);
+    end_done(&e);
+}
+
 static void test_small_segments_that_vanish_say_nothing_of_the_size(void **state)
 {
     (void)state;
@@ -387,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_the_whole_size_is_tried_again_after_ten_minutes),
         cmocka_unit_test(test_what_the_host_knows_is_used_from_the_start),
         cmocka_unit_test(test_full_segments_that_vanish_become_smaller),
+        cmocka_unit_test(test_no_size_is_suspect_that_every_link_carries),
         cmocka_unit_test(test_small_segments_that_vanish_say_nothing_of_the_size),
         cmocka_unit_test(test_nothing_is_suspected_unless_configured),
         cmocka_unit_test(test_a_suspicion_is_forgotten_step_by_step),
