@@ -23,13 +23,27 @@ static struct capy_ip prefix_mask(unsigned len)
     return mask;
 }
 
+/* RFC 919 §6; a link of two has none (RFC 3021). */
+static void set_broadcast(struct capy_net *net)
+{
+    enum { HOSTS_MIN = 4 };
+    uint32_t host_bits = ~capy_ip_v4(&net->mask);
+    if (host_bits >= HOSTS_MIN - 1)
+        net->broadcast = capy_ip_from_v4(capy_ip_v4(&net->ip) | host_bits);
+}
+
 void capy_net_init(struct capy_net net[CAPY_VERSION_CNT], const struct capy_stack_cfg *cfg)
 {
     net[CAPY_V4] = net[CAPY_V6] = (struct capy_net){0};
-    net[capy_version_of(&cfg->ip)] = (struct capy_net){true, cfg->ip, cfg->netmask, cfg->gateway};
+    net[capy_version_of(&cfg->ip)] =
+        (struct capy_net){.on = true, .ip = cfg->ip, .mask = cfg->netmask, .gateway = cfg->gateway};
+    if (net[CAPY_V4].on)
+        set_broadcast(&net[CAPY_V4]);
     if (!capy_ip_is_unset(&cfg->ip6))
-        net[CAPY_V6] =
-            (struct capy_net){true, cfg->ip6, prefix_mask(cfg->prefix6_len), cfg->gateway6};
+        net[CAPY_V6] = (struct capy_net){.on = true,
+                                         .ip = cfg->ip6,
+                                         .mask = prefix_mask(cfg->prefix6_len),
+                                         .gateway = cfg->gateway6};
 }
 
 static bool on_link(const struct capy_net *net, const struct capy_ip *ip)

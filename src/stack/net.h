@@ -11,7 +11,8 @@ enum capy_version { CAPY_V4, CAPY_V6, CAPY_VERSION_CNT };
 struct capy_net {
     bool on; /* we have an address of this version; else all of the rest is zero */
     struct capy_ip ip, mask;
-    struct capy_ip gateway; /* all zero: none */
+    struct capy_ip broadcast; /* all of the link; all zero: there is none (IPv6, RFC 3021) */
+    struct capy_ip gateway;   /* all zero: none */
 };
 
 static inline enum capy_version capy_version_of(const struct capy_ip *ip)

@@ -139,7 +139,7 @@ static void receive_icmp(struct capy_stack *s, const struct capy_packet *p, cons
 
 static inline bool is_martian(const struct capy_net *net, const struct capy_ip *ip)
 {
-    return capy_ip_eq(ip, &net->ip) || capy_net_is_nobody(ip);
+    return capy_ip_eq(ip, &net->ip) || capy_ip_eq(ip, &net->broadcast) || capy_net_is_nobody(ip);
 }
 
 bool capy_is_martian(const struct capy_stack *s, const struct capy_ip *ip)

@@ -223,8 +223,8 @@ SCRIPT(ip_options_are_ignored)
 /* RFC 9293 MUST-57, MUST-63: nothing comes from, or goes to, an address that is not one host's. */
 SCRIPT(groups_are_no_senders)
 {
-    static const char *const from[] = {"224.0.0.1", "255.255.255.255", "0.0.0.0", "127.0.0.1",
-                                       "192.0.2.1"};
+    static const char *const from[] = {"224.0.0.1", "255.255.255.255", "192.0.2.255",
+                                       "0.0.0.0",   "127.0.0.1",       "192.0.2.1"};
     uint8_t frame[CAPY_FRAME_MAX];
     listening(t);
     if (t->v6)
@@ -239,7 +239,7 @@ SCRIPT(groups_are_no_senders)
         to.dst = to.src;
         to.src = capy_ip_from_v4(0xc0000202u);
         len = capy_frame_build_tcp(frame, &to, &syn);
-        if (i < 2) /* a SYN to a group, MUST-57 */
+        if (i < 3) /* a SYN to a group, MUST-57 */
             inject_raw(t, frame + CAPY_ETHER_LEN, len - CAPY_ETHER_LEN);
     }
     silent_for(t, 10 * SEC);

@@ -281,7 +281,8 @@ SCRIPT(time_wait_ends_early_for_a_later_number)
  * segments count. */
 SCRIPT(groups_and_nobodies_are_no_peers)
 {
-    static const char *const none[] = {"224.0.0.1", "255.255.255.255", "0.0.0.0", "192.0.2.1"};
+    static const char *const none[] = {"224.0.0.1", "255.255.255.255", "192.0.2.255", "0.0.0.0",
+                                       "192.0.2.1"};
     int fd = drive_socket(tool_step(t), AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     for (size_t i = 0; !t->v6 && i < sizeof none / sizeof *none; i++) {
         struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(80)};
