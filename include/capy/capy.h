@@ -112,7 +112,8 @@ int capy_address_parse(const char *text, uint16_t port, struct capy_address *out
  * completes it. Until then only settings (capy_set_user, capy_set_option, capy_ask_before_migration),
  * capy_close and capy_abort
  * may name it, all else is CAPY_E_STATE. CAPY_E_INVAL (port 0; no host's address, our own, or of an
- * IP version we have no address of), CAPY_E_NOMEM (conn_max, or no port free). */
+ * IP version we have no address of), CAPY_E_UNREACHABLE (not on the link, and there is no gateway),
+ * CAPY_E_NOMEM (conn_max, or no port free). */
 int capy_connect(struct capy *os, const struct capy_address *to);
 /* A listening queue for connections that other servers opened by capy_connect and that migrate
  * here: accepted as others are, with .migrated. The service of an accepted connection says which

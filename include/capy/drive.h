@@ -88,7 +88,8 @@ int drive_accept(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len)
 /* flags: SOCK_NONBLOCK or not; EINVAL for others. A socket does not inherit O_NONBLOCK. */
 int drive_accept4(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len, int flags);
 /* ECONNREFUSED: reset, or a router says that nobody listens. EHOSTUNREACH: given up, and a router had
- * said that there is no way. ETIMEDOUT: given up. A connection that is open ends with the last two. */
+ * said that there is no way. ETIMEDOUT: given up. A connection that is open ends with the last two.
+ * ENETUNREACH: neither on the link nor behind a gateway, or not one host's address. */
 int drive_connect(struct drive *d, int fd, const struct sockaddr *addr, socklen_t len);
 int drive_getsockname(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);
 int drive_getpeername(struct drive *d, int fd, struct sockaddr *addr, socklen_t *len);

@@ -163,7 +163,7 @@ static int start_connecting(struct drive *d, struct drive_sock *s, const struct 
     if (rc == CAPY_E_INUSE)
         return drive_fail(EADDRINUSE);
     if (rc != CAPY_OK)
-        return drive_fail(ENETUNREACH); /* port 0, or our own address: nothing leads there */
+        return drive_fail(ENETUNREACH); /* nothing leads there */
     s->state = SOCK_CONNECTING;
     s->conn = conn;
     s->peer = *name;

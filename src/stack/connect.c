@@ -79,6 +79,8 @@ int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t 
     if (port == 0 || capy_in_mig_range(s, local_port) || capy_vip_service_of(s, local_port) != 0 ||
         !capy_net_of(s, ip)->on || capy_is_martian(s, ip))
         return CAPY_E_INVAL;
+    if (!capy_net_reaches(capy_net_of(s, ip), ip))
+        return CAPY_E_UNREACHABLE;
     if (local_port == 0)
         local_port = choose_port(s, ip, port);
     else if (is_taken(s, ip, port, local_port))

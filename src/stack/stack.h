@@ -145,7 +145,8 @@ int capy_stack_listen_pause(struct capy_stack *s, uint16_t port, bool paused);
 /* Opens a connection to ip:port from local_port (0: one is chosen). CONNECTED follows, or RESET
  * (refused), or TIMED_OUT (no answer, no neighbour). CAPY_OK with the handle in *out;
  * CAPY_E_INVAL (port 0, an address that is nobody's or our own or of an IP version we have no
- * address of, or a local port in the migration range), CAPY_E_INUSE (also: the local port's flow
+ * address of, or a local port in the migration range), CAPY_E_UNREACHABLE (not on the link, and
+ * there is no gateway), CAPY_E_INUSE (also: the local port's flow
  * runs on another server now), CAPY_E_NOMEM (no connection or no port free), CAPY_E_STATE
  * (connections are another TCP's: stack/foreign.h).  RFC 9293 §3.10.1 */
 int capy_stack_connect(struct capy_stack *s, const struct capy_ip *ip, uint16_t port,

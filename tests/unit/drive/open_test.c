@@ -295,6 +295,34 @@ SCRIPT(groups_and_nobodies_are_no_peers)
     silent_for(t, 10 * SEC);
 }
 
+/* RFC 1122 §3.3.1.1: what is not on the link is behind a gateway, or nowhere. */
+static void connect_far(struct tool *t, int wanted)
+{
+    struct sockaddr_in name = tool_name(0x0a000001u, 80); /* 10.0.0.1 */
+    int fd = drive_socket(tool_step(t), AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_fails(drive_connect(tool_step(t), fd, (struct sockaddr *)&name, sizeof name), wanted);
+    assert_int_equal(drain(t), wanted == EINPROGRESS);
+}
+
+static void not_without_a_gateway(struct tool *t)
+{
+    connect_far(t, ENETUNREACH);
+}
+
+static void by_a_gateway(struct tool *t)
+{
+    connect_far(t, EINPROGRESS);
+}
+
+static void a_gateway_leads_off_the_link(void **state)
+{
+    (void)state;
+    struct drive_options o = script_options();
+    tool_twice(not_without_a_gateway, &o);
+    o.gateway = "192.0.2.254";
+    tool_twice(by_a_gateway, &o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +347,7 @@ int main(void)
         cmocka_unit_test(time_wait_ends_early_for_a_later_timestamp),
         cmocka_unit_test(time_wait_ends_early_for_a_later_number),
         cmocka_unit_test(groups_and_nobodies_are_no_peers),
+        cmocka_unit_test(a_gateway_leads_off_the_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
