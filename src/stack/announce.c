@@ -67,6 +67,18 @@ void capy_announce_again(struct capy_stack *s, uint32_t idx)
     arm(s);
 }
 
+void capy_announce_soon(struct capy_stack *s, uint32_t idx)
+{
+    uint32_t clock = s->clocks + CAPY_CLOCK_ANNOUNCE;
+    if (!s->conns[idx].announced)
+        return;
+    capy_list_remove(&s->announced, idx);
+    capy_list_push_head(&s->announced, idx);
+    if (!s->tor.announce_owed)
+        capy_wheel_arm(&s->wheel, clock,
+                       capy_min64(s->now + FAST_NS, capy_wheel_at(&s->wheel, clock)));
+}
+
 static void all_unannounced(struct capy_stack *s)
 {
     uint32_t idx;

@@ -169,8 +169,11 @@ void capy_conn_happened(struct capy_stack *s, uint32_t idx, uint32_t tcp_events)
         capy_conn_end(s, idx, CAPY_EV_TIMED_OUT | (told ? CAPY_EV_UNREACHABLE : 0));
         return;
     }
-    if (tcp_events & CAPY_TCP_PATH_SUSPECT)
+    if (tcp_events & CAPY_TCP_PATH_SUSPECT) {
         capy_hop_doubted(s, &s->conns[idx]);
+        if (s->conns[idx].epoch > 0 && !s->conns[idx].half_open)
+            capy_announce_soon(s, idx); /* has the switch an entry that says so? */
+    }
     if (tcp_events & CAPY_TCP_ESTABLISHED_EV)
         opened(s, idx);
     if (tcp_events & (CAPY_TCP_DATA_ARRIVED | CAPY_TCP_FIN_ARRIVED))

@@ -521,6 +521,8 @@ void capy_announce_add(struct capy_stack *s, uint32_t idx);
 void capy_announce_remove(struct capy_stack *s, uint32_t idx);
 /* The switch may not know this one (any more). */
 void capy_announce_again(struct capy_stack *s, uint32_t idx);
+/* Its peer does not answer: that may be why. Its turn comes first, but it is not taken for unknown. */
+void capy_announce_soon(struct capy_stack *s, uint32_t idx);
 void capy_announce_new_boot(struct capy_stack *s);
 /* outage.c: the switch has a new boot id; with each heartbeat; it knows this flow again. */
 void capy_outage_over(struct capy_stack *s);

@@ -2,6 +2,7 @@
  * the switch gives its connections to the servers, and the servers run them like arrivals. */
 #include "rig.h"
 #include "sock/host.h"
+#include "switch/core/state.h"
 #include <string.h>
 
 #define HOST_VIP 50u
@@ -168,6 +169,34 @@ static void what_nobody_runs_is_reset(void **state)
     assert_true(rig.client_events & CAPY_EV_RESET);
 }
 
+/* An entry that gave way before the handshake was over, and the answer went to the same server nevertheless: the
+ * connection runs, and the switch knows nothing of it. */
+static void lose_entries(void)
+{
+    struct capy_directory *dir = &rig.tor->dir;
+    for (uint32_t i = 0; i < dir->levels * dir->slots; i++)
+        if (dir->entries[i].phase != CAPY_PHASE_NONE)
+            capy_directory_remove(dir, &dir->entries[i]);
+}
+
+static void a_connection_that_the_switch_does_not_know_says_so(void **state)
+{
+    (void)state;
+    unsigned at;
+    int qd;
+    capy_handle c = connect_vip(&at, &qd);
+    speak(c, at, qd, "hello", "HELLO");
+    rig_turns(&rig, 20000); /* the client has nothing more to say */
+    lose_entries();
+    assert_int_equal(capy_push(rig.os[at], qd, "MORE", 4), 4);
+    for (unsigned i = 0; i < 600 && capy_switch_entry_cnt(rig.tor) == 0; i++)
+        rig_turns(&rig, 1000); /* three timeouts; some seconds, not the minute of ANNOUNCE's turn */
+    assert_int_equal(capy_switch_entry_cnt(rig.tor), 1);
+    rig_turns(&rig, 400000); /* until the next timeout */
+    rig_client_expect(&rig, c, "MORE");
+    assert_false(rig.client_events & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT));
+}
+
 int main(void)
 {
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
@@ -176,6 +205,7 @@ int main(void)
         IN_RIG(a_close_leaves_nothing),
         IN_RIG(a_draining_server_gets_nothing_new),
         IN_RIG(what_nobody_runs_is_reset),
+        IN_RIG(a_connection_that_the_switch_does_not_know_says_so),
     };
     int failed = 0;
     for (rig_kind = RIG_IPV4; rig_kind < RIG_KIND_CNT; rig_kind++)
