@@ -27,8 +27,9 @@ static void ended(struct sim_world *w, uint32_t id, uint32_t bits)
     l->c.open = false;
     l->client_over = l->broken = true;
     l->over_at = w->r.now;
-    bool patience =
-        (bits & CAPY_EV_TIMED_OUT) && (w->plan.keepalive || w->plan.user_timeout_ns > 0);
+    bool patience = /* its own; or its server's, whose application had closed */
+        ((bits & CAPY_EV_TIMED_OUT) || l->place == SIM_OVER) &&
+        (w->plan.keepalive || w->plan.user_timeout_ns > 0);
     if (patience)
         l->excuses |= SIM_EXCUSE_PATIENCE;
     if (!l->connected && (bits & CAPY_EV_TIMED_OUT) && !w->plan.calm)

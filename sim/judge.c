@@ -10,7 +10,7 @@ static struct sim_life *life_of(struct sim_world *w, const struct capy_stack_con
 }
 
 /* At most one server runs a connection: not frozen, not suspended, not over. */
-static void judge_runners(struct sim_world *w)
+void sim_judge_now(struct sim_world *w)
 {
     static uint8_t runs[SIM_LIVES_MAX];
     memset(runs, 0, w->life_cnt);
@@ -29,26 +29,6 @@ static void judge_runners(struct sim_world *w)
                          h + 1);
         }
     }
-}
-
-/* Memory is bounded, and at times all taken: that is what tiny pools are for. */
-static void look_at_pools(struct sim_world *w)
-{
-    for (unsigned h = 0; h < w->r.server_cnt; h++) {
-        struct capy_stack_status s;
-        if (w->r.down_until[h] != CAPY_NEVER)
-            continue;
-        capy_stack_status(w->r.host[h], &s);
-        if (s.block_free < 4 && !w->pool_ran_out[h])
-            sim_count(w, SIM_faults_pools_exhausted);
-        w->pool_ran_out[h] |= s.block_free < 4;
-    }
-}
-
-void sim_judge_now(struct sim_world *w)
-{
-    judge_runners(w);
-    look_at_pools(w);
 }
 
 /* ---- at rest: no fault, no migration under way --------------------------------------------- */

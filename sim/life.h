@@ -26,7 +26,7 @@ enum sim_excuse {
     SIM_EXCUSE_PRESSURE = 8, /* its server had no room to go on (docs/architecture.md, Memory) */
     SIM_EXCUSE_COOKIE =
         32, /* of its handshake nothing was kept, and its segments came out of order */
-    SIM_EXCUSE_NO_ROOM = 128,  /* after a reboot the directory had no room for it: home answers */
+    SIM_EXCUSE_NO_ROOM = 128,  /* its entry gave way, or found no room after a reboot */
     SIM_EXCUSE_UNREACHED = 64, /* its neighbour was asked for three times in vain */
     SIM_EXCUSE_PATIENCE = 16,  /* a timeout that its application asked for, or keep-alive */
 };
@@ -43,7 +43,7 @@ struct sim_end {
 };
 
 struct sim_life {
-    uint16_t slot, client, home; /* client, home: hosts */
+    uint16_t slot, client, home; /* client, home: hosts; home: or SIM_VIP */
     uint16_t client_port, home_port;
     bool ipv6, opened; /* opened: by the server */
     bool clean;        /* nobody has anything left of an earlier one of this name */
@@ -79,6 +79,7 @@ struct sim_life {
     uint64_t no_cancel_at;           /* ... and none to burn the epoch of its move in */
     uint32_t turn;                   /* counts changes of runner */
     uint32_t passed;                 /* the turn of the last segment that the client was sent */
+    uint16_t answered;               /* a bit per server: its SYN, at the service address */
     uint64_t spoke[SIM_SERVERS_MAX]; /* event number of a server's last segment */
     uint64_t
         licensed[SIM_SERVERS_MAX]; /* ... of the last message that may have made it the owner */

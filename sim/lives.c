@@ -80,10 +80,15 @@ static void draw_ends(struct sim_world *w, struct sim_life *l, uint32_t slot)
     l->home = (uint16_t)(slot / w->plan.clients % w->plan.servers);
     if (l->home == w->plan.deaf)
         l->home = (uint16_t)((l->home + 1) % w->plan.servers);
+    l->at = l->owner = l->home;
     l->opened = w->plan.opened_ppm > 0 && slot % 3 == 2;
     l->ipv6 = w->r.version == SIM_IPV6_ALONE || (w->r.version == SIM_BOTH && sim_below(w, 2));
     l->client_port = l->opened ? SIM_OPENED_TO_PORT : (uint16_t)(SIM_FIRST_CLIENT_PORT + slot);
     l->home_port = SIM_SERVICE_PORT;
+    if (w->plan.vip && !l->opened && slot % 5 < 2) {
+        l->home = SIM_VIP;
+        l->owner = SIM_HOSTS_MAX;
+    }
 }
 
 /* What capy_stack_connect said. */
@@ -109,6 +114,10 @@ static int dial(struct sim_world *w, struct sim_life *l, uint32_t id)
  * reset, or when one ended it (RFC 1337). So the next one waits for longer than frames live. */
 static bool is_calm(const struct sim_world *w, const struct sim_life *l)
 {
+    /* Nor under a name whose owner could not say so to a switch that has just booted, nor hear a RST. */
+    if (l->home == SIM_VIP && w->r.rebooted_at > 0 &&
+        w->r.now < w->r.rebooted_at + 2 * w->r.switch_cfg.learn_ns)
+        return false;
     const struct sim_faults *f = &w->plan.faults;
     uint64_t life_ns =
         4 * (f->spike_ns + f->jitter_ns) + (w->plan.stall_ppm > 0 ? CAPY_MS(220) : 0);
@@ -134,18 +143,23 @@ bool sim_open(struct sim_world *w, uint32_t slot)
     draw_bytes(w, l);
     w->life_cnt++;
     w->slot[slot] = id;
-    l->at = l->owner = l->home;
     l->opened_at = w->r.now;
     if (l->opened) {
         l->place = SIM_AT;
         l->arrived_at = w->r.now;
         sim_count(w, SIM_applications_opened_by_servers);
     }
+    w->tally.n[SIM_applications_to_the_service_address] += l->home == SIM_VIP;
     w->tally.n[SIM_applications_ports_used_again] += old != SIM_NOBODY && !l->opened;
     sim_count(w, SIM_connections_opened);
     sim_note(w, from, "connection %u: opens, port %u to %s%u, %s", id,
-             l->opened ? l->home_port : l->client_port, l->opened ? "client " : "server ",
-             l->opened ? l->client - w->r.server_cnt + 1u : l->home + 1u,
+             l->opened ? l->home_port : l->client_port,
+             l->opened            ? "client "
+             : l->home == SIM_VIP ? "service address "
+                                  : "server ",
+             l->opened            ? l->client - w->r.server_cnt + 1u
+             : l->home == SIM_VIP ? 1u
+                                  : l->home + 1u,
              l->ipv6 ? "IPv6" : "IPv4");
     sim_flush(&w->r, from);
     return true;

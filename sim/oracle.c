@@ -9,6 +9,7 @@
  *
  * Frames that a fault has changed are nobody's word and are left out. */
 #include "sim/world.h"
+#include "switch/core/counters.h"
 
 #define COOKIE_NS CAPY_SEC(1)
 
@@ -47,6 +48,10 @@ static void speaks(struct sim_world *w, unsigned host, struct sim_stamp *stamp,
         sim_host_of(&v->src) == host ? find(w, &v->dst, v->dst_port, NULL, v->src_port) : NULL;
     if (!l || l->place == SIM_OVER || (v->flags & SIM_RST))
         return;
+    if (l->home == SIM_VIP && (v->flags & SIM_SYN)) { /* not yet a word of who runs it */
+        l->answered |= (uint16_t)(1u << host);
+        return;
+    }
     if (l->runner != host) {
         for (unsigned other = 0; other < w->r.server_cnt; other++)
             if (other != host && l->clean && l->runner != SIM_HOSTS_MAX &&
@@ -91,13 +96,19 @@ static void heard_label(struct sim_world *w, struct sim_life *l, const struct si
     }
 }
 
+/* What the client of a connection to the service address never sees: below what servers open from. */
+static bool is_of_birth(uint16_t port)
+{
+    return port >= SIM_MIG_PORT_FIRST - 4096 - 16 && port < SIM_MIG_PORT_FIRST - 4096;
+}
+
 static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *stamp,
                   const struct sim_view *v)
 {
     unsigned from = sim_host_of(&v->src);
-    if (from >= w->r.server_cnt || sim_host_of(&v->dst) != client)
+    if ((from >= w->r.server_cnt && from != SIM_VIP) || sim_host_of(&v->dst) != client)
         return;
-    if (v->src_port >= SIM_MIG_PORT_FIRST)
+    if (v->src_port >= SIM_MIG_PORT_FIRST || is_of_birth(v->src_port))
         sim_fail(w, "client %u is sent a segment from a port of migrated connections",
                  client - w->r.server_cnt + 1);
     struct sim_life *l = find(w, &v->dst, v->dst_port, &v->src, v->src_port);
@@ -115,13 +126,24 @@ static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *
     /* An earlier word of who owns it now is only late; and of what died on its way with its servers home
      * is the owner again. */
     bool homes = l->died_at > 0 && l->place == SIM_BETWEEN && stamp->from == l->home;
-    if (l->clean && stamp->turn < l->passed && stamp->from != l->owner && !homes &&
+    bool handshake = l->home == SIM_VIP && (v->flags & SIM_SYN);
+    if (l->clean && stamp->turn < l->passed && stamp->from != l->owner && !homes && !handshake &&
         stamp->sent_at >= w->r.rebooted_at)
         sim_fail(w, "connection %u: its client is sent what an earlier owner said", id);
     l->passed = capy_max32(stamp->turn, l->passed);
     if (stamp->turn > 0)
         l->served = w->event;
     heard_label(w, l, v);
+}
+
+/* Whose entry was it? Perhaps that of any whose handshake was not over. */
+static void look_who_gave_way(struct sim_world *w)
+{
+    uint64_t cnt = 0;
+    (void)capy_switch_counter(w->r.plane, CAPY_COUNT_vip_half_evicted, &cnt);
+    if (cnt > w->gave_way_cnt)
+        w->gave_way_at = w->r.now;
+    w->gave_way_cnt = cnt; /* less: a switch that has just booted */
 }
 
 /* The switch names the owner to whoever asks, or is passed something on. */
@@ -165,6 +187,29 @@ bool sim_silent_since(const struct sim_world *w, unsigned server, uint64_t at)
            missed_learning(w, server);
 }
 
+static bool may_begin_at(const struct sim_life *l, unsigned server)
+{
+    return l->home == SIM_VIP ? (l->answered >> server & 1) : l->home == server;
+}
+
+/* What may have become of its handshake at a server where it began. */
+static void excuse_beginning(struct sim_world *w, struct sim_life *l, unsigned server)
+{
+    if (l->home == SIM_VIP && l->place == SIM_NOWHERE &&
+        sim_silent_since(w, server, l->opened_at)) /* it has an entry, as what has moved */
+        l->excuses |= SIM_EXCUSE_SILENCE;
+    if (l->home == SIM_VIP && l->place == SIM_NOWHERE && w->gave_way_at > l->opened_at)
+        l->excuses |= SIM_EXCUSE_NO_ROOM; /* docs/protocol.md, "SYN floods" */
+    if (w->r.down_until[server] != CAPY_NEVER)
+        return;
+    const struct capy_stack_counters *n = capy_stack_counters(w->r.host[server]);
+    if (l->place == SIM_NOWHERE && (n->half_open_evicted + n->no_slot + n->syn_cookies_bad > 0 ||
+                                    n->pressure_resets + n->orphans_reset > l->policy_ends))
+        l->excuses |= SIM_EXCUSE_PRESSURE; /* of it nothing is left */
+    if (w->r.now < l->opened_at + COOKIE_NS && l->moves == 0 && n->syn_cookies_bad > 0)
+        l->excuses |= SIM_EXCUSE_COOKIE;
+}
+
 bool sim_excused(struct sim_world *w, struct sim_life *l)
 {
     if (l->place != SIM_NOWHERE && sim_silent_since(w, l->at, l->arrived_at))
@@ -174,16 +219,9 @@ bool sim_excused(struct sim_world *w, struct sim_life *l)
         if (n->pressure_resets + n->orphans_reset + n->half_open_evicted > l->policy_ends)
             l->excuses |= SIM_EXCUSE_PRESSURE;
     }
-    if (l->place == SIM_NOWHERE && w->r.down_until[l->home] == CAPY_NEVER) {
-        const struct capy_stack_counters *n = capy_stack_counters(w->r.host[l->home]);
-        if (n->half_open_evicted + n->no_slot + n->syn_cookies_bad > 0 ||
-            n->pressure_resets + n->orphans_reset > l->policy_ends)
-            l->excuses |= SIM_EXCUSE_PRESSURE; /* of its handshake, or of it, nothing is left */
-    }
-    if (w->r.now < l->opened_at + COOKIE_NS && l->moves == 0 &&
-        w->r.down_until[l->home] == CAPY_NEVER &&
-        capy_stack_counters(w->r.host[l->home])->syn_cookies_bad > 0)
-        l->excuses |= SIM_EXCUSE_COOKIE;
+    for (unsigned h = 0; h < w->r.server_cnt; h++)
+        if (may_begin_at(l, h))
+            excuse_beginning(w, l, h);
     if (l->no_room_at > 0)
         l->excuses |= SIM_EXCUSE_NO_ROOM;
     return l->excuses != 0;
@@ -199,6 +237,8 @@ void sim_watch(void *ctx, enum sim_moment moment, unsigned host, bool to_switch,
     w->event++;
     sim_trace_frame(w->trace, w->r.now, moment, host, to_switch, stamp->corrupted, v);
     sim_print_last(w);
+    if (moment == SIM_SWITCHED)
+        look_who_gave_way(w);
     if (stamp->corrupted)
         return;
     if (moment == SIM_SENT && server && v->kind == SIM_TCP)

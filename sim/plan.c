@@ -143,8 +143,8 @@ static void draw_tcp(struct draw *d, struct capy_tcp_cfg *tcp)
 
 static void draw_servers(struct draw *d, struct capy_stack_cfg *c, struct capy_mig_cfg *mig)
 {
-    if (extreme(d, SIM_extremes_tiny_pool, 12)) {
-        c->block_cnt = (uint32_t)between(d, 16, 120);
+    if (extreme(d, SIM_extremes_tiny_pool, 15)) {
+        c->block_cnt = (uint32_t)magnitude(d, 16, 120);
         c->sit_ns = CAPY_SEC(2);
     }
     if (extreme(d, SIM_extremes_few_connections, 8))
@@ -222,6 +222,16 @@ static void draw_patience(struct draw *d)
         d->p->user_timeout_ns = CAPY_MS(between(d, 300, 5000));
 }
 
+/* All servers have its service; and where there is no room for an entry a connection to it cannot begin. */
+static void draw_service_address(struct draw *d)
+{
+    if (d->p->deaf != SIM_HOSTS_MAX || !extreme(d, SIM_extremes_service_address, 30))
+        return;
+    d->p->vip = true;
+    sim_add_vip(d->r, chance(d, 50) ? CAPY_VIP_MAGLEV : CAPY_VIP_LEAST_LOADED);
+    d->r->switch_cfg.slots = capy_max32(d->r->switch_cfg.slots, 64);
+}
+
 void sim_plan(struct sim_plan *p, struct sim_rack *r, uint64_t seed, struct sim_tally *t)
 {
     struct draw d = {.p = p, .r = r, .t = t};
@@ -234,6 +244,7 @@ void sim_plan(struct sim_plan *p, struct sim_rack *r, uint64_t seed, struct sim_
     draw_clocks(&d);
     draw_hosts(&d);
     draw_patience(&d);
+    draw_service_address(&d);
 }
 
 const char *sim_policy_name(enum sim_policy policy)

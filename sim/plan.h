@@ -29,6 +29,7 @@ struct sim_plan {
     uint32_t chunk;       /* bytes granted at a time, at most */
     uint32_t opened_ppm;  /* connections that servers open */
     uint32_t migrate_ppm; /* per turn */
+    bool vip;             /* some connections are to the service address */
     unsigned deaf;        /* a server without the service; SIM_HOSTS_MAX: none */
     uint32_t worst_ppm;   /* crashes in the very moment of a move */
     uint32_t reset_ppm, stall_app_ppm, crash_ppm, reboot_ppm, stall_ppm, cut_ppm;

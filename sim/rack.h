@@ -23,6 +23,7 @@ enum {
     SIM_SERVERS_MAX = 8,
     SIM_CLIENTS_MAX = 8,
     SIM_HOSTS_MAX = SIM_SERVERS_MAX + SIM_CLIENTS_MAX,
+    SIM_VIP, /* where a host may be named by its address: the service address */
     SIM_SERVICE_PORT = 80,
     SIM_MIG_PORT_FIRST = 61440,
     SIM_MIG_PORT_CNT = 4096,
@@ -103,6 +104,8 @@ struct sim_rack {
  * zero, or a rack that ran before, whose memory is used again. */
 void sim_setup(struct sim_rack *r, uint64_t seed, unsigned servers, unsigned clients,
                enum sim_ip_version version);
+/* ... among it a service address for the servers' one service. */
+void sim_add_vip(struct sim_rack *r, enum capy_vip_policy policy);
 void sim_start(struct sim_rack *r);
 void sim_free(struct sim_rack *r);
 
@@ -125,7 +128,7 @@ void sim_stall(struct sim_rack *r, unsigned host, uint64_t stall_ns);
 void sim_reboot_switch(struct sim_rack *r);
 
 struct capy_ip sim_ip(unsigned host, bool ipv6);
-/* The host with this address; SIM_HOSTS_MAX: none. */
+/* The host with this address, or SIM_VIP; SIM_HOSTS_MAX: none. */
 unsigned sim_host_of(const struct capy_ip *ip);
 
 #endif

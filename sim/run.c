@@ -150,6 +150,8 @@ static void calm(struct sim_world *w)
     stop_faults(w);
     until_rest(w, CALM_NS, "after the faults");
     run_for(w, CAPY_MS(100)); /* the last ANNOUNCEs */
+    if (w->plan.vip)          /* the entry of one may have given way before it was a connection's */
+        run_for(w, w->r.cfg[0].announce_ns);
     until_rest(w, WORK_NS, "after the faults");
     sim_judge_owners(w);
 }
@@ -306,6 +308,7 @@ static void count_outcomes(struct sim_world *w)
     t->n[SIM_faults_cut] += n->cut;
     for (unsigned h = 0; h < w->r.server_cnt; h++) {
         const struct capy_stack_counters *c = capy_stack_counters(w->r.host[h]);
+        t->n[SIM_faults_pools_exhausted] += c->tcp.no_block_drops > 0;
         t->n[SIM_migrations_hold_drops] += c->hold_drops;
         t->n[SIM_migrations_put_back] += c->put_back_frames;
         t->n[SIM_migrations_relayed] += c->relayed_frames;

@@ -31,7 +31,8 @@ static void take_up(struct sim_world *w, unsigned host, capy_handle conn)
     if (id == SIM_NOBODY)
         return;
     struct sim_life *l = &w->life[id];
-    if (l->opened || l->home != host || (l->place != SIM_NOWHERE && !sim_excused(w, l)))
+    if (l->opened || (l->home != SIM_VIP && l->home != host) ||
+        (l->place != SIM_NOWHERE && !sim_excused(w, l)))
         sim_fail(w, "connection %u: server %u accepts it, and has no right to", id, host + 1);
     if (l->place != SIM_NOWHERE || l->client_over) {
         (void)capy_stack_abort(w->r.host[host], conn, sim_own_now(&w->r, host));
@@ -361,9 +362,11 @@ void sim_server_died(struct sim_world *w, unsigned host)
 {
     for (uint32_t id = 0; id < w->life_cnt; id++) {
         struct sim_life *l = &w->life[id];
-        bool unborn = l->place == SIM_NOWHERE && l->home == host;
+        bool unborn = l->place == SIM_NOWHERE &&
+                      (l->home == SIM_VIP ? (l->answered >> host & 1) : l->home == host);
         bool frozen = l->place == SIM_BETWEEN && l->released_by == host;
-        if (!unborn && !frozen && (l->at != host || l->place == SIM_BETWEEN))
+        if (!unborn && !frozen &&
+            (l->at != host || l->place == SIM_BETWEEN || l->place == SIM_NOWHERE))
             continue;
         l->excuses |= SIM_EXCUSE_CRASH;
         l->died_at = w->r.now;

@@ -17,7 +17,7 @@ struct capy_ip sim_ip(unsigned host, bool ipv6)
 unsigned sim_host_of(const struct capy_ip *ip)
 {
     unsigned host = (unsigned)ip->b[15] - 1u;
-    if (host >= SIM_HOSTS_MAX)
+    if (host >= SIM_HOSTS_MAX && host != SIM_VIP)
         return SIM_HOSTS_MAX;
     const struct capy_ip its = sim_ip(host, !capy_ip_is_v4(ip));
     return capy_ip_eq(ip, &its) ? host : SIM_HOSTS_MAX;
@@ -154,4 +154,20 @@ void sim_setup(struct sim_rack *r, uint64_t seed, unsigned servers, unsigned cli
     for (unsigned h = 0; h <= SIM_HOSTS_MAX; h++)
         r->clock[h] = (struct sim_clock){r->now, r->now, 0};
     fill_switch(r);
+}
+
+void sim_add_vip(struct sim_rack *r, enum capy_vip_policy policy)
+{
+    const struct capy_stack_peer vip = member(r, SIM_VIP);
+    r->switch_cfg.vip.ip = vip.ip;
+    r->switch_cfg.vip.ip6 = vip.ip6;
+    r->switch_cfg.vip.port[0] = SIM_SERVICE_PORT;
+    r->switch_cfg.vip.port_cnt = 1;
+    r->switch_cfg.vip.policy = (uint8_t)policy;
+    for (unsigned h = 0; h < r->server_cnt; h++) {
+        r->cfg[h].vip.ip = vip.ip;
+        r->cfg[h].vip.ip6 = vip.ip6;
+        r->cfg[h].vip.port[0] = SIM_SERVICE_PORT;
+        r->cfg[h].vip.port_cnt = 1;
+    }
 }

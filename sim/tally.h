@@ -28,6 +28,7 @@
     X(extremes, one_server)                                                                        \
     X(extremes, eight_servers)                                                                     \
     X(extremes, deaf_server)                                                                       \
+    X(extremes, service_address)                                                                   \
     X(extremes, calm)                                                                              \
     X(extremes, tiny_pool)                                                                         \
     X(extremes, tiny_hold)                                                                         \
@@ -63,6 +64,7 @@
     X(applications, idle)                                                                          \
     X(applications, short_lives)                                                                   \
     X(applications, opened_by_servers)                                                             \
+    X(applications, to_the_service_address)                                                        \
     X(applications, ports_used_again)                                                              \
     X(applications, stalled)                                                                       \
     X(applications, reset_by_client)                                                               \

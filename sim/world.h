@@ -24,7 +24,8 @@ struct sim_world {
     uint64_t told_at[SIM_SERVERS_MAX];   /* when its last HEARTBEAT_ACK reached it */
     uint64_t silent_at[SIM_SERVERS_MAX]; /* when it was last silent for so long that it is dead */
     uint64_t troubled_until[SIM_HOSTS_MAX]; /* cut off or stalled */
-    bool pool_ran_out[SIM_HOSTS_MAX];
+    uint64_t gave_way_cnt,
+        gave_way_at; /* entries of the service address, before they were a connection's */
     struct sim_tally tally;
     struct sim_trace *trace;
     FILE *out;        /* for every event as it happens; NULL: none */
