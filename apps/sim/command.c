@@ -157,6 +157,8 @@ static int run_one(const struct wish *w)
     static struct sim_world world;
     static struct sim_trace trace;
     struct sim_result r;
+    if (w->trace)
+        (void)setvbuf(stdout, NULL, _IOLBF, 0); /* the last lines before an assertion, too */
     sim_run(&world, w->crew.first, &trace, w->trace ? stdout : NULL, &r);
     uint64_t digest = r.digest;
     if (w->crew.twice && !r.failed) {

@@ -14,6 +14,7 @@
 
 enum {
     EXIT_SEED_FAILED = 3,
+    EXIT_RUNS_DIFFER = 4,
     SEED_SECONDS_MAX =
         120, /* of processor time: a run takes a hundredth of one, a sanitizer's a tenth */
     TWICE_EVERY = 16,
@@ -38,6 +39,7 @@ struct worker {
 struct message {
     uint64_t seed;
     struct sim_result result;
+    bool differs; /* two runs did */
 };
 
 /* ---- the child ----------------------------------------------------------------------------- */
@@ -59,12 +61,13 @@ static void run_seed(const struct crew *c, struct sim_world *w, struct sim_trace
                      struct message *m)
 {
     limit_processor_time(SEED_SECONDS_MAX);
+    m->differs = false;
     sim_run(w, m->seed, trace, NULL, &m->result);
     if (!m->result.failed && (c->twice || m->seed % TWICE_EVERY == 0)) {
         uint64_t digest = m->result.digest;
         sim_run(w, m->seed, trace, NULL, &m->result);
         if (m->result.digest != digest && !m->result.failed) {
-            m->result.failed = true;
+            m->differs = m->result.failed = true;
             snprintf(m->result.why, sizeof m->result.why,
                      "two runs differ: digests %016llx, %016llx", (unsigned long long)digest,
                      (unsigned long long)m->result.digest);
@@ -87,7 +90,7 @@ _Noreturn static void child(const struct crew *c, struct shared *shared, unsigne
         if (!send_result(results, &m))
             _exit(EXIT_FAILURE);
         if (m.result.failed)
-            _exit(EXIT_SEED_FAILED); /* the parent reads the trace */
+            _exit(m.differs ? EXIT_RUNS_DIFFER : EXIT_SEED_FAILED); /* the parent reads the trace */
     }
     _exit(EXIT_SUCCESS);
 }
@@ -136,11 +139,12 @@ static void bury(const struct crew *c, struct shared *shared, struct worker *w, 
         ;
     f.seed = shared->of[me].seed;
     f.trace = &shared->of[me].trace;
+    f.differs = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_RUNS_DIFFER;
     take_words(w, f.words);
     if (w->words >= 0)
         close(w->words);
     w->pid = 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SEED_FAILED) {
+    if (f.differs || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SEED_FAILED)) {
         memcpy(f.why, last->result.why, sizeof f.why);
     } else if (WIFSIGNALED(status) || WEXITSTATUS(status) != EXIT_SUCCESS) {
         bool late = WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF;

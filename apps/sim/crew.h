@@ -10,6 +10,7 @@ enum { CREW_MAX = 256, CREW_WORDS_MAX = 4096 };
 struct crew_failure {
     uint64_t seed;
     char why[SIM_WHY_MAX];
+    bool differs; /* from its own second run, and may else be well */
     const struct sim_trace *trace;
     char words[CREW_WORDS_MAX]; /* what the process wrote to stderr; "" when it went on */
 };

@@ -1,5 +1,7 @@
 /* See report.h. */
+#define _GNU_SOURCE /* program_invocation_name */
 #include "apps/sim/report.h"
+#include <errno.h>
 
 enum { COLUMNS = 100, INDENT = 14 };
 
@@ -11,7 +13,8 @@ void report_failure(const struct crew_failure *f, uint32_t events, FILE *out)
     if (events > 0)
         fprintf(out, "last events:\n");
     sim_trace_print(f->trace, events, out);
-    fprintf(out, "again: capy sim --seed %llu --trace\n\n", (unsigned long long)f->seed);
+    fprintf(out, "again: %s sim --seed %llu %s\n\n", program_invocation_name,
+            (unsigned long long)f->seed, f->differs ? "--twice" : "--trace");
     fflush(out);
 }
 
