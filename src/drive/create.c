@@ -1,6 +1,7 @@
 /* A drive's options, checked one by one, and its memory. What the stack cannot be told is refused
  * by name: an outside test that asks for something must not run without it. */
 #include "drive/drive.h"
+#include "stack/net.h"
 #include "wire/addr.h"
 
 #include <errno.h>
@@ -98,7 +99,12 @@ static struct refusal read_addresses(const struct drive_options *o, struct capy_
         return (struct refusal){EINVAL, "local and remote are the same address"};
     struct capy_ip mask = mask_of(v4, o->prefix_len);
     cfg->netmask = v4 ? capy_ip_from_v4(capy_ip_v4(&mask)) : mask;
-    if (!on_link(&cfg->ip, &remote, &mask) && !o->gateway)
+    if (!capy_net_is_host(&cfg->ip, o->prefix_len))
+        return (struct refusal){EINVAL, "local is no address that a host can have"};
+    bool near = on_link(&cfg->ip, &remote, &mask);
+    if (!capy_net_is_host(&remote, near ? o->prefix_len : 128))
+        return (struct refusal){EINVAL, "remote is no address that a host can have"};
+    if (!near && !o->gateway)
         return (struct refusal){ENETUNREACH, "remote is not on the link and there is no gateway"};
     return r;
 }

@@ -103,10 +103,14 @@ static struct host_part split(const struct capy_ip *ip, const struct capy_ip *to
 static const char *special(const struct capy_ip *ip, const struct host_part *h, unsigned prefix_len)
 {
     if (capy_ip_is_v4(ip)) {
+        if (ip->b[12] == 0 || ip->b[12] == 127 || ip->b[12] >= 224) /* RFC 1122 §3.2.1.3 */
+            return "a loopback, multicast or reserved address";
         if (prefix_len < 31 && (h->all_zero || h->all_one))
             return h->all_zero ? "the subnet's network address" : "the subnet's broadcast address";
         return NULL;
     }
+    if (capy_load64(ip->b) == 0 && capy_load64(ip->b + 8) <= 1) /* RFC 4291 §2.5.2, §2.5.3 */
+        return "the unspecified or the loopback address";
     if (ip->b[0] == 0xff)
         return "a multicast address"; /* RFC 4291 §2.7 */
     if (ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80)

@@ -2,6 +2,7 @@
  * buffers and names come from the same place as a server's. Its stack gets no peers: there is
  * nothing to move connections to. */
 #include "sock/os.h"
+#include "stack/net.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,9 @@ int capy_alone_read(const struct capy_options *opt, struct capy_rack *rack, char
     strcpy(me->device, opt->device);
     if (!opt->address || !read_address(opt->address, &ip, &rack->prefix_len))
         return wrong(err, err_len, "not an address; write one as 10.99.0.101/24 or fd00::65/64",
+                     opt->address);
+    if (!capy_net_is_host(&ip, rack->prefix_len))
+        return wrong(err, err_len, "no address that a host can have; write one of the link's",
                      opt->address);
     memcpy(me->ip, ip.b, sizeof me->ip);
     if (opt->gateway) {

@@ -4,6 +4,18 @@
 
 #define IPV6_MTU_MIN 1280u /* RFC 8200 §5 */
 
+bool capy_net_is_host(const struct capy_ip *ip, unsigned prefix_len)
+{
+    enum { BITS_V4 = 32, ALL_HOSTS_FROM = 31 }; /* RFC 3021 */
+    if (capy_net_is_nobody(ip))
+        return false;
+    if (!capy_ip_is_v4(ip) || prefix_len >= ALL_HOSTS_FROM)
+        return true;
+    uint32_t hosts = (uint32_t)((UINT64_C(1) << (BITS_V4 - prefix_len)) - 1);
+    uint32_t host = capy_ip_v4(ip) & hosts;
+    return host != 0 && host != hosts;
+}
+
 bool capy_net_is_sound(const struct capy_stack_cfg *cfg)
 {
     if (capy_ip_is_v4(&cfg->ip)) {

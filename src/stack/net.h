@@ -20,6 +20,8 @@ static inline enum capy_version capy_version_of(const struct capy_ip *ip)
     return capy_ip_is_v4(ip) ? CAPY_V4 : CAPY_V6;
 }
 
+/* Whether a host on a link of this prefix length can have this address. */
+bool capy_net_is_host(const struct capy_ip *ip, unsigned prefix_len);
 /* False when the addresses of cfg do not go together. */
 bool capy_net_is_sound(const struct capy_stack_cfg *cfg);
 void capy_net_init(struct capy_net net[CAPY_VERSION_CNT], const struct capy_stack_cfg *cfg);

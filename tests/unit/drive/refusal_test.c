@@ -248,6 +248,12 @@ static void options_out_of_range_are_refused_by_name(void **state)
     REFUSED(local, NULL, EINVAL);
     REFUSED(local, "192.0.2.256", EINVAL);
     REFUSED(local, "192.0.2.2", EINVAL); /* the remote's */
+    REFUSED(local, "127.0.0.1", EINVAL); /* and those that no host can have */
+    REFUSED(local, "224.0.0.1", EINVAL);
+    REFUSED(local, "192.0.2.255", EINVAL);
+    REFUSED(local, "192.0.2.0", EINVAL);
+    REFUSED(remote, "192.0.2.255", EINVAL);
+    REFUSED(remote, "255.255.255.255", EINVAL);
     REFUSED(remote, "localhost", EINVAL);
     REFUSED(gateway, "none", EINVAL);
     REFUSED(prefix_len, 0, EINVAL);
@@ -272,6 +278,9 @@ static void addresses_that_do_not_go_together_are_refused(void **state)
     refused(&o, EINVAL, "versions");
     o.remote = "2001:db8:1::2";
     o.prefix_len = 64;
+    o.local = "::1";
+    refused(&o, EINVAL, "local");
+    o.local = "2001:db8::1";
     refused(&o, ENETUNREACH, "gateway");
     o.gateway = "2001:db8::ff";
     o.mtu = 1279;

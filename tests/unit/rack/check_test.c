@@ -82,6 +82,12 @@ static void addresses_that_clash(void **state)
          ":16: server ip 10.99.0.255 is the subnet's broadcast address; write a host's address"},
         {10, "ip = \"10.99.0.0\";",
          ":10: switch ip 10.99.0.0 is the subnet's network address; write a host's address"},
+        {10, "ip = \"127.0.0.1\";",
+         ":10: switch ip 127.0.0.1 is a loopback, multicast or reserved address; "
+         "write a host's address"},
+        {10, "ip = \"224.0.0.1\";",
+         ":10: switch ip 224.0.0.1 is a loopback, multicast or reserved address; "
+         "write a host's address"},
         {16, S2("s2", "fd00::12", "port = \"s2\";"),
          ":16: server ip fd00::12 is not of the IP version of the switch, 10.99.0.1; "
          "write one version for the whole rack"},
@@ -100,6 +106,8 @@ static void second_addresses_out_of_place(void **state)
 {
     (void)state;
     static const struct fault faults[] = {
+        {10, "ip = \"10.99.0.1\"; ip6 = \"::1\";",
+         ":10: switch ip6 ::1 is the unspecified or the loopback address; write a host's address"},
         {10, "ip = \"10.99.0.1\"; ip6 = \"10.99.0.2\";",
          ":10: switch ip6 10.99.0.2 is an IPv4 address; write an IPv6 address"},
         {16, S2_IP6("10.99.0.13"),

@@ -52,6 +52,12 @@ static void wrong_options_are_told_with_their_remedy(void **state)
          "10.1.2.3/33: not an address; write one as 10.99.0.101/24 or fd00::65/64"},
         {{.device = "e", .address = "10.1.2.3/2x"},
          "10.1.2.3/2x: not an address; write one as 10.99.0.101/24 or fd00::65/64"},
+        {{.device = "e", .address = "::1/64"},
+         "::1/64: no address that a host can have; write one of the link's"},
+        {{.device = "e", .address = "127.0.0.1/8"},
+         "127.0.0.1/8: no address that a host can have; write one of the link's"},
+        {{.device = "e", .address = "10.1.2.255/24"},
+         "10.1.2.255/24: no address that a host can have; write one of the link's"},
         {{.device = "e", .address = "10.1.2.3/24", .gateway = "fd00::1"},
          "fd00::1: not a gateway; write an address of the host's IP version"},
     };
