@@ -38,19 +38,20 @@ int ctl_trigger(const struct ctl *ctl, int argc, char **argv)
     (void)argv;
     if (!ctl_anybody(ctl))
         return CTL_EXIT_USAGE;
-    struct ctl_table t;
     json_t *all = json_object();
-    ctl_table_init(&t, "SERVER STATE #LOAD #HIGH #LOW #LEAST #MOVING #MOVED #REFUSED WHY");
     for (unsigned i = 0; i < ctl->rack.server_cnt; i++) {
         const char *name = ctl->rack.server[i].name;
         json_t *status = ctl_try(ctl, name, ctl_question("status"));
         json_t *at = json_object_get(status, "trigger");
-        row(&t, name, at);
         (void)json_object_set(all, name, at ? at : json_null());
         json_decref(status);
     }
     if (ctl->json)
         return ctl_print_json(json_pack("{s:o}", "servers", all));
+    struct ctl_table t;
+    ctl_table_init(&t, "SERVER STATE #LOAD #HIGH #LOW #LEAST #MOVING #MOVED #REFUSED WHY");
+    for (unsigned i = 0; i < ctl->rack.server_cnt; i++)
+        row(&t, ctl->rack.server[i].name, json_object_get(all, ctl->rack.server[i].name));
     ctl_table_print(&t, stdout);
     json_decref(all);
     return 0;
