@@ -72,6 +72,8 @@ static int read_status(struct demo_server *s, char *err, size_t err_len)
     }
     s->connections = (uint32_t)number(status, "connections");
     s->under_way = (uint32_t)(number(status, "migrating_out") + number(status, "migrating_in"));
+    const json_t *moves = json_object_get(status, "moves");
+    s->begun = number(moves, "to_start") + number(moves, "in_flight");
     s->moved_out = number(status, "migrations_out");
     s->moved_in = number(status, "migrations_in");
     s->mark_total = MARKS_OUT * s->moved_out + MARKS_IN * s->moved_in;
@@ -158,16 +160,18 @@ int demo_fleet_read(struct demo_fleet *f, struct demo_marks *marks, bool all, ch
 
 int demo_fleet_move(struct demo_fleet *f, uint64_t cnt, char *err, size_t err_len)
 {
-    uint64_t all = 0;
+    uint64_t all = 0, left = cnt;
     for (unsigned i = 0; i < f->cnt; i++) {
         all += f->server[i].connections;
     }
     for (unsigned i = 0; i < f->cnt && all > 0; i++) {
         struct demo_server *s = &f->server[i];
         uint64_t share = (cnt * s->connections + all - 1) / all;
+        share = share < left ? share : left;
         if (share == 0) {
             continue;
         }
+        left -= share;
         json_t *answer = ask(
             s,
             json_pack("{s:s, s:I, s:n}", "cmd", "migrate_n", "count", (json_int_t)share, "target"),
@@ -211,6 +215,15 @@ uint32_t demo_fleet_under_way(const struct demo_fleet *f)
     uint32_t sum = 0;
     for (unsigned i = 0; i < f->cnt; i++) {
         sum += f->server[i].under_way;
+    }
+    return sum;
+}
+
+uint64_t demo_fleet_begun(const struct demo_fleet *f)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < f->cnt; i++) {
+        sum += f->server[i].begun;
     }
     return sum;
 }

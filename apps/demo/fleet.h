@@ -12,6 +12,7 @@ struct demo_server {
     uint64_t mark_next;  /* the first sample not yet read */
     uint64_t mark_total; /* how many it must have taken by now */
     uint32_t connections, under_way;
+    uint64_t begun; /* asked for, and neither moved nor refused yet */
 };
 
 struct demo_fleet {
@@ -34,5 +35,7 @@ void demo_fleet_close(struct demo_fleet *f);
 uint64_t demo_fleet_moved(const struct demo_fleet *f);
 uint64_t demo_fleet_refused(const struct demo_fleet *f);
 uint32_t demo_fleet_under_way(const struct demo_fleet *f);
+/* Moves asked for that are still to come, as of the last read. */
+uint64_t demo_fleet_begun(const struct demo_fleet *f);
 
 #endif

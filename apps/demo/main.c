@@ -112,15 +112,16 @@ static int warm_up(struct demo *d)
     return 0;
 }
 
-/* How many moves to begin now, so as to keep the asked pace. */
+/* How many moves to begin now, so as to keep the asked pace; those that are on their way are not asked for again. */
 static uint64_t owed(const struct demo *d, double seconds)
 {
-    uint64_t moved = demo_fleet_moved(&d->fleet), left = d->opt->migrations - moved;
-    uint64_t due = (uint64_t)((double)d->opt->rate * seconds);
-    if (d->opt->rate == 0) {
-        return left;
+    uint64_t begun = demo_fleet_moved(&d->fleet) + demo_fleet_begun(&d->fleet);
+    uint64_t due =
+        d->opt->rate == 0 ? d->opt->migrations : (uint64_t)((double)d->opt->rate * seconds);
+    if (due > d->opt->migrations) {
+        due = d->opt->migrations;
     }
-    return due <= moved ? 0 : due - moved < left ? due - moved : left;
+    return due > begun ? due - begun : 0;
 }
 
 /* One turn: begin moves, sleep, see how far the servers are. 0, or -1 with d->err. */
