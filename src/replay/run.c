@@ -5,6 +5,7 @@
 #include "replay/machine.h"
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define LINE_MAX 1024u
@@ -22,10 +23,23 @@ static const struct replay_machine *machine_of(enum capy_record_kind kind)
     return NULL;
 }
 
+/* Two names of one file. */
+static bool is_same(const char *path, const char *other)
+{
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 static int open_pcap(struct replay *p, char *err, size_t err_len)
 {
     if (!p->opt->pcap)
         return CAPY_OK;
+    if (is_same(p->opt->pcap, p->opt->file)) {
+        (void)snprintf(err, err_len, "%s is the recording itself; name another file for its frames",
+                       p->opt->pcap);
+        return CAPY_E_SYS;
+    }
     p->pcap = malloc(sizeof *p->pcap);
     if (p->pcap &&
         capy_pcapng_open(p->pcap, p->opt->pcap, p->setup->self[0] ? p->setup->self : "replay",

@@ -194,6 +194,10 @@ static void test_writes_a_capture(void **state)
         at += block;
     }
     assert_int_equal(frames, number_before(" frames in") + number_before(" frames out"));
+    const char *recording = rig.recording[0]; /* which it must not write over */
+    assert_int_equal(replay((struct capy_replay_options){.file = recording, .pcap = recording}),
+                     CAPY_E_SYS);
+    assert_int_equal(replay((struct capy_replay_options){.file = recording}), CAPY_OK);
 }
 
 /* One byte of a frame that came in, an answer, a result: each is told, with the event and the time. */
