@@ -125,8 +125,8 @@ int drive_poll(struct drive *d, struct pollfd *fds, nfds_t cnt, int timeout_ms);
  * TCP_USER_TIMEOUT (ms), TCP_KEEPIDLE, TCP_KEEPINTVL (s), TCP_KEEPCNT, TCP_CONGESTION (ENOENT: there
  * is none of that name); get only TCP_INFO (of it: state, options, rto, rtt, rttvar, snd_mss,
  * rcv_mss, cwnd and ssthresh in segments, unacked, total_retrans).
- * EINVAL: a value out of range, or too short. ENOPROTOOPT, before all else: any other option. An accepted socket inherits all from its
- * listener. */
+ * EINVAL: a value out of range, or too short. ENOPROTOOPT, before all else: any other option. An
+ * accepted socket inherits all from its listener. */
 int drive_setsockopt(struct drive *d, int fd, int level, int name, const void *v, socklen_t len);
 int drive_getsockopt(struct drive *d, int fd, int level, int name, void *v, socklen_t *len);
 

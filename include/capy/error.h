@@ -18,7 +18,7 @@ enum capy_err {
     CAPY_E_SYS = -11,         /* the operating system said no; errno holds why */
     CAPY_E_CONFIG = -12,      /* the rack file or the options are wrong */
     CAPY_E_MOVED = -13,       /* the connection now lives on another server */
-    CAPY_E_UNREACHABLE = -14, /* no way leads to the peer, or it stopped answering and the network says why */
+    CAPY_E_UNREACHABLE = -14, /* no way to the peer, or it stopped answering and this is why */
 };
 
 /* Text for a code: one static, lower-case phrase; never NULL. */
