@@ -169,8 +169,7 @@ static void what_nobody_runs_is_reset(void **state)
     assert_true(rig.client_events & CAPY_EV_RESET);
 }
 
-/* An entry that gave way before the handshake was over, and the answer went to the same server nevertheless: the
- * connection runs, and the switch knows nothing of it. */
+/* Entries that gave way, or that a switch forgot: connections run, and it knows nothing of them. */
 static void lose_entries(void)
 {
     struct capy_directory *dir = &rig.tor->dir;
@@ -197,6 +196,19 @@ static void a_connection_that_the_switch_does_not_know_says_so(void **state)
     assert_false(rig.client_events & (CAPY_EV_RESET | CAPY_EV_TIMED_OUT));
 }
 
+/* An entry that gave way while the handshake's last segment was under way to the same server. */
+static void a_new_connection_says_that_it_is_there(void **state)
+{
+    (void)state;
+    unsigned at;
+    int qd;
+    capy_handle c = connect_vip(&at, &qd);
+    lose_entries();
+    rig_turns(&rig, 100); /* nobody has said a byte */
+    assert_int_equal(capy_switch_entry_cnt(rig.tor), 1);
+    speak(c, at, qd, "hello", "HELLO");
+}
+
 int main(void)
 {
 #define IN_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
@@ -205,6 +217,7 @@ int main(void)
         IN_RIG(a_close_leaves_nothing),
         IN_RIG(a_draining_server_gets_nothing_new),
         IN_RIG(what_nobody_runs_is_reset),
+        IN_RIG(a_new_connection_says_that_it_is_there),
         IN_RIG(a_connection_that_the_switch_does_not_know_says_so),
     };
     int failed = 0;
