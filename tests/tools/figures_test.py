@@ -53,7 +53,7 @@ class Figures(unittest.TestCase):
         with open(path, "w", encoding="utf-8") as f:
             f.write(run if isinstance(run, str) else json.dumps(run))
         p = subprocess.run([os.path.join(FIGURES, "run"), "--from", path, "--out", self.out.name, *more],
-                           capture_output=True, text=True, timeout=100, check=False)
+                           capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual(p.returncode, status, p.stderr)
         return p
 
