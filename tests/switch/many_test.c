@@ -270,6 +270,8 @@ static void segments_see_one_owner_whole(void **state)
         msg.target_port = (uint16_t)(owner == 0 ? 80 : MIG_PORT + owner);
         assert_int_equal(feed(owner, &msg), CAPY_VERDICT_OK);
     }
+    while (atomic_load(&torn) + atomic_load(&steered) == 0)
+        sched_yield(); /* on one core the thread may not have begun yet */
     over = true;
     pthread_join(thread, NULL);
     assert_int_equal(torn, 0);

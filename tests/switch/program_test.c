@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TRIES 1000 /* of 10 ms: only a broken program needs so many */
+#define TRIES 6000 /* of 10 ms: only a broken program needs so many */
 
 static const struct capy_key KEY = {0x0123456789abcdef, 0xfedcba9876543210};
 

@@ -21,7 +21,7 @@
 #include <string.h>
 
 #define ERR_LEN 256
-#define WAIT_MS 10000                /* only a broken driver waits so long */
+#define WAIT_MS 60000                /* only a broken driver waits so long */
 #define ETHERTYPE_EXPERIMENT 0x88b5u /* IEEE Std 802 local experimental: no kernel answers it */
 
 /* Enters a fresh network namespace; else the test is skipped, saying what was missing. */
@@ -49,7 +49,7 @@ static inline void rig_wait_up(const char *ifname)
 {
     char command[160];
     snprintf(command, sizeof command,
-             "for i in $(seq 1000); do ip -o link show %s | grep -q 'state UP' && exit 0; "
+             "for i in $(seq 6000); do ip -o link show %s | grep -q 'state UP' && exit 0; "
              "sleep 0.01; done; exit 1",
              ifname);
     rig_run(command);
