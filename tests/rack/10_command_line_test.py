@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 
-from rack import CAPY, OUT, Rack, check, main
+from rack import CAPY, OUT, PATIENCE_S, Rack, check, main, until
 
 WRONG = [
     [],
@@ -152,7 +152,7 @@ SHOWN_AS_JSON = ["servers", "connections", "entries", "ports", "counters", "trig
 
 
 def one_line(argv, before=(), capy=CAPY, cwd=OUT):
-    p = subprocess.run([*before, capy, *argv], capture_output=True, cwd=cwd, timeout=30)
+    p = subprocess.run([*before, capy, *argv], capture_output=True, cwd=cwd, timeout=PATIENCE_S)
     said = p.stderr.decode()
     check(p.returncode == 2, f"capy {argv}: exit status {p.returncode}, not 2: {said}")
     check(said.count("\n") == 1 and said.endswith("\n"), f"capy {argv}: not one line: {said!r}")
@@ -161,7 +161,7 @@ def one_line(argv, before=(), capy=CAPY, cwd=OUT):
 
 
 def helps(*argv):
-    p = subprocess.run([CAPY, *argv], capture_output=True, cwd=OUT, timeout=30)
+    p = subprocess.run([CAPY, *argv], capture_output=True, cwd=OUT, timeout=PATIENCE_S)
     check(p.returncode == 0 and p.stdout.startswith(b"usage: capy") and p.stderr == b"",
           f"capy {argv}: no help: exit status {p.returncode}, {p.stderr!r}")
 
@@ -189,7 +189,7 @@ def with_a_rack():
             one_line(["ctl", "--rack", conf, *argv])
         for command in SHOWN_AS_JSON:
             p = subprocess.run([CAPY, "ctl", "--rack", conf, "--json", command],
-                               capture_output=True, check=True, timeout=30)
+                               capture_output=True, check=True, timeout=PATIENCE_S)
             check(p.stdout.count(b"\n") == 1, f"capy ctl --json {command}: not one line")
             json.loads(p.stdout)
         said = one_line(["rack", "up", "--dir", rack.dir])
@@ -202,7 +202,7 @@ def with_a_rack():
         said = one_line(["load", "203.0.113.1", "--seconds", "1"], in_c1)
         check("--routed" in said, f"a target behind a router: no remedy: {said}")
         for s in rack.servers:
-            check(rack.ask(s, "status")["switch_alive"], f"{s} was disturbed")
+            until(lambda s=s: rack.ask(s, "status")["switch_alive"], f"{s} was disturbed")
 
 
 def test():

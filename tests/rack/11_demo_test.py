@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import observe
-from rack import BRIEF, CAPY, HAS_IPV6, OUT, PLANE, check, main
+from rack import BRIEF, CAPY, HAS_IPV6, OUT, PATIENCE_S, PLANE, check, explain, main
 
 KEYS = {"migrations", "migrations_refused", "requests", "errors", "resets", "client_retransmits",
         "requests_per_second", "migration_host_us", "migration_pause_us", "latency_us",
@@ -19,8 +19,8 @@ def demo(*more):
     if watched:
         more = (*more, "--capture", observe.directory("demo"))
     p = subprocess.run([CAPY, "demo", "--migrations", "3000", "--plane", PLANE, "--dir", os.path.join(OUT, "demo"),
-                        "--json", path, *more], capture_output=True, timeout=100)
-    check(p.returncode == 0, f"exit status {p.returncode}: {p.stdout.decode()}{p.stderr.decode()}")
+                        "--json", path, *more], capture_output=True, timeout=3 * PATIENCE_S)
+    check(p.returncode == 0, explain(p, p.stderr, p.stdout))
     with open(path) as f:
         result = json.load(f)
     check(KEYS <= set(result), f"missing in the result: {KEYS - set(result)}")

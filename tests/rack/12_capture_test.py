@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from rack import CAPY, IPV4, OUT, PLANE, VERSIONS, Mover, Rack, check, main, moved
+from rack import CAPY, IPV4, OUT, PATIENCE_S, PLANE, VERSIONS, Mover, Rack, check, main, moved
 
 CAPTURES = os.path.join(OUT, "capture")
 FRAMES_MIN = 1000
@@ -28,7 +28,7 @@ def tshark(name, wanted):
                         "-d", "tcp.port==0-65535,data", "-d", "udp.port==0-65535,data",
                         *STRICT, "-Y", f"({wanted}) && eth.src != {CLIENT_MAC}", "-T",
                         "fields", "-e", "frame.number", "-e", "eth.src", "-e", "_ws.expert.message"],
-                       capture_output=True, timeout=120)
+                       capture_output=True, timeout=3 * PATIENCE_S)
     check(p.returncode == 0, f"tshark {name}: {p.stderr.decode()}")
     return p.stdout.decode().splitlines()
 

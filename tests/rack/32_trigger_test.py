@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from rack import CAPY, OUT, Rack, check, main, until
+from rack import CAPY, OUT, PATIENCE_S, Rack, check, main, until
 
 CONNECTIONS = 32
 THRESHOLD = 12  # requests in hand: all 32 on one server are over it, a third of them is under
@@ -33,7 +33,7 @@ def at_rest(rack):
 def lines(rack, *what):
     """What `capy ctl` prints about the trigger."""
     return subprocess.run([CAPY, "ctl", "--rack", rack.path("rack.conf"), *what], check=True,
-                          capture_output=True, text=True, timeout=30).stdout.splitlines()
+                          capture_output=True, text=True, timeout=PATIENCE_S).stdout.splitlines()
 
 
 def check_decisions(rack, in_all):
@@ -58,7 +58,7 @@ def test():
         check(moves(rack) == 0, "connections moved under the threshold")
         rack.run(CAPY, "load", "--connections", str(CONNECTIONS), "--seconds", str(LOAD_S),
                  "--us", str(SERVICE_US), "--json", result, rack.ip["s1"])
-        until(lambda: at_rest(rack), 10, "all servers are calm after the load")
+        until(lambda: at_rest(rack), "all servers are calm after the load")
         in_all = moves(rack)
         time.sleep(0.5)
         check(moves(rack) == in_all, "connections move without load")

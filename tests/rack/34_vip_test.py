@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from crash import must_be_at_rest
-from rack import CAPY, IPV4, IPV6, OUT, Rack, Mover, address, check, each, main, moved, until
+from rack import CAPY, IPV4, IPV6, OUT, Rack, Mover, address, check, each, finished, main, moved, until
 
 CONNECTIONS = 60
 # A switch that is restarted on a busy machine is away for seconds, and clients back off.
@@ -39,11 +39,10 @@ def start_load(rack, path):
 
 def end_load(load, path):
     load.terminate()
-    load.stdout.read()
-    status = load.wait(2 * PATIENCE_MS / 1000)
+    finished(load, "the load ends")
     with open(path) as f:
         result = json.load(f)
-    check(status == 0 and result["errors"] == 0, f"clients noticed: {result}")
+    check(load.returncode == 0 and result["errors"] == 0, f"clients noticed: {result}")
     return result
 
 
@@ -60,24 +59,24 @@ def takes_connections(rack, server):
 
 def come_and_go(rack, load):
     """While servers leave, and come back, nobody's connection changes hands but by migration."""
+    until(lambda: len(owners(rack)) >= CONNECTIONS, lambda: f"{CONNECTIONS} connections: {owners(rack)}")
     before = owners(rack)
-    check(len(before) >= CONNECTIONS, f"only {len(before)} connections: {before}")
     check(len(set(before.values())) == 3, f"not all servers have some: {before}")
     rack.ask("s1", "drain")
-    until(lambda: rack.ask("s1", "status")["tcp_connections"] == 0, 10, "s1 is empty")
+    until(lambda: rack.ask("s1", "status")["tcp_connections"] == 0, "s1 is empty")
     must_be_at_rest(rack)  # an entry names the target before it has the connection
     after = owners(rack)
     stayed = [c for c, owner in before.items() if owner != "s1"]
     check(all(after.get(c) == before[c] for c in stayed), f"some changed: {before} {after}")
     rack.steer("stop", "s1")
-    until(lambda: not rack.ask("switch", "servers")["servers"][0]["alive"], 5, "s1 is away")
+    until(lambda: not rack.ask("switch", "servers")["servers"][0]["alive"], "s1 is away")
     for _ in range(20):
         rack.run("curl", "-sf", "-o", "/dev/null", url(rack.version))
     now = owners(rack)
     check(all(now.get(c) == after[c] for c in after), f"some changed: {after} {now}")
     rack.steer("start", "s1")
-    until(lambda: rack.ask("s1", "status")["switch_alive"], 5, "s1 is back")
-    until(lambda: takes_connections(rack, "s1"), 10, "s1 gets new connections")
+    until(lambda: rack.ask("s1", "status")["switch_alive"], "s1 is back")
+    until(lambda: takes_connections(rack, "s1"), "s1 gets new connections")
     then = owners(rack)
     check(all(then.get(c) == after[c] for c in after), f"some changed: {after} {then}")
     check(asked(load) > 0, "the load stands still")
@@ -88,7 +87,7 @@ def reboot_switch(rack):
     must_be_at_rest(rack)
     before = owners(rack)
     rack.steer("restart", "switch")
-    until(lambda: len(owners(rack)) >= CONNECTIONS, 10, "the owners have announced themselves")
+    until(lambda: len(owners(rack)) >= CONNECTIONS, "the owners have announced themselves")
     after = owners(rack)
     check(all(after.get(c) == before[c] for c in before if c in after),
           f"some changed: {before} {after}")
@@ -98,27 +97,27 @@ def together(version):
     path = os.path.join(OUT, "load.json")
     with Rack(version=version, args=("--vip", "least_loaded")) as rack:
         until(lambda: all(s["alive"] and not s["draining"]
-                          for s in rack.ask("switch", "servers")["servers"]), 10, "all are up")
+                          for s in rack.ask("switch", "servers")["servers"]), "all are up")
         load = start_load(rack, path)
-        until(lambda: asked(load) > 500, 10, "the load runs")
+        until(lambda: asked(load) > 500, "the load runs")
         come_and_go(rack, load)
         with Mover(rack):
             first = moved(rack)
-            until(lambda: moved(rack) > first + 200, 20, "connections move")
+            until(lambda: moved(rack) > first + 200, "connections move")
         reboot_switch(rack)
         time.sleep(0.3)
         result = end_load(load, path)
         check(len(result["servers"]) == 3, f"not all servers answered: {result['servers']}")
-        until(lambda: not owners(rack), 15, "the directory is empty again")
+        until(lambda: not owners(rack), "the directory is empty again")
 
 
 def by_table(version):
     with Rack(version=version, args=("--vip", "maglev")) as rack:
         until(lambda: all(s["alive"] and not s["draining"]
-                          for s in rack.ask("switch", "servers")["servers"]), 10, "all are up")
+                          for s in rack.ask("switch", "servers")["servers"]), "all are up")
         path = os.path.join(OUT, "load.json")
         load = start_load(rack, path)
-        until(lambda: asked(load) > 500, 10, "the load runs")
+        until(lambda: asked(load) > 500, "the load runs")
         check(len(set(owners(rack).values())) == 3, f"not all servers have some: {owners(rack)}")
         end_load(load, path)
 

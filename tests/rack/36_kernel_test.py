@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from rack import CAPY, IPV4, IPV6, OUT, Mover, Rack, check, each, main, moved, skip, until
+from rack import CAPY, IPV4, IPV6, OUT, Mover, Rack, check, each, finished, main, moved, skip, until
 from transfers import download, events, upload
 
 MIXES = ("linux", "linux,capy", "capy,linux,capy")
@@ -27,10 +27,9 @@ def requests(version, stack):
                            "--live-ms", "1000", "--json", path, stdout=subprocess.PIPE)
         with Mover(rack):
             until(lambda: moved(rack) >= 150 and all(rack.ask(s, "status")["migrations_in"] >= 20 for s in rack.servers),
-                  40, "150 moves")
+                  "150 moves")
         load.terminate()
-        load.stdout.read()
-        load.wait(10)
+        finished(load, "the load ends")
         with open(path) as f:
             result = json.load(f)
         print(f"{stack}: {moved(rack)} moves, {result['requests']} answers, "

@@ -4,9 +4,8 @@ what such a server says where it cannot start."""
 
 import os
 import subprocess
-import sys
 
-from rack import CAPY, OUT, ROOT, SKIPPED, Rack, check, main, skip, until
+from rack import CAPY, OUT, Rack, another, check, finished, main, skip, until
 
 TESTS = ("31_drain", "34_vip", "42_switch_crash")
 
@@ -23,7 +22,7 @@ def refused(rack, server, *before, more=(), says):
     p = rack.client("sh", "-c", "exec " + " ".join([*before, CAPY, "httpd", "--rack", rack.path("rack.conf"),
                                                     "--server", server, "--stack", "linux", *more]),
                     member=server, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    _, err = p.communicate(timeout=60)
+    _, err = finished(p, f"{server} is refused")
     err = err.decode().strip()
     check(p.returncode == 2 and len(err.splitlines()) == 1, f"exit status {p.returncode}: {err}")
     check(all(word in err for word in says), f"{err} does not say {says}")
@@ -44,12 +43,12 @@ def remedies():
         check(b"bpf" not in rack.run("tc", "filter", "show", "dev", "eth0", "ingress", member="s1"),
               "a server that ended left its gate behind")
         rack.steer("start", "s1")
-        until(lambda: rack.ask("s1", "status")["switch_alive"], 5, "s1 is back")
+        until(lambda: rack.ask("s1", "status")["switch_alive"], "s1 is back")
         # What a killed one leaves, the next one takes over.
         rack.steer("kill", "s1")
         rack.steer("start", "s1")
-        until(lambda: rack.ask("s1", "status")["switch_alive"], 5, "s1 is back again")
-        check(len(rack.run("curl", "-sS", "-m", "5", rack.url("/synthetic?bytes=5"))) == 5, "s1 answers")
+        until(lambda: rack.ask("s1", "status")["switch_alive"], "s1 is back again")
+        check(len(rack.run("curl", "-sS", "-m", "60", rack.url("/synthetic?bytes=5"))) == 5, "s1 answers")
 
 
 def test():
@@ -57,14 +56,7 @@ def test():
         skip("--stack linux is not built: needs clang and bpftool")
     remedies()
     for name in TESTS:
-        p = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "rack", f"{name}_test.py")],
-                           env={**os.environ, "CAPY_STACK": "linux", "CAPY_BRIEF": "1"}, stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT)
-        said = p.stdout.decode(errors="replace").strip()
-        print(said, flush=True)
-        if p.returncode == SKIPPED:
-            skip(said.splitlines()[-1])
-        check(p.returncode == 0, f"{name} with servers on kernel sockets")
+        another(name, CAPY_STACK="linux", CAPY_BRIEF="1")
 
 
 if __name__ == "__main__":

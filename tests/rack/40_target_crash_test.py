@@ -7,12 +7,12 @@ import subprocess
 
 from crash import (Stream, Transfer, await_held, connections, hold_at, must_be_at_rest,
                    release, served)
-from rack import IPV4, IPV6, IPV6_ONLY, OUT, Rack, check, each, main, until
+from rack import IPV4, IPV6, IPV6_ONLY, OUT, Rack, check, each, finished, main, until
 
 # One request, a line on stdout, a pause until a line on stdin, another request on the connection.
 ASK_TWICE = """
 import http.client, sys
-c = http.client.HTTPConnection(sys.argv[1], timeout=20)
+c = http.client.HTTPConnection(sys.argv[1], timeout=90)
 for _ in range(2):
     c.request("GET", "/synthetic?bytes=5&seed=1")
     print(c.getresponse().read().hex(), flush=True)
@@ -27,7 +27,7 @@ def crash_at(rack, message, survives):
     transfer.move()
     await_held(rack)
     if not survives:
-        until(lambda: served(rack, transfer.client), 20, "the target served the connection")
+        until(lambda: served(rack, transfer.client), "the target served the connection")
     rack.steer("kill", "s2")
     release(rack)
     if survives:
@@ -55,7 +55,8 @@ def crash_unserved(rack):
     client.stdin.flush()
     second = client.stdout.readline()
     check(first and second == first, f"answers before and after: {first!r}, {second!r}")
-    check(client.wait(5) == 0, "the client failed")
+    finished(client, "the client ends")
+    check(client.returncode == 0, "the client failed")
 
 
 def every_step(version):

@@ -13,7 +13,7 @@ def after_the_move():
     with Rack(args=("--root", OUT)) as rack:
         transfer = Transfer(rack)
         transfer.move()
-        until(lambda: moved(rack) == 1, 20, "it moved")
+        until(lambda: moved(rack) == 1, "it moved")
         rack.steer("kill", "s1")
         time.sleep(0.5)
         rack.steer("start", "s1")  # it has forgotten everything, and must not answer RST
@@ -41,7 +41,7 @@ def after_the_commit():
         transfer = Stream(rack)
         hold_at(rack, "CONN_STATE_ACK")
         transfer.move()
-        until(lambda: served(rack, transfer.client), 20, "the target served the connection")
+        until(lambda: served(rack, transfer.client), "the target served the connection")
         rack.steer("kill", "s1")
         release(rack)
         transfer.must_succeed()

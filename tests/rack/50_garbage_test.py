@@ -7,8 +7,9 @@ import os
 import subprocess
 import time
 
+from crash import must_be_at_rest
 from frames import broken, captured, forged, is_tcpmig, made_up, seeded, sent_by
-from rack import CAPY, IPV4, IPV6, IPV6_ONLY, OUT, Mover, Rack, check, each, main, moved, until
+from rack import CAPY, IPV4, IPV6, IPV6_ONLY, OUT, Mover, Rack, check, each, finished, main, moved, until
 
 SEND = """
 import socket, struct, sys, time
@@ -81,8 +82,8 @@ def garbage(version):
                            "--rate", "500", "--seconds", "0", "--live-ms", "1000", "--json", path,
                            stdout=subprocess.DEVNULL)
         with Mover(rack):
-            until(lambda: moved(rack) > 300, 20, "enough migrations to steal messages from")
-        time.sleep(1)  # what is under way ends
+            until(lambda: moved(rack) > 300, "enough migrations to steal messages from")
+        must_be_at_rest(rack)
         pids = {m["name"]: m["pid"] for m in rack.ask("rack", "status")["members"]}
         before, count = rack.ask("switch", "counters")["counters"], moved(rack)
         where = owners(rack)
@@ -95,10 +96,10 @@ def garbage(version):
         check({m["name"]: m["pid"] for m in rack.ask("rack", "status")["members"]} == pids,
               "a program ended")
         load.terminate()
-        status = load.wait(10)
+        finished(load, "the load ends")
         with open(path) as f:
             result = json.load(f)
-        check(status == 0 and result["errors"] == 0, f"clients noticed: {result}")
+        check(load.returncode == 0 and result["errors"] == 0, f"clients noticed: {result}")
 
 
 def test():

@@ -5,26 +5,24 @@ and new connections of an unmodified kernel get in by SYN cookies, with all thei
 import json
 import os
 import subprocess
-import time
 
 from frames import seeded, syn
-from rack import CAPY, CLIENT, OUT, SERVER, Rack, check, main, until
+from rack import CAPY, CLIENT, OUT, PATIENCE_S, SERVER, Rack, check, finished, main, until
 
 RATE = 500        # requests a second that are served meanwhile
 FLOOD = 10 * RATE  # SYNs a second at least
-SECONDS = 6
 NEWCOMERS = 20
 
 SEND = """
-import socket, struct, sys, time
-data, rate, seconds = open(sys.argv[1], "rb").read(), int(sys.argv[2]), float(sys.argv[3])
+import select, socket, struct, sys, time
+data, rate = open(sys.argv[1], "rb").read(), int(sys.argv[2])
 size, = struct.unpack_from("<I", data)
 frames = [data[at + 4:at + 4 + size] for at in range(0, len(data), size + 4)]
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 s.bind(("eth0", 0))
 sent, begun = 0, time.monotonic()
-while (passed := time.monotonic() - begun) < seconds:
-    while sent < rate * passed:
+while not select.select([sys.stdin], [], [], 0)[0]:
+    while sent < rate * (time.monotonic() - begun):
         try:
             s.send(frames[sent % len(frames)])
         except OSError:
@@ -35,15 +33,15 @@ print(sent)
 """
 
 
-def flood(rack, seconds):
-    """Starts it, from addresses beyond the rack, which never answer."""
+def flood(rack):
+    """Starts it, until its stdin ends, from addresses beyond the rack, which never answer."""
     rng, path = seeded(2), os.path.join(OUT, "syns")
     with open(path, "wb") as f:
         for _ in range(20000):
             frame = syn(rng, CLIENT, SERVER["s1"], 80)
             f.write(len(frame).to_bytes(4, "little") + frame)
-    return rack.client("python3", "-c", SEND, path, str(FLOOD), str(seconds),
-                       stdout=subprocess.PIPE)
+    return rack.client("python3", "-c", SEND, path, str(FLOOD),
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def counters(rack):
@@ -63,7 +61,7 @@ def newcomers(rack):
     """New connections, one after the other: every answer must be whole."""
     url = f"http://{SERVER['s1']}/synthetic?bytes=200000&seed=7"
     for _ in range(NEWCOMERS):
-        out = rack.run("curl", "-s", "-S", "-m", "10", "-o", "/dev/null", "-w",
+        out = rack.run("curl", "-s", "-S", "-m", str(PATIENCE_S), "-o", "/dev/null", "-w",
                        "%{http_code} %{size_download}", url).decode()
         check(out == "200 200000", f"a newcomer got {out}")
 
@@ -71,14 +69,13 @@ def newcomers(rack):
 def test():
     with Rack() as rack:
         before = load(rack, "before")
-        attacker = flood(rack, SECONDS)
-        until(lambda: counters(rack)["syn_cookies_sent"] > 1000, 10, "a full SYN queue")
+        attacker = flood(rack)
+        until(lambda: counters(rack)["syn_cookies_sent"] > 1000, "a full SYN queue")
         during = load(rack, "during")
-        check(attacker.poll() is None, "the flood ended before the load did")
         newcomers(rack)
-        time.sleep(0.1)
+        check(attacker.poll() is None, "the flood ended before the load did")
         n = counters(rack)
-        sent = int(attacker.communicate(timeout=30)[0])
+        sent = int(finished(attacker, "the flood ends")[0])
         print(f"{sent} SYNs; cookies sent {n['syn_cookies_sent']}, ok {n['syn_cookies_ok']}, "
               f"bad {n['syn_cookies_bad']}")
         for name, r in ("before", before), ("during", during):

@@ -5,7 +5,7 @@ connections meanwhile, no frame is lost, and the new loader goes on with the sam
 import subprocess
 
 from crash import Asking, Transfer, must_be_at_rest
-from rack import OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
+from rack import OUT, Mover, Rack, check, finished, main, moved, need_xdp_plane, until
 
 PORT = 5000
 
@@ -17,7 +17,7 @@ sent = 0
 while not select.select([sys.stdin], [], [], 0)[0]:
     s.sendto(sent.to_bytes(4, "big"), (sys.argv[1], {PORT}))
     sent += 1
-    time.sleep(0.0005)
+    time.sleep(0.002)  # a device queues some hundred: a core may be kept from it for as long
 print(sent)
 """
 
@@ -50,8 +50,8 @@ class Count:
         self.sender = rack.client("python3", "-c", SEND, rack.ip["c2"], member="c1", **pipes)
 
     def end(self):
-        sent = int(self.sender.communicate("\n", timeout=20)[0])
-        received = int(self.receiver.communicate("\n", timeout=20)[0])
+        sent = int(finished(self.sender, "the sender ends", "\n")[0])
+        received = int(finished(self.receiver, "the receiver ends", "\n")[0])
         print(f"{sent} datagrams sent, {received} received")
         check(sent > 100, "too few datagrams to tell")
         check(sent == received, f"{sent - received} frames were lost")
@@ -68,21 +68,21 @@ def down_and_up(rack, how, transfer):
     check(before, "connections are away from home")
     rack.steer(how, "switch")
     count = moved(rack)
-    until(lambda: moved(rack) > count + 20, 20, "connections move while no loader runs")
+    until(lambda: moved(rack) > count + 20, "connections move while no loader runs")
     rack.steer("start", "switch")
     status, after = rack.ask("switch", "status"), flows(rack)
     check(status["boot_id"] == boot and not status["learning"], f"it began anew: {status}")
     for flow, epoch in before.items():
         check(after.get(flow, 0) >= epoch, f"{flow} was known at epoch {epoch}: {after}")
     count = moved(rack)
-    until(lambda: moved(rack) > count + 20, 20, "connections move under the new loader")
+    until(lambda: moved(rack) > count + 20, "connections move under the new loader")
 
 
 def test():
     with Rack(clients=2, args=("--root", OUT, "--plane", "xdp")) as rack:
-        transfer, asking, count = Transfer(rack, rate="4M"), Asking(rack), Count(rack)
+        transfer, asking, count = Transfer(rack), Asking(rack), Count(rack)
         with Mover(rack):
-            until(lambda: len(flows(rack)) >= asking.CONNECTIONS, 10, "connections have moved")
+            until(lambda: len(flows(rack)) >= asking.CONNECTIONS, "connections have moved")
             down_and_up(rack, "stop", transfer)
             down_and_up(rack, "kill", transfer)
             count.end()

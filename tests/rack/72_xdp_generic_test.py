@@ -8,7 +8,7 @@ import os
 import subprocess
 
 from crash import Transfer, must_be_at_rest
-from rack import CAPY, OUT, Mover, Rack, check, main, moved, need_xdp_plane, until
+from rack import CAPY, OUT, PATIENCE_S, Mover, Rack, check, main, moved, need_xdp_plane, until
 
 DEVICE = "none"  # another port for clients; in the client's own namespace, a server's
 GENERIC = 2  # as the kernel numbers what ip shows
@@ -39,7 +39,7 @@ def refused(rack, text, *args, conf="own.conf"):
     """One line that says so. In the client's namespace, where nobody else has a switch."""
     p = subprocess.run([CAPY, "rack", "exec", "--dir", rack.dir, "c1", "--", CAPY, "switch", "--rack",
                         os.path.join(OUT, conf), "--plane", "xdp", *args],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=PATIENCE_S)
     said = p.stderr.strip().splitlines()
     check(p.returncode != 0 and len(said) == 1 and text in said[0],
           f"{' '.join(args)}: exit status {p.returncode}, {said}")
@@ -62,7 +62,7 @@ def loaded(rack, switch, mode, ports, kept):
     loader = rack.client(*switch, stdout=subprocess.PIPE, text=True)
     said = [loader.stdout.readline() for _ in range(ports + kept)]
     loader.terminate()
-    check(loader.wait(60) == 0, f"{mode}: exit status {loader.returncode}")
+    check(loader.wait(PATIENCE_S) == 0, f"{mode}: exit status {loader.returncode}")
     check(all(f"{mode} XDP" in line for line in said[:ports]), f"{mode} was asked for: {said}")
     check(not kept or "took over" in said[-1], f"{mode}: began anew: {said}")
 
@@ -114,9 +114,9 @@ def test():
         add_device(rack)
         rack.steer("start", "switch")
         all_generic(rack, "one device cannot do better")
-        transfer = Transfer(rack, mib=64, rate="4M")
+        transfer = Transfer(rack)
         with Mover(rack):
-            until(lambda: moved(rack) > 20, 20, "connections move")
+            until(lambda: moved(rack) > 20, "connections move")
             rack.steer("stop", "switch")
             rack.steer("start", "switch")
             all_generic(rack, "a new loader took it over")

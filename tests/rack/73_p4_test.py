@@ -9,8 +9,8 @@ import re
 import subprocess
 import sys
 
-from rack import CAPY, HAS_IPV6, IPV4, IPV6, OUT, PLANE, ROOT, Rack, address, check, main, moved, skip, until
-from transfers import while_moving
+from rack import (CAPY, HAS_IPV6, IPV4, IPV6, OUT, PLANE, ROOT, Mover, Rack, address, check, explain, finished, main,
+                  moved, skip, until)
 
 CONTROL = os.path.join(ROOT, "switch", "p4", "control.py")
 PROGRAM = os.path.join(os.path.dirname(os.path.dirname(CAPY)), "switch", "p4", "capy_v1model.json")
@@ -59,7 +59,7 @@ def start_p4(rack):
     said = run.stdout.readline()
     check(said.startswith("the switch is up: 2 servers, 1 client ports"), f"control.py run: {said}")
     for server in rack.servers:
-        until(lambda: is_ready(rack.ask(server, "status")), PATIENCE_S, f"{server} hears the switch")
+        until(lambda: is_ready(rack.ask(server, "status")), f"{server} hears the switch")
 
 
 def client_tcp(rack):
@@ -112,11 +112,14 @@ def one_of_the_vip_moves(rack):
 
 
 def many_move(rack):
-    path = os.path.join(OUT, "load.json")
+    path, before = os.path.join(OUT, "load.json"), moved(rack)
     load = rack.client(CAPY, "load", rack.ip["s1"], rack.ip["s2"], "--connections", "4", "--rate", "20",
                        "--seconds", "8", "--timeout-ms", "20000", "--json", path,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while_moving(rack, load, 4, 2 * PATIENCE_S)
+    with Mover(rack):
+        _, err = finished(load, "the load ends", seconds=2 * PATIENCE_S)
+    check(load.returncode == 0, explain(load, err))
+    check(moved(rack) - before >= 4, f"only {moved(rack) - before} moves")
     with open(path, encoding="utf-8") as f:
         result = json.load(f)
     check(result["errors"] == 0 and result["requests"] > 0, f"clients noticed: {result}")

@@ -33,7 +33,7 @@ def test():
     if not os.access("/usr/bin/python3", os.X_OK):
         skip("needs Debian's python3")
     p = subprocess.run([RUN, "--quick", "--build", BUILD, "--out", OUT], capture_output=True, text=True,
-                       timeout=580, check=False)
+                       timeout=840, check=False)
     check(p.returncode == 0, f"exit status {p.returncode}: {p.stdout}{p.stderr}")
     plots = "no plots" not in p.stderr
     if not plots:

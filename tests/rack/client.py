@@ -22,15 +22,14 @@ def server(rack, name):
     return ["--rack", rack.path("rack.conf"), "--server", name]
 
 
-def get(rack, member, *argv, timeout=60):
+def get(rack, member, *argv):
     """Runs it to its end; what it reports."""
-    return json.loads(rack.run(CAPY, "get", *host(member), "--json", "-", *argv, member=member,
-                               timeout=timeout))
+    return json.loads(rack.run(CAPY, "get", *host(member), "--json", "-", *argv, member=member))
 
 
-def serve(rack, member, directory):
+def serve(rack, member, directory, *gate):
     """A kernel's web server at a client; its address once it listens."""
-    process = rack.client(sys.executable, WEB, ADDRESS[member], str(WEB_PORT), directory,
+    process = rack.client(sys.executable, WEB, ADDRESS[member], str(WEB_PORT), directory, *gate,
                           member=member)
     listening = f"{WEB_PORT:04X} 00000000:0000 0A"
 
@@ -39,5 +38,5 @@ def serve(rack, member, directory):
         with open(f"/proc/{process.pid}/net/tcp", encoding="ascii") as f:
             return listening in f.read()
 
-    until(listens, 10, f"the web server at {member} listens")
+    until(listens, f"the web server at {member} listens")
     return f"{ADDRESS[member]}:{WEB_PORT}"

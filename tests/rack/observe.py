@@ -112,7 +112,7 @@ class AtClients(Observer):
             path = os.path.join(self.directory, f"c{i + 1}.pcapng")
             self.rack.client("dumpcap", "-q", "-i", "eth0", "-B", "64", "-w", path, member=f"c{i + 1}",
                              stderr=subprocess.DEVNULL)
-            testing.until(lambda p=path: os.path.exists(p) and os.path.getsize(p) > 0, 10, "dumpcap runs")
+            testing.until(lambda p=path: os.path.exists(p) and os.path.getsize(p) > 0, "dumpcap runs")
         self.programs = self.rack.clients[-self.rack.clients_cnt:]
         del self.rack.clients[-self.rack.clients_cnt:]
 
@@ -120,7 +120,7 @@ class AtClients(Observer):
         super().end()
         for program in self.programs:
             os.killpg(program.pid, signal.SIGTERM)  # it writes what it still holds
-            program.wait(10)
+            program.wait(testing.PATIENCE_S)
 
 
 def of(rack, plane):

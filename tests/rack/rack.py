@@ -4,6 +4,8 @@ A test is a program: exit status 0 passed, 77 not possible here (the last line s
 What it makes lies under out/test/NAME/."""
 
 import ctypes
+import faulthandler
+import glob
 import json
 import os
 import random
@@ -23,6 +25,9 @@ BRIEF = "CAPY_BRIEF" in os.environ  # one of several IP versions is enough
 NAME = os.path.basename(sys.argv[0]).removesuffix("_test.py")
 OUT = os.path.join(ROOT, "out", "test", "-".join([NAME] + [PLANE] * (PLANE != "user") + [STACK] * (STACK != "")))
 SKIPPED = 77
+# For what must come, however busy the machine is: only a broken rack takes so long.
+PATIENCE_S = 90
+SAID_LINES = 6  # of each log, where a test fails
 # What the clients' connections are, and the rack: IPv4 or IPv6 in one that has both, or IPv6 alone.
 IPV4, IPV6, IPV6_ONLY = "IPv4", "IPv6", "IPv6 alone"
 HAS_IPV6 = os.path.exists("/proc/sys/net/ipv6")
@@ -77,9 +82,30 @@ def need(*tools):
     os.makedirs(OUT, exist_ok=True)
 
 
+PRCTL = ctypes.CDLL(None).prctl
+
+
 def die_with_us():
-    """In a child: whatever way the test ends, the child ends too (PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    """In a child: whatever way the test ends, the child ends too (PR_SET_PDEATHSIG). Between fork and exec, where
+    other threads' locks stay locked for ever: one call, nothing else."""
+    PRCTL(1, signal.SIGKILL)
+
+
+def another(name, **environment):
+    """Runs another live test as a part of this one, under another environment; skipped if it is."""
+    process = subprocess.Popen([sys.executable, os.path.join(ROOT, "tests", "rack", f"{name}_test.py")],
+                               env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace", preexec_fn=die_with_us)
+    last = ""
+    try:
+        for last in process.stdout:
+            print(last, end="", flush=True)
+    except Failure:  # we took too long, and so did the part, which was told so as well and says where it stands
+        print(process.stdout.read(), end="", flush=True)
+        raise
+    if process.wait() == SKIPPED:
+        skip(last.strip())
+    check(process.returncode == 0, f"{name} with {environment}")
 
 
 def each(versions, of):
@@ -90,12 +116,29 @@ def each(versions, of):
             of(version)
 
 
-def until(true, seconds, text):
-    """Waits until true() holds; fails with text when it does not within the time."""
+def until(true, text, seconds=PATIENCE_S):
+    """Waits until true() holds; fails with text, or what it returns, when it does not within the time."""
     end = time.monotonic() + seconds
     while not true():
-        check(time.monotonic() < end, f"not within {seconds} s: {text}")
+        check(time.monotonic() < end, f"not within {seconds} s: {text() if callable(text) else text}")
         time.sleep(0.01)
+
+
+def finished(process, text, given=None, seconds=PATIENCE_S):
+    """Waits until a program ends by itself: what it printed. Its exit status is the caller's to look at."""
+    try:
+        return process.communicate(given, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise Failure(f"not within {seconds} s: {text}") from None
+
+
+def explain(process, *texts):
+    """What there is to be read of a program that failed; texts: its stderr, and stdout, where some say why."""
+    command = process.args[process.args.index("--") + 1:] if "--" in process.args else process.args
+    status, words = process.returncode, [t.decode(errors="replace").strip() for t in texts if t and t.strip()]
+    how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    return f"{' '.join(map(str, command))}: {how}: " + ("\n".join(words) or "without a word")
 
 
 class Control:
@@ -164,7 +207,7 @@ class Rack:
     def __enter__(self):
         self.log = open(self.dir + ".log", "wb")
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=subprocess.STDOUT,
-                                        cwd=ROOT, preexec_fn=die_with_us)
+                                        cwd=ROOT, preexec_fn=die_with_us, start_new_session=True)
         end = time.monotonic() + 300  # it waits for each program as long as that runs
         while not os.path.exists(self.path("rack.sock")) or b"Ctrl-C" not in self.said():
             if self.process.poll() is not None or time.monotonic() > end:
@@ -182,6 +225,8 @@ class Rack:
                 client.wait()
         if self.observer:
             self.observer.end()
+        if kind and kind is not SystemExit:
+            self.tell()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(60)
@@ -194,6 +239,24 @@ class Rack:
     def said(self):
         with open(self.log.name, "rb") as f:
             return f.read()
+
+    def tell(self):
+        """How the rack is, for who reads of a failure and has nothing else."""
+        load = " ".join(f"{n:.1f}" for n in os.getloadavg())
+        print(f"-- the rack when it failed; load average {load} on {os.cpu_count()} cores", flush=True)
+        try:
+            members = Control(self.path("rack.sock")).ask("status")["members"]
+            print("   " + ", ".join(f"{m['name']} {m['state']}" for m in members))
+        except (OSError, Failure, ValueError, KeyError) as e:
+            print(f"   it does not answer: {e}")
+        for path in sorted(glob.glob(self.path("*.log"))) + [self.log.name]:
+            with open(path, encoding="utf-8", errors="replace") as f:
+                lines = [line for line in f.read().splitlines() if line.strip()]
+            if path == self.log.name:  # what it says to its operator when all is well
+                lines = [line for line in lines if line.startswith("capy")]
+            for line in lines[-SAID_LINES:]:
+                print(f"   {os.path.basename(path)}: {line}")
+        sys.stdout.flush()
 
     def host(self, name="s1"):
         """As in a URL."""
@@ -227,15 +290,11 @@ class Rack:
                                              **options))
         return self.clients[-1]
 
-    def run(self, *argv, member="c1", timeout=60):
+    def run(self, *argv, member="c1", timeout=2 * PATIENCE_S):
         """Runs a program in a member's namespace to its end: its output, or Failure."""
         p = self.client(*argv, member=member, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            out, err = p.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            raise Failure(f"{argv[0]} took longer than {timeout} s") from None
-        check(p.returncode == 0, f"{argv[0]}: exit status {p.returncode}: {err.decode()}")
+        out, err = finished(p, f"{argv[0]} ends", seconds=timeout)
+        check(p.returncode == 0, explain(p, err, out))
         return out
 
 
@@ -283,10 +342,17 @@ def moved(rack):
     return sum(rack.ask(s, "status")["migrations_out"] for s in rack.servers)
 
 
+def took_too_long(*_):
+    """Who runs us has lost patience. Where we stand is all that there is to find out why."""
+    faulthandler.dump_traceback(sys.stdout)
+    raise Failure("ended by SIGTERM, in the midst of it")
+
+
 def main(test, *tools):
     """Runs the test and tells how it went by the exit status."""
-    need(*tools)
+    signal.signal(signal.SIGTERM, took_too_long)
     try:
+        need(*tools)
         test()
     except Failure as f:
         print(f"{NAME}: {f}")

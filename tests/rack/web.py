@@ -2,15 +2,19 @@
 """A web server on the kernel's sockets, for our stack in the client role: GET gives a file, PUT and
 POST answer with length and SHA-256 of what came, as `capy httpd` does at /upload.
 
-    web.py ADDRESS PORT DIRECTORY"""
+    web.py ADDRESS PORT DIRECTORY [GATE]
+
+GATE: from its half on, a file is given slowly until a file of this name is there."""
 
 import hashlib
 import http.server
 import json
 import os
 import sys
+import time
 
 PIECE = 1 << 16
+PAUSE_S = 0.01  # between two pieces
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -25,9 +29,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path = os.path.join(sys.argv[3], os.path.basename(self.path))
         with open(path, "rb") as f:
-            self.answer("application/octet-stream", os.fstat(f.fileno()).st_size)
+            size = os.fstat(f.fileno()).st_size
+            self.answer("application/octet-stream", size)
             while piece := f.read(PIECE):
                 self.wfile.write(piece)
+                if f.tell() > size // 2 and not all(map(os.path.exists, sys.argv[4:])):
+                    time.sleep(PAUSE_S)
 
     def do_PUT(self):
         left, digest = int(self.headers["Content-Length"]), hashlib.sha256()
