@@ -45,7 +45,7 @@
     X(drop_same_port)       /* the destination is where it came from */                            \
     X(drop_to_switch)       /* for the switch itself, and nothing it answers */                    \
     X(drop_fenced)          /* from a server that does not own the flow */                         \
-    X(drop_unowned)         /* from a migration port, and no entry */                              \
+    X(drop_unowned)         /* no entry, without which it may not be said (flows.h) */             \
     X(drop_family)          /* flow and owner of different IP versions */                          \
     X(drop_vip_unknown)     /* to the service address, of no connection known yet */               \
     X(drop_vip_no_server)   /* a new connection that no server can take */                         \

@@ -268,15 +268,20 @@ static inline bool capy_flow_is_of_arrivals(const struct capy_switch *sw, uint16
     return port >= cfg->mig_port_first && (uint32_t)port - cfg->mig_port_first < cfg->mig_port_cnt;
 }
 
-/* What a server opens while the switch learns: the name may be a connection's that lives elsewhere and was not
- * announced yet, and of which a server that restarted knows nothing. Its peer would answer to that one,
- * and the opener would reset it. The SYN goes again when the switch has learned. */
-static inline bool capy_flow_opens_early(const struct capy_job *j)
+/* While the switch learns, no entry proves nothing: the name may be a connection's that lives elsewhere and was not
+ * announced yet. So nothing is opened under it: of that connection a server that restarted knows nothing, the peer
+ * would answer to it, and the opener would reset it. And nobody says that there is none, by a RST
+ * without ACK, the answer to a segment with one (RFC 9293 §3.10.7.1): a server that does not own the flow may have sent it
+ * a moment before the switch booted. Who refuses a SYN, or aborts what he runs, says ACK. The SYN, or
+ * what was answered, comes again when the switch has learned. */
+static inline bool capy_flow_is_early(const struct capy_job *j)
 {
     const struct capy_switch *sw = j->sw;
-    return (j->view->tcp_flags & (CAPY_SEG_SYN | CAPY_SEG_ACK)) == CAPY_SEG_SYN &&
-           capy_mig_is_opened_port(sw->cfg->mig_port_first, j->view->src_port) &&
-           capy_switch_in_learning(sw, j->now);
+    const uint8_t flags = j->view->tcp_flags;
+    const bool opens = (flags & (CAPY_SEG_SYN | CAPY_SEG_ACK)) == CAPY_SEG_SYN &&
+                       capy_mig_is_opened_port(sw->cfg->mig_port_first, j->view->src_port);
+    const bool denies = (flags & (CAPY_SEG_RST | CAPY_SEG_ACK)) == CAPY_SEG_RST;
+    return (opens || denies) && capy_switch_in_learning(sw, j->now);
 }
 
 /* As capy_steer_client_steady, of a segment of server id: e's flow is one that it owns. */
@@ -351,7 +356,7 @@ static inline bool capy_flow_from_server(struct capy_job *j, uint16_t id)
     capy_flow_look_up_server(j, id, &s);
     if (s.to == CAPY_STEER_FENCED ||
         (s.to == CAPY_STEER_MISS &&
-         (capy_flow_is_of_arrivals(sw, id, v->src_port) || capy_flow_opens_early(j)))) {
+         (capy_flow_is_of_arrivals(sw, id, v->src_port) || capy_flow_is_early(j)))) {
         capy_job_drop(j,
                       s.to == CAPY_STEER_FENCED ? CAPY_COUNT_drop_fenced : CAPY_COUNT_drop_unowned);
         return false;

@@ -171,8 +171,9 @@ static inline bool capy_quick_from_server(struct capy_job *j, const struct capy_
         return false;
     const uint32_t turn = capy_plane_look(lock);
     struct capy_entry *e = capy_quick_first(&sw->dir, hash, q->dst, q->dst_port);
-    if (!e) /* nor is it of a port that some connections arrive at, or are born */
-        return q->src_port + CAPY_OPENED_PORT_CNT + CAPY_VIP_PORT_CNT < sw->cfg->mig_port_first &&
+    if (!e) /* nor does it deny a connection, nor is it of a port that some arrive at, or are born */
+        return !(q->tcp_flags & CAPY_SEG_RST) &&
+               q->src_port + CAPY_OPENED_PORT_CNT + CAPY_VIP_PORT_CNT < sw->cfg->mig_port_first &&
                capy_quick_forward(j);
     const uint32_t home = capy_raw32(e->key.home.b + 12); /* of its client's family */
     const uint16_t home_port = e->key.home_port, home_id = e->home, port = capy_quick_port(j);

@@ -578,8 +578,9 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
         } else {
             if (by_server)
                 port_shares.apply();
-            if (learning && by_server && hdr.tcp.isValid() && opened_port != 0 &&
-                (hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+            if (learning && by_server && hdr.tcp.isValid() &&
+                ((opened_port != 0 && (hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) ||
+                 (hdr.tcp.flags & (TCP_RST | TCP_ACK)) == TCP_RST))
                 arrivals_only = true; /* the name may live elsewhere */
             if (arrivals_only)
                 drop(WHY_UNOWNED);

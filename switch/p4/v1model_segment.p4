@@ -93,11 +93,16 @@
                 /* A port under which this server runs only what came to it: without an entry nobody
                  * may hear of it, for the peer would reset what it does not know. */
                 bad = born || (meta.src_port >= mig_port_first && meta.src_port <= mig_port_last);
-                if (is_opened) { /* a name may live elsewhere while the switch learns: nothing is opened */
+                if (is_opened) {
                     divide.apply((bit<32>)meta.src_port, (bit<32>)server_cnt, quotient, remainder);
-                    bad = remainder != (bit<32>)sender ||
-                          (learning && (hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN);
+                    bad = remainder != (bit<32>)sender;
                 }
+                /* While the switch learns, the name may be a connection's that lives elsewhere: nothing is
+                 * opened under it, and nobody denies that there is one. */
+                if (learning &&
+                    ((is_opened && (hdr.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) ||
+                     (hdr.tcp.flags & (TCP_RST | TCP_ACK)) == TCP_RST))
+                    bad = true;
             }
             /* A connection of the service address that is over is reset by whoever was asked about it. */
             if (bad && born && (hdr.tcp.flags & TCP_RST) != 0 && !learning) {

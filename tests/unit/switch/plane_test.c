@@ -256,7 +256,7 @@ static void a_lighter_server_without_a_lease_is_passed_over(void **st)
     shut(&s);
 }
 
-static void nothing_is_installed_while_learning(void **st)
+static void nothing_is_decided_while_learning(void **st)
 {
     (void)st;
     struct stage s;
@@ -277,6 +277,11 @@ static void nothing_is_installed_while_learning(void **st)
     assert_int_equal(got(&s, 0, 1).verdict, CAPY_VERDICT_OK);
     client_sends(&s, 5000, CAPY_TCP_ACK);
     assert_true(out_is(&s, 1, 200, 5000, 2, MIG_PORT));
+    server_sends(&s, 0, 80, 5001, CAPY_TCP_RST); /* may live elsewhere */
+    assert_int_equal(s.out.cnt, 0);
+    assert_int_equal(counter(&s, "drop_unowned"), 1);
+    server_sends(&s, 0, 80, 5001, CAPY_TCP_RST | CAPY_TCP_ACK); /* a SYN is refused */
+    assert_true(out_is(&s, CLIENT_PORT, 1, 80, 200, 5001));
     shut(&s);
 }
 
@@ -562,7 +567,7 @@ int main(void)
         cmocka_unit_test(a_thousand_prepares_between_two_heartbeats_spread),
         cmocka_unit_test(a_lighter_server_gets_only_what_makes_it_equal),
         cmocka_unit_test(a_lighter_server_without_a_lease_is_passed_over),
-        cmocka_unit_test(nothing_is_installed_while_learning),
+        cmocka_unit_test(nothing_is_decided_while_learning),
         cmocka_unit_test(cancel_wins_before_the_commit_and_loses_after),
         cmocka_unit_test(nack_tells_both_sides),
         cmocka_unit_test(an_unknown_flow_is_named_and_then_given_up),
