@@ -34,7 +34,7 @@ static const struct row frame_rows[] = {
     FRAME(backlog_full),      FRAME(neighbour_full),  FRAME(control_full),
     FRAME(syn_cookies_sent),  FRAME(syn_cookies_ok),  FRAME(syn_cookies_bad),
     FRAME(accept_full),       FRAME(pressure_resets), FRAME(time_wait_recycled),
-    FRAME(half_open_evicted), FRAME(orphans_reset),
+    FRAME(half_open_evicted), FRAME(orphans_reset),   FRAME(vip_too_early),
 };
 
 static const struct row tcp_rows[] = {

@@ -376,6 +376,8 @@ bool capy_vip_is(const struct capy_stack *s, const struct capy_ip *ip);
 const struct capy_ip *capy_vip_ip(const struct capy_stack *s, const struct capy_ip *like);
 /* The service whose connections are born at this local port of ours; 0: none's. */
 uint16_t capy_vip_service_of(const struct capy_stack *s, uint16_t local_port);
+/* May a connection begin there? One of the service address neither in the quiet time nor without a lease. */
+bool capy_vip_may_begin(const struct capy_stack *s, uint16_t local_port);
 /* The name of the flow that a segment is of, if it is of one that began here. */
 struct capy_flow_key capy_vip_key_of(const struct capy_stack *s, const struct capy_packet *p);
 

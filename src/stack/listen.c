@@ -157,6 +157,10 @@ static void syn_input(struct capy_stack *s, struct capy_listener *l, const struc
 {
     if (!capy_rate_take(s, CAPY_RATE_SYN, &p->src))
         return;
+    if (!capy_vip_may_begin(s, p->dst_port)) {
+        s->count.vip_too_early++;
+        return;
+    }
     if (l->paused) {
         s->count.accept_full++;
         return;

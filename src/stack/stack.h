@@ -265,7 +265,8 @@ struct capy_stack_counters {
     uint64_t not_ours, oversize;
     uint64_t syn_cookies_sent, syn_cookies_ok, syn_cookies_bad;
     uint64_t pressure_resets;
-    uint64_t accept_full; /* SYNs and completing ACKs dropped because a listener was paused */
+    uint64_t accept_full;   /* SYNs and completing ACKs dropped because a listener was paused */
+    uint64_t vip_too_early; /* SYNs to the service address dropped: the quiet time, or no lease */
     uint64_t time_wait_recycled, half_open_evicted, orphans_reset; /* age.c */
     uint64_t rate_limited[CAPY_RATE_CNT];
     uint64_t nd_bad;         /* neighbour discovery that RFC 4861 §7.1 has discarded in silence */

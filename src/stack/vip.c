@@ -22,6 +22,14 @@ uint16_t capy_vip_service_of(const struct capy_stack *s, uint16_t local_port)
     return s->cfg.vip.port_cnt > 0 && birth ? s->cfg.vip.port[local_port - first_port(s)] : 0;
 }
 
+/* While a HEARTBEAT of our former life may still be under way, the switch may take us for what we were, and
+ * then for one that restarted: all that began here meanwhile would be dead to it (docs/protocol.md, Leases). */
+bool capy_vip_may_begin(const struct capy_stack *s, uint16_t local_port)
+{
+    return capy_vip_service_of(s, local_port) == 0 ||
+           (s->now >= s->tor.quiet_until && s->tor.lease_until != CAPY_NEVER);
+}
+
 bool capy_vip_is(const struct capy_stack *s, const struct capy_ip *ip)
 {
     return s->cfg.vip.port_cnt > 0 && !capy_ip_is_unset(ip) &&
