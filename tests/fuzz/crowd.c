@@ -23,6 +23,12 @@ static struct capy_stack *stack_of(struct crowd *c, unsigned i, bool server)
     return c->w.host[server ? x->at : WORLD_CLIENT];
 }
 
+void crowd_doom(struct crowd *c, unsigned i)
+{
+    c->conn[i].doomed = true;
+    c->conn[i].spared = false;
+}
+
 static void flush(struct crowd *c, unsigned i, bool server)
 {
     world_flush(&c->w, server ? c->conn[i].at : WORLD_CLIENT);
@@ -35,7 +41,8 @@ void crowd_connect(struct crowd *c, unsigned i, unsigned home, bool ipv6)
     struct crowd_conn *x = &c->conn[i];
     if (x->used)
         return;
-    *x = (struct crowd_conn){.home = (uint8_t)home, .ipv6 = ipv6 || c->w.ipv6_only};
+    *x = (struct crowd_conn){
+        .home = (uint8_t)home, .ipv6 = ipv6 || c->w.ipv6_only, .left = WORLD_SERVERS};
     struct capy_ip ip = world_ip(home, x->ipv6);
     int rc = capy_stack_connect(c->w.host[WORLD_CLIENT], &ip, WORLD_PORT,
                                 (uint16_t)(CLIENT_PORT_FIRST + i), i, &x->client.conn, c->w.now);
@@ -111,7 +118,8 @@ static void let_go(struct crowd *c, unsigned i, bool server, bool reset)
     fuzz_check(rc == CAPY_OK || rc == CAPY_E_STATE, "close: %s", capy_strerror(rc));
     if (rc != CAPY_OK)
         return;
-    c->conn[i].doomed = c->conn[i].doomed || reset || !e->saw_fin;
+    if (reset || !e->saw_fin)
+        crowd_doom(c, i);
     e->open = false;
     e->shut = true;
     if (server)
@@ -163,8 +171,8 @@ static void release(struct crowd *c, unsigned i)
     if (rc != CAPY_OK)
         return;
     x->place = CROWD_BETWEEN;
-    x->read_at_release = x->server.read;
-    x->written_at_release = x->server.written;
+    x->left = x->at;
+    x->released = x->server;
 }
 
 static unsigned read_state(struct crowd *c, unsigned host, capy_handle conn)
@@ -176,8 +184,8 @@ static unsigned read_state(struct crowd *c, unsigned host, capy_handle conn)
                (long long)len);
     unsigned i = capy_load32(state);
     const struct crowd_conn *x = &c->conn[i];
-    fuzz_check(capy_load64(state + 4) == x->read_at_release &&
-                   capy_load64(state + 12) == x->written_at_release,
+    fuzz_check(capy_load64(state + 4) == x->released.read &&
+                   capy_load64(state + 12) == x->released.written,
                "connection %u arrived from another moment", i);
     for (int64_t b = STATE_FIXED; b < len; b++)
         fuzz_check(state[b] == pattern(i, true, (uint64_t)b), "byte %lld of the state is wrong",
@@ -190,22 +198,43 @@ static unsigned read_state(struct crowd *c, unsigned host, capy_handle conn)
 static void arrived(struct crowd *c, unsigned host, const struct capy_stack_event *ev)
 {
     struct capy_stack_conn_info info;
+    bool moved = ev->bits & CAPY_EV_MIGRATED_IN;
     fuzz_check(capy_stack_conn_info(c->w.host[host], ev->conn, &info) == CAPY_OK, "info");
     unsigned i = info.key.client_port - CLIENT_PORT_FIRST;
-    if (ev->bits & CAPY_EV_MIGRATED_IN) {
-        fuzz_check(read_state(c, host, ev->conn) == i, "somebody else's state");
-        c->moved++;
-    }
     fuzz_check(i < CROWD_MAX, "client port %u", info.key.client_port);
     struct crowd_conn *x = &c->conn[i];
-    fuzz_check(x->place == (ev->bits & CAPY_EV_MIGRATED_IN ? CROWD_BETWEEN : CROWD_NOWHERE),
+    if (moved)
+        fuzz_check(read_state(c, host, ev->conn) == i, "somebody else's state");
+    else
+        fuzz_check(x->home == WORLD_VIP || x->home == host, "connection %u begins at server %u", i,
+                   host);
+    if (x->doomed && x->place != (moved ? CROWD_BETWEEN : CROWD_NOWHERE)) {
+        (void)capy_stack_abort(c->w.host[host], ev->conn, c->w.now);
+        return;
+    }
+    fuzz_check(x->place == (moved ? CROWD_BETWEEN : CROWD_NOWHERE),
                "connection %u begins at server %u, and is %u at server %u", i, host, x->place,
                x->at);
     x->place = CROWD_AT;
+    x->moved = x->moved || moved;
     x->at = (uint8_t)host;
     x->server.conn = ev->conn;
     x->server.open = true;
     fuzz_check(capy_stack_set_user(c->w.host[host], ev->conn, i + 1) == CAPY_OK, "user");
+}
+
+/* It had arrived at a server that died before the client heard from it: it goes on where it left. */
+static void reclaimed(struct crowd *c, unsigned i)
+{
+    struct crowd_conn *x = &c->conn[i];
+    x->place = CROWD_AT;
+    x->at = x->left;
+    x->server = x->released;
+    x->died = false;
+    if (!x->spared)
+        return;
+    fuzz_check(x->client.open, "connection %u lives, and its client was told that it is over", i);
+    x->doomed = x->spared = false;
 }
 
 static void server_event(struct crowd *c, unsigned host, const struct capy_stack_event *ev)
@@ -216,9 +245,14 @@ static void server_event(struct crowd *c, unsigned host, const struct capy_stack
         return;
     }
     unsigned i = (unsigned)ev->user - 1;
-    if (i >= CROWD_MAX || c->conn[i].at != host || c->conn[i].server.conn != ev->conn)
+    if (i >= CROWD_MAX)
         return;
     struct crowd_conn *x = &c->conn[i];
+    if (ev->bits & CAPY_EV_MIGRATE_KEPT && x->died && x->left == host &&
+        x->released.conn == ev->conn)
+        reclaimed(c, i);
+    if (x->at != host || x->server.conn != ev->conn)
+        return;
     if (ev->bits & CAPY_EV_MIGRATE_KEPT && x->place == CROWD_BETWEEN)
         x->place = CROWD_AT;
     if (ev->bits & CAPY_EV_MIGRATE_ASK && x->place == CROWD_AT) {
@@ -247,6 +281,59 @@ static void client_event(struct crowd *c, const struct capy_stack_event *ev)
     x->client.open = false;
 }
 
+/* ---- what befalls servers ------------------------------------------------------------------- */
+
+void crowd_drain(struct crowd *c, unsigned server, bool draining)
+{
+    if (c->w.up_at[server] > 0)
+        return;
+    capy_stack_set_draining(c->w.host[server], draining);
+    for (unsigned i = 0; draining && i < CROWD_MAX; i++)
+        if (c->conn[i].at == server)
+            crowd_migrate(c, i, CAPY_SERVER_ANY);
+    world_flush(&c->w, server);
+}
+
+/* Has the server anything of it that its client may know? */
+static bool has_begun_at(struct crowd *c, unsigned i, unsigned server)
+{
+    struct capy_stack_conn_info info;
+    for (uint32_t cursor = 0; capy_stack_next_conn(c->w.host[server], &cursor, &info);)
+        if (info.key.client_port == CLIENT_PORT_FIRST + i)
+            return true;
+    return false;
+}
+
+void crowd_crash(struct crowd *c, unsigned server, uint64_t down_ns)
+{
+    if (c->w.up_at[server] > 0)
+        return;
+    for (unsigned i = 0; i < CROWD_MAX; i++) {
+        struct crowd_conn *x = &c->conn[i];
+        if (!x->used || (x->place == CROWD_NOWHERE ? !has_begun_at(c, i, server) : x->at != server))
+            continue;
+        bool spared = !x->doomed && x->place == CROWD_AT && x->moved;
+        crowd_doom(c, i);
+        x->spared = spared;
+        x->died = x->place == CROWD_AT;
+        if (x->died) {
+            x->place = CROWD_OVER;
+            x->server.open = false;
+        }
+    }
+    world_crash(&c->w, server, down_ns);
+}
+
+void crowd_reboot_switch(struct crowd *c)
+{
+    c->reboots++;
+    for (unsigned i = 0; i < CROWD_MAX; i++) /* docs/protocol.md, Known limits */
+        c->conn[i].spared = false;
+    world_reboot_switch(&c->w);
+}
+
+/* ---- the world's calls ----------------------------------------------------------------------- */
+
 static void turn(struct world *w, unsigned host)
 {
     struct crowd *c = (struct crowd *)(void *)w;
@@ -259,10 +346,29 @@ static void turn(struct world *w, unsigned host)
     }
 }
 
-void crowd_open(struct crowd *c, bool ipv6_only, uint32_t blocks)
+/* What the client is sent has its connection's name, wherever that runs. */
+static void sent(struct world *w, unsigned link, bool to_switch, const uint8_t *frame, size_t len)
+{
+    const struct crowd *c = (const struct crowd *)(const void *)w;
+    struct capy_packet p;
+    if (link != WORLD_CLIENT || to_switch || capy_frame_parse(frame, len, &p) != CAPY_DROP_NONE ||
+        p.kind != CAPY_PACKET_TCP)
+        return;
+    unsigned i = p.dst_port - CLIENT_PORT_FIRST;
+    fuzz_check(i < CROWD_MAX && c->conn[i].used, "a segment to the client's port %u", p.dst_port);
+    struct capy_ip home = world_ip(c->conn[i].home, c->conn[i].ipv6);
+    fuzz_check(p.src_port == WORLD_PORT && capy_ip_eq(&p.src, &home),
+               "connection %u: the client is sent a segment in another name, port %u", i,
+               p.src_port);
+}
+
+void crowd_open(struct crowd *c, const struct crowd_rack *rack)
 {
     memset(c->conn, 0, sizeof c->conn);
     c->manner = CROWD_RELEASES;
-    c->state_len = c->moved = 0;
-    world_open(&c->w, ipv6_only, blocks, turn);
+    c->state_len = c->reboots = 0;
+    c->w.sent = sent;
+    world_configure(&c->w, rack->ipv6_only, rack->blocks);
+    world_add_vip(&c->w, rack->vip_by_load);
+    world_start(&c->w, turn);
 }

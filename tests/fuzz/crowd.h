@@ -19,10 +19,18 @@ struct crowd_end {
 
 struct crowd_conn {
     bool used, ipv6, connected;
-    bool doomed; /* an application cut it: resets and lost bytes are in order from now on */
-    uint8_t home, at, place;
-    uint64_t read_at_release, written_at_release;
+    /* An application cut it, or it died with its server, or another server was given its SYN: resets and
+     * lost bytes are in order from now on. */
+    bool doomed;
+    uint8_t home, at, place; /* home: a server or WORLD_VIP */
+    uint8_t given;           /* of the service address: the server that the switch chose, plus 1 */
     struct crowd_end client, server;
+    bool moved;
+    uint8_t left; /* where it was last released, and its end there */
+    struct crowd_end released;
+    bool
+        died; /* with its server: it may go on where it left, if the client has heard nothing since */
+    bool spared; /* then as if nothing had happened */
 };
 
 /* What a server's application says when asked to let go. */
@@ -33,12 +41,20 @@ struct crowd {
     struct crowd_conn conn[CROWD_MAX];
     uint8_t manner;
     uint32_t state_len; /* of the application's, beyond the fixed part */
-    unsigned moved;
+    unsigned reboots;   /* of the switch */
 };
 
-void crowd_open(struct crowd *c, bool ipv6_only, uint32_t blocks);
+struct crowd_rack {
+    bool ipv6_only, vip_by_load;
+    uint32_t blocks;
+};
+
+void crowd_open(struct crowd *c, const struct crowd_rack *rack);
 /* Everybody writes the rest, reads all and closes; no more faults. Then nothing may be left. */
 void crowd_finish(struct crowd *c);
+
+/* It may end anyhow from now on. */
+void crowd_doom(struct crowd *c, unsigned i);
 
 /* What may be done with one of them. All do nothing when it cannot be done now. */
 void crowd_connect(struct crowd *c, unsigned i, unsigned home, bool ipv6);
@@ -50,7 +66,12 @@ void crowd_abort(struct crowd *c, unsigned i, bool server);
 void crowd_migrate(struct crowd *c, unsigned i, uint16_t target);
 void crowd_set(struct crowd *c, unsigned i, bool server, enum capy_option option, uint64_t value);
 
-/* One owner at most, in every moment. */
-void crowd_check_owners(const struct crowd *c);
+/* What befalls servers and the switch. draining: its connections are told to move, too. */
+void crowd_drain(struct crowd *c, unsigned server, bool draining);
+void crowd_crash(struct crowd *c, unsigned server, uint64_t down_ns);
+void crowd_reboot_switch(struct crowd *c);
+
+/* To be called in every moment: one owner at most. Notes what becomes of connections at the switch. */
+void crowd_check_owners(struct crowd *c);
 
 #endif

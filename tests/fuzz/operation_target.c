@@ -1,6 +1,7 @@
-/* A program for a whole rack: connections that open, talk, move and close, a network whose frames
- * are lost, repeated, delayed and swapped one by one, time that passes, a switch that reboots. The
- * oracles of crowd.h hold in every moment; in the end nothing is left anywhere.
+/* A program for a whole rack: connections that open, to a server or to the service address, talk, move
+ * and close, a network whose frames are lost, repeated, delayed and swapped one by one, time that
+ * passes, a switch that reboots, servers that drain and crash. The oracles of crowd.h hold in every
+ * moment; in the end nothing is left anywhere.
  *
  * Input: one byte for the rack, then the program: an operation and its arguments. */
 #include "crowd.h"
@@ -8,6 +9,7 @@
 
 #define STEPS_MAX 4000u /* of virtual events within a program */
 #define REBOOTS_MAX 2u
+#define CRASHES_MAX 2u
 
 enum {
     RUN,  /* some events */
@@ -25,12 +27,14 @@ enum {
     MANNER,
     SET,
     REBOOT,
+    DRAIN,
+    CRASH,
     OPERATION_CNT,
 };
 
 struct run {
     struct crowd crowd;
-    unsigned steps, reboots;
+    unsigned steps, crashes;
 };
 
 static struct run run;
@@ -66,7 +70,7 @@ static void operate_conn(struct fuzz_bytes *b, unsigned op, unsigned i, bool ser
     struct crowd *c = &run.crowd;
     if (op == CONNECT) {
         uint8_t how = fuzz_u8(b);
-        crowd_connect(c, i, how & 1, how & 2);
+        crowd_connect(c, i, how & 4 ? (unsigned)WORLD_VIP : how & 1, how & 2);
     } else if (op == WRITE) {
         crowd_write(c, i, server, 1u << fuzz_below(b, 15));
     } else if (op == READ) {
@@ -91,6 +95,15 @@ static void operate_conn(struct fuzz_bytes *b, unsigned op, unsigned i, bool ser
     }
 }
 
+static void operate_server(struct fuzz_bytes *b, unsigned op)
+{
+    uint8_t how = fuzz_u8(b);
+    if (op == DRAIN)
+        crowd_drain(&run.crowd, how & 1, how & 2);
+    else if (run.crashes++ < CRASHES_MAX) /* for up to two seconds: longer than eight leases */
+        crowd_crash(&run.crowd, how & 1, UINT64_C(1) << how / 2 % 32);
+}
+
 static void operate(struct fuzz_bytes *b)
 {
     uint8_t first = fuzz_u8(b);
@@ -106,8 +119,10 @@ static void operate(struct fuzz_bytes *b)
         run.crowd.manner = manner % CROWD_MANNER_CNT;
         run.crowd.state_len = manner & 0x80 ? 1u << (manner / 4 % 16) : 0;
     } else if (op == REBOOT) {
-        if (run.reboots++ < REBOOTS_MAX)
-            world_reboot_switch(&run.crowd.w);
+        if (run.crowd.reboots < REBOOTS_MAX)
+            crowd_reboot_switch(&run.crowd);
+    } else if (op == DRAIN || op == CRASH) {
+        operate_server(b, op);
     } else {
         uint8_t whose = fuzz_u8(b);
         operate_conn(b, op, whose % CROWD_MAX, whose & 0x80);
@@ -119,8 +134,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_bytes b = {data, size, NULL};
     uint8_t how = fuzz_u8(&b);
-    run.steps = run.reboots = 0;
-    crowd_open(&run.crowd, how & 1, how & 2 ? 96 : 512);
+    run.steps = run.crashes = 0;
+    crowd_open(&run.crowd, &(struct crowd_rack){.ipv6_only = how & 1,
+                                                .blocks = how & 2 ? 96 : 512,
+                                                .vip_by_load = how & 4});
     while (!fuzz_over(&b))
         operate(&b);
     crowd_finish(&run.crowd);

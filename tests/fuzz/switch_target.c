@@ -8,7 +8,7 @@
 #include "target.h"
 #include "world.h"
 
-enum { FLOWS = 4, SERVER_PORTS = WORLD_SERVERS, HOST_VIP = 100 };
+enum { FLOWS = 4, SERVER_PORTS = WORLD_SERVERS };
 
 static struct world w;
 static bool with_vip;                /* half of the flows are of the service address */
@@ -55,7 +55,7 @@ static struct capy_flow_key key_of(unsigned flow)
     bool six = flow & 1;
     return (struct capy_flow_key){.client = world_ip(WORLD_CLIENT, six),
                                   .home =
-                                      world_ip(with_vip && flow >= 2 ? HOST_VIP : flow / 2, six),
+                                      world_ip(with_vip && flow >= 2 ? WORLD_VIP : flow / 2, six),
                                   .client_port = (uint16_t)(20000 + flow),
                                   .home_port = WORLD_PORT};
 }
@@ -161,16 +161,6 @@ static void any(struct fuzz_bytes *b)
     changed_in(b, port, frame, len);
 }
 
-static void give_vip(bool ipv6_only, bool by_load)
-{
-    w.switch_cfg.vip.ip = world_ip(HOST_VIP, ipv6_only);
-    if (!ipv6_only)
-        w.switch_cfg.vip.ip6 = world_ip(HOST_VIP, true);
-    w.switch_cfg.vip.port[0] = WORLD_PORT;
-    w.switch_cfg.vip.port_cnt = with_vip;
-    w.switch_cfg.vip.policy = by_load ? CAPY_VIP_LEAST_LOADED : CAPY_VIP_MAGLEV;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_bytes b = {data, size, NULL};
@@ -178,8 +168,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_configure(&w, how & 1, 16);
     w.switch_cfg.slots = how & 2 ? 2 : 16;
     w.switch_cfg.learn_ns = how & 4 ? CAPY_MS(200) : 1;
+    w.switch_cfg.age_ns = CAPY_MS(1600);
     with_vip = how & 8;
-    give_vip(how & 1, how & 16);
+    if (with_vip)
+        world_add_vip(&w, how & 16);
     world_start_switch(&w);
     last_len = 0;
     w.now += 2;
@@ -197,9 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             w.now += UINT64_C(1) << fuzz_below(&b, 34);
         (void)capy_switch_expire(w.plane, w.now);
     }
-    w.now += CAPY_SEC(10); /* whatever was in the directory ages */
-    for (unsigned i = 0; i < 64; i++)
-        w.now = capy_max64(capy_switch_expire(w.plane, w.now), w.now + 1);
+    world_age_entries(&w);
     fuzz_check(capy_switch_entry_cnt(w.plane) == 0, "%u entries do not age",
                capy_switch_entry_cnt(w.plane));
     return 0;

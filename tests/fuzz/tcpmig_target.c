@@ -29,8 +29,9 @@ static struct {
 
 /* ---- the rack ------------------------------------------------------------------------------ */
 
-static void sent(struct world *w, const uint8_t *frame, size_t len)
+static void sent(struct world *w, unsigned link, bool to_switch, const uint8_t *frame, size_t len)
 {
+    (void)link, (void)to_switch;
     struct capy_packet p;
     enum capy_drop flaw = capy_frame_parse(frame, len, &p);
     fuzz_check(flaw == CAPY_DROP_NONE, "a frame that is %s", capy_drop_name(flaw));
@@ -91,7 +92,8 @@ static void open_rack(uint8_t how)
     r.seen_cnt = r.steps = 0;
     r.silent = how & 2;
     r.w.sent = sent;
-    world_open(&r.w, how & 1, 256, turn);
+    world_configure(&r.w, how & 1, 256);
+    world_start(&r.w, turn);
     for (unsigned i = 0; i < CONNS; i++) {
         struct capy_ip ip = world_ip(i % WORLD_SERVERS, (how & 1) || i > 1);
         (void)capy_stack_connect(r.w.host[WORLD_CLIENT], &ip, WORLD_PORT, (uint16_t)(20000 + i), 0,

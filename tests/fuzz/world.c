@@ -3,6 +3,7 @@
 #include "target.h"
 
 #define DELAY_NS CAPY_US(5)
+#define LIFE_NS CAPY_MS(90) /* at most on one link: no frame lives longer than CAPY_MIG_QUIET_NS */
 #define HEARTBEAT_NS CAPY_MS(50) /* few, so that virtual seconds are cheap */
 #define HOST_TOR 253u
 
@@ -38,7 +39,7 @@ static void fill_host(struct world *w, unsigned h, uint32_t blocks)
     else
         c->ip6 = world_ip(h, true);
     c->prefix6_len = 64;
-    c->conn_max = 8;
+    c->conn_max = 16; /* a quarter of them may close without an application: all that there are */
     c->block_cnt = blocks;
     c->listener_max = 1;
     c->migrate_max = 4;
@@ -79,8 +80,8 @@ static void fill_switch(struct world *w)
     c->slots = 16;
     c->lease_ns = 3 * HEARTBEAT_NS;
     c->learn_ns = CAPY_MS(200);
-    c->linger_ns = CAPY_MS(100);
-    c->age_ns = CAPY_MS(1600);
+    c->linger_ns = CAPY_SEC(5);
+    c->age_ns = CAPY_SEC(70); /* more than that of a handshake: CAPY_ENTRY_HALF_NS */
     c->boot_id = 1;
     c->port_cnt = WORLD_HOSTS;
     c->server_cnt = WORLD_SERVERS;
@@ -127,16 +128,35 @@ void world_configure(struct world *w, bool ipv6_only, uint32_t blocks)
     fill_switch(w);
 }
 
-void world_open(struct world *w, bool ipv6_only, uint32_t blocks,
-                void (*turn)(struct world *w, unsigned host))
+void world_add_vip(struct world *w, bool by_load)
 {
-    world_configure(w, ipv6_only, blocks);
-    w->turn = turn;
-    for (unsigned h = 0; h < WORLD_HOSTS; h++) {
-        w->host[h] = capy_stack_init(memory(h, capy_stack_size(&w->cfg[h])), &w->cfg[h], w->now);
-        if (h != WORLD_CLIENT)
-            fuzz_check(capy_stack_listen(w->host[h], WORLD_PORT, 0) == CAPY_OK, "listen");
+    const struct capy_stack_peer vip = member(w, WORLD_VIP);
+    w->switch_cfg.vip.ip = vip.ip;
+    w->switch_cfg.vip.ip6 = vip.ip6;
+    w->switch_cfg.vip.port[0] = WORLD_PORT;
+    w->switch_cfg.vip.port_cnt = 1;
+    w->switch_cfg.vip.policy = by_load ? CAPY_VIP_LEAST_LOADED : CAPY_VIP_MAGLEV;
+    for (unsigned h = 0; h < WORLD_SERVERS; h++) {
+        w->cfg[h].vip.ip = vip.ip;
+        w->cfg[h].vip.ip6 = vip.ip6;
+        w->cfg[h].vip.port[0] = WORLD_PORT;
+        w->cfg[h].vip.port_cnt = 1;
     }
+}
+
+static void start_host(struct world *w, unsigned h)
+{
+    w->host[h] = capy_stack_init(memory(h, capy_stack_size(&w->cfg[h])), &w->cfg[h], w->now);
+    w->up_at[h] = 0;
+    if (h != WORLD_CLIENT)
+        fuzz_check(capy_stack_listen(w->host[h], WORLD_PORT, 0) == CAPY_OK, "listen");
+}
+
+void world_start(struct world *w, void (*turn)(struct world *w, unsigned host))
+{
+    w->turn = turn;
+    for (unsigned h = 0; h < WORLD_HOSTS; h++)
+        start_host(w, h);
     world_start_switch(w);
     world_run(w, CAPY_MS(300)); /* learned, and the servers' quiet time is over */
 }
@@ -145,6 +165,19 @@ void world_reboot_switch(struct world *w)
 {
     w->switch_cfg.boot_id++;
     world_start_switch(w);
+}
+
+void world_crash(struct world *w, unsigned server, uint64_t down_ns)
+{
+    w->cfg[server].incarnation++;
+    w->up_at[server] = w->now + capy_max64(down_ns, 1);
+}
+
+void world_heal(struct world *w)
+{
+    for (unsigned h = 0; h < WORLD_SERVERS; h++)
+        if (w->up_at[h] > 0)
+            start_host(w, h);
 }
 
 /* ---- frames -------------------------------------------------------------------------------- */
@@ -160,11 +193,12 @@ static bool is_heartbeat(const uint8_t *frame, size_t len)
 static void fly(struct world *w, unsigned link, bool to_switch, const uint8_t *data, size_t len)
 {
     if (w->sent)
-        w->sent(w, data, len);
+        w->sent(w, link, to_switch, data, len);
     if (w->flying_cnt == WORLD_FLYING_MAX)
         return; /* as on any full link */
     struct world_flying *f = &w->flying[w->flying_cnt++];
     f->at = w->now + DELAY_NS;
+    f->until = w->now + LIFE_NS;
     f->order = w->order++;
     f->link = (uint8_t)link;
     f->to_switch = to_switch;
@@ -209,6 +243,8 @@ static void deliver(struct world *w, unsigned i)
         world_inject(w, f.link, f.data, f.len);
         return;
     }
+    if (w->up_at[f.link] > 0)
+        return;
     capy_stack_input(w->host[f.link], f.data, f.len, w->now);
     after(w, f.link);
 }
@@ -231,8 +267,10 @@ void world_repeat(struct world *w, unsigned which)
 
 void world_delay(struct world *w, unsigned which, uint64_t by_ns)
 {
-    if (w->flying_cnt > 0)
-        w->flying[which % w->flying_cnt].at += by_ns;
+    if (w->flying_cnt == 0)
+        return;
+    struct world_flying *f = &w->flying[which % w->flying_cnt];
+    f->at = capy_min64(f->at + by_ns, f->until);
 }
 
 /* ---- time ---------------------------------------------------------------------------------- */
@@ -248,6 +286,20 @@ static unsigned next_frame(const struct world *w)
     return best;
 }
 
+static uint64_t host_next_at(const struct world *w, unsigned h)
+{
+    return w->up_at[h] > 0 ? w->up_at[h] : capy_stack_next_at(w->host[h]);
+}
+
+static void host_turn(struct world *w, unsigned h)
+{
+    if (w->up_at[h] > 0)
+        start_host(w, h);
+    else
+        capy_stack_expire(w->host[h], w->now);
+    after(w, h);
+}
+
 bool world_step(struct world *w, uint64_t until)
 {
     unsigned frame = next_frame(w), host = WORLD_HOSTS;
@@ -255,16 +307,15 @@ bool world_step(struct world *w, uint64_t until)
     bool is_frame = at <= w->switch_next_at;
     at = capy_min64(at, w->switch_next_at);
     for (unsigned h = 0; h < WORLD_HOSTS; h++)
-        if (capy_stack_next_at(w->host[h]) < at) {
-            at = capy_stack_next_at(w->host[h]);
+        if (host_next_at(w, h) < at) {
+            at = host_next_at(w, h);
             host = h;
         }
     if (at > until)
         return false;
     w->now = capy_max64(w->now, at);
     if (host < WORLD_HOSTS) {
-        capy_stack_expire(w->host[host], w->now);
-        after(w, host);
+        host_turn(w, host);
     } else if (is_frame) {
         deliver(w, frame);
     } else {
@@ -279,4 +330,11 @@ void world_run(struct world *w, uint64_t for_ns)
     while (world_step(w, until))
         ;
     w->now = until;
+}
+
+void world_age_entries(struct world *w)
+{
+    w->now += w->switch_cfg.age_ns;
+    for (unsigned i = 0; i < 64; i++) /* sweeps */
+        w->now = capy_max64(capy_switch_expire(w->plane, w->now), w->now + 1);
 }
