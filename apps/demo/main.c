@@ -18,8 +18,8 @@
 
 #define EXIT_USAGE 2
 #define TURN_MS 10     /* how often servers are asked for their counters and kept busy */
-#define WARM_UP_S 5.0  /* the first answers must be there by then */
-#define SETTLE_S 3.0   /* migrations under way at the end may take this long */
+#define WARM_UP_S 20.0 /* the first answers must be there by then, on a busy machine as well */
+#define SETTLE_S 10.0  /* migrations under way at the end may take this long */
 #define PROGRESS_S 0.2 /* between progress lines on a terminal */
 #define DEMO_DIR "out/demo"
 
