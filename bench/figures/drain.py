@@ -124,7 +124,7 @@ def _ours(h, half):
         if process.stdout.readline() != "held\n":
             raise Failed("the client did not open its connections")
         seconds = _drain(live)
-        told = json.loads(process.communicate(timeout=60)[0])
+        told = json.loads(process.communicate(timeout=240)[0])
     return told | {"old_process_seconds": seconds, "bound_s": None, "who": "capybara"}
 
 
@@ -133,7 +133,7 @@ def _theirs(h, who, half, bound):
     need_tool("nginx", "nginx")
     need_tool(who, "nginx" if who == "nginx" else who)
     told = h.run_json("unshare", "--net", "--pid", "--mount-proc", "--fork", "--kill-child", HELD, who,
-                      half, half, bound, h.size(WATCH_S, 2), timeout=60)
+                      half, half, bound, h.size(WATCH_S, 2), timeout=240)
     return told | {"bound_s": bound or None, "who": who}
 
 

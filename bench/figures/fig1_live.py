@@ -23,7 +23,7 @@ def _point(live, h, rate):
     load = live.load("--connections", CONNECTIONS, "--bytes", BYTES, "--rate", rate, "--seconds", seconds)
     time.sleep(0.5)
     with Migrations(live, PER_S, h.size(10000, 300)) as migrations:
-        result = load.finish(seconds + 60)
+        result = load.finish(seconds + 240)
     return {"rate": rate, "migrations": migrations.done, "latency_us": result["latency_us"],
             "answered_per_s": result["requests_per_second"], "errors": result["errors"],
             "client_retransmits": result["client_retransmits"]}

@@ -65,7 +65,7 @@ class Held:
             s.setblocking(False)
 
     def _open(self, ip, port, kind, path):
-        s = socket.create_connection((ip, port), timeout=20)
+        s = socket.create_connection((ip, port), timeout=60)
         self._ask(s, path)
         self.sock[s.fileno()], self.kind[s.fileno()] = s, kind
         self.poll.register(s, select.EPOLLIN)
@@ -166,11 +166,11 @@ def start(which, directory, bound):
     with open(f"{directory}/said", "wb") as said:
         made = [subprocess.Popen(["nginx", "-e", f"{directory}/error.log", "-c", f"{directory}/nginx.conf"],
                                  stdout=said, stderr=said)]
-        until(lambda: listens(NGINX_PORT), 10, "nginx listens")
+        until(lambda: listens(NGINX_PORT), 60, "nginx listens")
         if which == "haproxy":
             made.append(subprocess.Popen(["haproxy", "-W", "-f", f"{directory}/haproxy.cfg"],
                                          stdout=said, stderr=said))
-            until(lambda: listens(HAPROXY_PORT), 10, "haproxy listens")
+            until(lambda: listens(HAPROXY_PORT), 60, "haproxy listens")
     return made
 
 
@@ -193,7 +193,7 @@ def reload(which, idle, streams, bound, watch):
         for process in made:
             process.terminate()
         for process in made:
-            process.wait(10)
+            process.wait(60)
     return result
 
 

@@ -125,8 +125,10 @@ def fails(rack, transport, kind, *argv):
         check("exit status 1" in str(f), str(f))
     with open(path, encoding="utf-8") as f:
         result = json.load(f)
-    check(result["errors_by_kind"][kind] > 0, f"no {kind}: {result['errors_by_kind']}")
-    check(kind in result["first_error"], f"not said: {result['first_error']}")
+    kinds = result["errors_by_kind"]
+    check(kinds[kind] > 0, f"no {kind}: {kinds}")
+    # The first may be of another kind: who has 100 ms may not even be connected by then.
+    check(any(k in result["first_error"] for k in kinds if kinds[k] > 0), f"not said: {result['first_error']}")
 
 
 def errors(rack, transport):

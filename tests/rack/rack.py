@@ -225,7 +225,7 @@ class Rack:
                 client.wait()
         if self.observer:
             self.observer.end()
-        if kind and kind is not SystemExit:
+        if kind and issubclass(kind, Exception):  # and not an interruption, or that it is skipped
             self.tell()
         self.process.send_signal(signal.SIGTERM)
         try:
