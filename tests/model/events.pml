@@ -41,11 +41,12 @@ inline work()
     :: i < mig_cnt -> mig_stale[i] = true; i++
     :: else -> break
     od;
-    served = served || phase == SETTLED
+    served = served || phase == SETTLED;
+    half = false
 }
 
 /* capy_entry_may_send */
-#define MAY_SEND(x) (RUNS(x) && (phase == NONE -> x == HOME : (phase == PENDING -> previous == x : owner == x && !dead)))
+#define MAY_SEND(x) (RUNS(x) && (phase == NONE -> IS_HOME(x) : (phase == PENDING -> previous == x : owner == x && !dead)))
 
 inline give_up()
 {
@@ -91,8 +92,14 @@ inline repeats()
 #define NEEDS_REPEAT(x) (origin[x] == PREPARING || origin[x] == SENDING || origin[x] == CANCELLING || target[x] != IDLE || announce[x])
 #define WAITS(x) (NEEDS_REPEAT(x) || origin[x] == GRANTED || (unheard[x] && !down[x]) || quiet[x] || (down[x] && silent[x] < 2))
 
+/* Where the flow has a port of those that migrate, and not the one of its home, or of its birth. */
+#ifdef VIP
+#define AWAY(x) (!half && ((x) != 0 || imported[0] > 0))
+#else
+#define AWAY(x) true
+#endif
 /* Client's frames reach an owner that never heard of the flow: NACK(0), and after the answer NACK. */
-#define UNKNOWN(x) (!down[x] && !quiet[x] && phase == SETTLED && owner == x && !dead && !owner_old && copy[x] == ABSENT && target[x] == IDLE)
+#define UNKNOWN(x) (AWAY(x) && !down[x] && !quiet[x] && phase == SETTLED && owner == x && !dead && !owner_old && copy[x] == ABSENT && target[x] == IDLE)
 
 inline restart() { printf("restart %d\n", s); down[s] = false; quiet[s] = true; unheard[s] = true }
 
@@ -117,7 +124,7 @@ inline crash()
     copy[s] = ABSENT; copy_epoch[s] = 0; stale[s] = false;
     origin[s] = IDLE; origin_mig[s] = 0; origin_again[s] = false; origin_target[s] = 0;
     target[s] = IDLE; target_mig[s] = 0; late_slot[s] = false;
-    refused[s] = 0; imported[s] = 0; left[s] = false; announce[s] = false; quiet[s] = false;
+    refused[s] = 0; imported[s] = 0; left_epoch[s] = false; announce[s] = false; quiet[s] = false;
     down[s] = true;
     used = true
 }
@@ -142,7 +149,7 @@ inline reboot()
 {
     printf("reboot\n");
     phase = NONE; epoch = 0; owner = NOBODY; previous = NOBODY; mig = NOBODY;
-    served = false; dead = false; owner_old = false; previous_old = false;
+    served = false; dead = false; half = false; owner_old = false; previous_old = false;
     learning = true;
     s = 0;
     do
@@ -161,9 +168,15 @@ inline check()
 {
     assert(!(RUNS(0) && RUNS(1)) && !(RUNS(0) && RUNS(2)) && !(RUNS(1) && RUNS(2)));
     assert(!(RUNS(0) && stale[0]) && !(RUNS(1) && stale[1]) && !(RUNS(2) && stale[2]));
+#ifdef VIP
+    /* Else a client's frame goes to a server that does not know it, and is answered with RST. */
+    assert(lost || cut || learning || (phase != NONE && (!half || copy[owner] != ABSENT)));
+    assert(lost || cut || !dead || crashes < CRASHES)
+#else
     /* Else a client's frame that gets to the home server is answered with RST. */
-    assert(lost || down[HOME] || copy[HOME] != ABSENT || target[HOME] != IDLE || left[HOME] ||
+    assert(lost || down[HOME] || copy[HOME] != ABSENT || target[HOME] != IDLE || left_epoch[HOME] ||
            (phase != NONE && owner != HOME) || crashes < CRASHES)
+#endif
 }
 
 /* Nothing is left to happen. */
@@ -171,9 +184,10 @@ inline check_end()
 {
     assert(under_way_cnt == 0);
     if
-    :: RUNS(0) -> assert(phase == NONE || (phase == SETTLED && owner == 0 && epoch >= copy_epoch[0] && !dead))
-    :: RUNS(1) -> assert(phase == SETTLED && owner == 1 && epoch >= copy_epoch[1] && !dead)
-    :: RUNS(2) -> assert(phase == SETTLED && owner == 2 && epoch >= copy_epoch[2] && !dead)
+    :: cut -> skip
+    :: RUNS(0) && !cut -> assert((phase == NONE && IS_HOME(0)) || (phase == SETTLED && owner == 0 && epoch >= copy_epoch[0] && !dead))
+    :: RUNS(1) && !cut -> assert(phase == SETTLED && owner == 1 && epoch >= copy_epoch[1] && !dead)
+    :: RUNS(2) && !cut -> assert(phase == SETTLED && owner == 2 && epoch >= copy_epoch[2] && !dead)
     :: else -> assert(lost)
     fi
 }

@@ -21,7 +21,7 @@ inline release()
 {
     copy[s] = ABSENT;
     copy_epoch[s] = 0;
-    left[s] = true;
+    left_epoch[s] = true;
     stale[s] = false;
     announce[s] = false;
     origin[s] = IDLE;

@@ -9,6 +9,7 @@ inline capy_entry_give(to, ep)
     mig = NOBODY;
     dead = false;
     served = true;
+    half = false;
     owner_old = false;
     previous_old = false
 }
@@ -34,7 +35,7 @@ inline capy_entry_refresh()
     fi
 }
 
-#define OWNER_SAID (phase == NONE -> HOME : (dead -> NOBODY : owner))
+#define OWNER_SAID (phase == NONE -> WHO_IS_HOME : (dead -> NOBODY : owner))
 #define ENTRY_SAID ((phase << 13) | (OWNER_SAID << 15) | ((phase == NONE -> 0 : epoch) << 17))
 
 /* On to server `to`, with what the switch writes beside it. */
@@ -43,7 +44,7 @@ inline pass(to, verdict)
     put((msg & ~(3 << 6)) | TO_SERVER | ((to) << 6) | ((verdict) << 10) | ENTRY_SAID)
 }
 
-#define MAY_INSTALL(ep, by) (phase == NONE -> ((ep) == 1 && (by) == HOME) : (phase == SETTLED && !dead && epoch + 1 == (ep) && owner == (by)))
+#define MAY_INSTALL(ep, by) (phase == NONE -> ((ep) == 1 && IS_HOME(by)) : (phase == SETTLED && !dead && epoch + 1 == (ep) && owner == (by)))
 
 /* No room for a new entry, now and then. */
 inline look_for_room()
@@ -108,6 +109,7 @@ inline capy_entry_prepare_ack()
                     mig = m;
                     phase = PENDING;
                     served = false;
+                    half = false;
                     dead = false;
                     pass(mig_origin[m], V_OK)
                 fi
@@ -228,7 +230,7 @@ inline capy_entry_announce()
         if
         :: phase == PENDING && previous == s -> pass(s, V_OK)
         :: phase == SETTLED && epoch == EPOCH(msg) && owner == s && !owner_old ->
-            dead = false; served = true; pass(s, V_OK)
+            dead = false; served = true; half = false; pass(s, V_OK)
         :: else -> pass(s, V_STALE)
         fi
     fi
@@ -255,3 +257,28 @@ inline capy_switch_tcpmig()
     fi
 }
 
+/* capy_vip_assign: a SYN of a name that no entry has, while the switch learns; later every flow has one. It is
+ * a connection of another's, or none. Known limits: one that is at its first epoch, elsewhere, cannot
+ * take its name back. */
+#define MAY_ASSIGN (WHO_IS_HOME == NOBODY && learning && phase == NONE)
+#define AT_FIRST(x) (copy[x] != ABSENT && copy_epoch[x] == FIRST_EPOCH && owner != x)
+
+inline late_syn()
+{
+    if /* capy_vip_choose; any of them */
+    :: silent[0] == 0 -> s = 0
+    :: silent[1] == 0 -> s = 1
+    :: silent[2] == 0 && used -> s = 2 /* until then 1 and 2 are alike */
+    :: silent[0] != 0 && silent[1] != 0 && silent[2] != 0 -> s = NOBODY
+    fi;
+    printf("late_syn %d\n", s);
+    if
+    :: s == NOBODY -> skip
+    :: else ->
+        used = used || s != 0;
+        capy_entry_give(s, FIRST_EPOCH);
+        served = false;
+        half = true;
+        cut = cut || AT_FIRST(0) || AT_FIRST(1) || AT_FIRST(2)
+    fi
+}

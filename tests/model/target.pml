@@ -64,7 +64,7 @@ inline import()
     copy_epoch[s] = mig_epoch[m];
     stale[s] = false;
     imported[s] = m + 1;
-    left[s] = false;
+    left_epoch[s] = false;
     announce[s] = late_slot[s];
     target[s] = IDLE;
     target_mig[s] = 0;
@@ -117,7 +117,7 @@ inline capy_announce_input()
        ENTRY_EPOCH(msg) > copy_epoch[s] && PHASE(msg) == SETTLED ->
         if
         :: OWNER(msg) == s -> copy_epoch[s] = ENTRY_EPOCH(msg); announce[s] = learning
-        :: else -> copy[s] = ABSENT; copy_epoch[s] = 0; announce[s] = false; left[s] = true
+        :: else -> copy[s] = ABSENT; copy_epoch[s] = 0; announce[s] = false; left_epoch[s] = true
         fi
     :: VERDICT(msg) == V_STALE && !(origin[s] == IDLE && copy[s] == RUNNING &&
        ENTRY_EPOCH(msg) > copy_epoch[s] && PHASE(msg) == SETTLED) -> announce[s] = false

@@ -2,6 +2,10 @@
  * that loses, repeats, reorders and delays. States, messages and verdicts have the names of the code
  * (src/mig, switch/core/entry.h); docs/protocol.md says which function each inline is.
  *
+ * With VIP the flow is one of the service address: nobody is its home, it was born at server 0 at epoch 1,
+ * and while no entry names an owner nobody may speak for it, nor install anything. Then LATE_SYNS copies of
+ * a SYN of its name come to a switch that rebooted and knows nothing of it: some server is given it.
+ *
  * What bounds the search: MIGS migrations, FAULTS (a loss, a repeat, a full directory, a veto, a
  * refusal), EARLY (a timer that fires although its answer is still on its way), CRASHES of servers,
  * REBOOTS of the switch. Reordering is free: any message under way may be the next to arrive.
@@ -11,11 +15,13 @@
  * something is served, and a bound on ticks is a bound on time.
  *
  * Checked in every state: never two owners; no copy runs that is out of date; the home server never
- * answers a client's frame with RST while the connection lives. At the end: no slot is left, somebody
- * runs the connection and the switch knows who, unless it died with an owner that served. And every
- * run ends within TICKS of the last fault.
+ * answers a client's frame with RST while the connection lives, nor, of the service address, whoever the
+ * switch gives a frame to that no entry has. At the end: no slot is left, somebody
+ * runs the connection and the switch knows who, unless it died with an owner that served, or a late SYN
+ * has its name at the epoch at which it runs (docs/protocol.md, Known limits). And every run ends within TICKS of the last fault.
  *
- * Left out: fragments (a CONN_STATE is one), leases that end without a crash, FLOW_CLOSED and age. */
+ * Left out: fragments (a CONN_STATE is one), leases that end without a crash, FLOW_CLOSED and age; how a
+ * connection of the service address is born. */
 
 #ifndef MIGS
 #define MIGS 2
@@ -31,6 +37,9 @@
 #endif
 #ifndef REBOOTS
 #define REBOOTS 0
+#endif
+#ifndef LATE_SYNS
+#define LATE_SYNS 0
 #endif
 #ifndef TICKS
 #define TICKS 20
@@ -49,6 +58,14 @@ byte works = WORKS;
 #define SERVERS 3
 #define HOME 0
 #define NOBODY 3 /* a server that is none, and a migration that is none */
+#ifdef VIP
+#define WHO_IS_HOME NOBODY
+#define FIRST_EPOCH 1
+#else
+#define WHO_IS_HOME HOME
+#define FIRST_EPOCH 0
+#endif
+#define IS_HOME(x) ((x) == WHO_IS_HOME)
 
 /* A message under way is one number: its fields side by side. */
 #define TO_SWITCH 0
@@ -102,6 +119,7 @@ byte works = WORKS;
 /* ---- the switch ---- */
 byte phase, epoch, owner = NOBODY, previous = NOBODY, mig = NOBODY;
 bool served, dead, learning;
+bool half;                /* made by a SYN to the service address, not known to be a connection */
 byte silent[SERVERS];     /* 0 its lease runs, 1 over, 2 taken for dead */
 bool owner_old, previous_old; /* of an incarnation before the one the switch knows */
 
@@ -113,7 +131,7 @@ byte origin_target[SERVERS];
 byte target[SERVERS], target_mig[SERVERS];
 byte refused[SERVERS];                     /* memory: the highest epoch refused */
 byte imported[SERVERS];                    /* and the last migration imported, plus 1 */
-bool left[SERVERS];                        /* the flow went elsewhere */
+bool left_epoch[SERVERS];                  /* the flow went elsewhere */
 bool down[SERVERS], quiet[SERVERS], unheard[SERVERS];
 bool announce[SERVERS];                    /* owed since the switch's boot id is new */
 bool late_slot[SERVERS];                   /* opened under the switch's boot before this one */
@@ -126,8 +144,10 @@ bool stale[SERVERS];    /* another copy did work since this one was made or stop
 bool mig_stale[MIGS];   /* the same of the state that CONN_STATE carries */
 bool used;              /* servers 1 and 2 are no longer alike */
 bool lost;              /* the connection died with its owner */
-byte faults = FAULTS, early = EARLY, crashes = CRASHES, reboots = REBOOTS, ticks;
-byte chances = FAULTS + EARLY + CRASHES + REBOOTS + MIGS; /* of the world to do something */
+bool cut;               /* or a late SYN has its name, at its epoch */
+byte faults = FAULTS, early = EARLY, crashes = CRASHES, reboots = REBOOTS, late_syns = LATE_SYNS, ticks;
+#define CHANCES (faults + early + crashes + reboots + late_syns + MIGS - mig_cnt)
+byte chances = FAULTS + EARLY + CRASHES + REBOOTS + LATE_SYNS + MIGS; /* of the world to do something */
 
 #include "network.pml"
 #include "switch.pml"
@@ -211,6 +231,11 @@ inline time_passes()
 active proctype rack()
 {
     copy[HOME] = RUNNING;
+    copy_epoch[HOME] = FIRST_EPOCH;
+#ifdef VIP
+    printf("born\n"); /* and heard of since */
+    capy_entry_give(HOME, FIRST_EPOCH);
+#endif
     do
     :: atomic {
         if
@@ -229,11 +254,12 @@ active proctype rack()
         :: ANY(UNHEARD) -> CHOOSE(UNHEARD); beat()
         :: !OFTEN_ENOUGH && ANY(UNKNOWN) -> ONCE_MORE; CHOOSE(UNKNOWN); unknown_flow()
         :: reboots > 0 -> reboots--; reboot()
+        :: late_syns > 0 && MAY_ASSIGN -> late_syns--; late_syn()
         :: under_way_cnt == 0 && ALL_QUIET && (mig_cnt == MIGS || !ANY(MAY_START)) &&
-           crashes == 0 && reboots == 0 -> break
+           crashes == 0 && reboots == 0 -> break /* a late SYN may be none */
         fi;
         if
-        :: faults + early + crashes + reboots + MIGS - mig_cnt < chances -> ticks = ticks % 2; chances = faults + early + crashes + reboots + MIGS - mig_cnt
+        :: CHANCES < chances -> ticks = ticks % 2; chances = CHANCES
         :: else -> skip
         fi;
         flush();

@@ -33,11 +33,28 @@ static void steer_choice(void)
 {
     int chosen = -1;
     for (unsigned i = 0; i < w.event_cnt; i++)
-        (void)sscanf(w.event[i], "chosen %d", &chosen);
+        if (sscanf(w.event[i], "chosen %d", &chosen) != 1)
+            (void)sscanf(w.event[i], "late_syn %d", &chosen);
     for (int i = 0; i < HOSTS; i++) {
         w.sw->live->server[i].load = i == chosen ? 0 : 10;
         w.sw->live->server[i].free_cnt = 100;
     }
+}
+
+static void client_says(uint8_t tcp_flags)
+{
+    struct capy_switch_out out;
+    struct capy_flow_key key = flow();
+    uint8_t frame[CAPY_FRAME_MAX];
+    const struct capy_frame_to to = {.dst_mac = mac_of(SWITCH_NO),
+                                     .src_mac = mac_of(CLIENT_NO),
+                                     .src = key.client,
+                                     .dst = key.home,
+                                     .src_port = key.client_port,
+                                     .dst_port = key.home_port};
+    const struct capy_tcp_segment seg = {.flags = tcp_flags};
+    size_t n = capy_frame_build_tcp(frame, &to, &seg);
+    capy_switch_input(w.sw, HOSTS, frame, n, NOW, &out);
 }
 
 static void switch_input(struct message *m)
@@ -186,12 +203,34 @@ static void work(struct host *h)
                                      .src = ip_of(h->id + 1u),
                                      .dst = ip_of(CLIENT_NO),
                                      .src_port = port_at(h),
-                                     .dst_port = 5000};
+                                     .dst_port = CLIENT_PORT};
     const struct capy_tcp_segment seg = {.flags = CAPY_TCP_ACK, .data = data, .data_len = 4};
     must(h->copy == RUNNING, "a copy works that does not run");
     size_t n = capy_frame_build_tcp(frame, &to, &seg);
     capy_switch_input(w.sw, h->id, frame, n, NOW, &out);
     must(out.cnt == 1, "a segment of the owner does not pass");
+}
+
+static void late_syn(void)
+{
+    steer_choice();
+    client_says(CAPY_TCP_SYN);
+}
+
+/* A client connected to the service address, the first server has it, and has said something. */
+static void born(void)
+{
+    w.vip = true;
+    w.sw_cfg.vip.ip = ip_of(VIP_NO);
+    w.sw_cfg.vip.port[0] = SERVICE_PORT;
+    w.sw_cfg.vip.port_cnt = 1;
+    w.sw_cfg.vip.policy = CAPY_VIP_LEAST_LOADED;
+    switch_boot();
+    for (unsigned i = 0; i < HOSTS; i++)
+        w.sw->live->server[i].load = i;
+    client_says(CAPY_TCP_SYN);
+    w.host[0].epoch = 1;
+    work(&w.host[0]);
 }
 
 static void reboot(void)
@@ -233,6 +272,10 @@ static void event(const char *text)
         arrive(text, name[0] == 'l', name[0] == 'r');
     else if (strcmp(name, "reboot") == 0)
         reboot();
+    else if (strcmp(name, "born") == 0)
+        born();
+    else if (strcmp(name, "late_syn") == 0)
+        late_syn();
     else if (strcmp(name, "given_back") == 0) /* PENDING for too long */
         capy_entry_give_back(entry());
     else if (sscanf(text, "silent %d %d", &who, &value) == 2) {
@@ -325,10 +368,12 @@ static void world_begin(void)
     w.sw_cfg.key = w.sw_cfg.hash_key = KEY;
     w.sw_cfg.slots = 16;
     w.sw_cfg.lease_ns = LEASE_NS;
+    w.sw_cfg.mig_port_first = MIG_PORT;
     w.sw_cfg.port_cnt = HOSTS + 1;
     w.sw_cfg.server_cnt = HOSTS;
     capy_mig_cfg_default(&w.mig);
     w.way_cnt = w.mig_cnt = w.event_cnt = 0;
+    w.vip = false;
     for (unsigned i = 0; i < HOSTS; i++) {
         struct host *h = &w.host[i];
         struct capy_arena measure = {0};

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum { HOSTS = 3, NOBODY = 3, MIGS = 4, UNDER_WAY_MAX = 256, LINE_MAX_LEN = 400, EVENTS_MAX = 32 };
-enum { TCPMIG_PORT = 10002, MIG_PORT = 61440, SWITCH_NO = 100, CLIENT_NO = 200, BLOCKS = 64 };
+enum { TCPMIG_PORT = 10002, MIG_PORT = 61440, BLOCKS = 64 };
+enum { VIP_NO = 50, SWITCH_NO = 100, CLIENT_NO = 200, CLIENT_PORT = 5000, SERVICE_PORT = 80 };
 #define NOW CAPY_SEC(100) /* the switch's: its own timers are lines, too */
 #define LEASE_NS CAPY_MS(30)
 
@@ -47,6 +48,8 @@ struct host {
     struct capy_mig_pace pace;
     struct capy_blocks blocks;
     uint64_t incarnation;
+    bool
+        arrived; /* of the service address: what it has came to it, under a port of those that migrate */
 };
 
 /* One message under way: what the model's "arrive" says of it, and the frame. */
@@ -65,6 +68,7 @@ static struct {
     struct message way[UNDER_WAY_MAX];
     unsigned way_cnt, mig_cnt;
     int silent[HOSTS];
+    bool vip; /* the flow is one of the service address, born at the first server */
     const char *file;
     unsigned line;
     char event[EVENTS_MAX][LINE_MAX_LEN]; /* since the last state */
@@ -93,15 +97,23 @@ static struct capy_ip ip_of(unsigned no)
     return capy_ip_from_v4(0x0a000000u + no);
 }
 
-/* Hosts are .1 .2 .3; the first is home. */
+/* Hosts are .1 .2 .3; the first is home, but of the service address. */
 static struct capy_flow_key flow(void)
 {
-    return (struct capy_flow_key){ip_of(CLIENT_NO), ip_of(1), 5000, 80};
+    return (struct capy_flow_key){ip_of(CLIENT_NO), ip_of(w.vip ? VIP_NO : 1), CLIENT_PORT,
+                                  SERVICE_PORT};
+}
+
+static uint16_t birth_port(void)
+{
+    return capy_mig_vip_port(MIG_PORT, 0);
 }
 
 static uint16_t port_at(const struct host *h)
 {
-    return h->id == 0 ? 80 : MIG_PORT;
+    if (h->id != 0 || h->arrived)
+        return MIG_PORT;
+    return w.vip ? birth_port() : SERVICE_PORT;
 }
 
 static struct capy_mig_tagger *tagger(void)
@@ -304,6 +316,7 @@ static void target_prepare(struct host *h, const struct capy_mig_msg *m)
         refuse(h, m);
         return;
     }
+    h->arrived = w.vip;
     capy_mig_target_start(&h->target, &env, m, port_at(h));
     h->target_on = true;
     pump_target(h);
