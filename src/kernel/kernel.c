@@ -24,6 +24,7 @@
 
 static const struct capy_foreign_ops ops = {
     .listen = capy_kernel_listen,
+    .open_vip = capy_kernel_open_vip,
     .pause = capy_kernel_pause,
     .unlisten = capy_kernel_unlisten,
     .write = capy_kernel_write,

@@ -27,7 +27,7 @@ void capy_kernel_tune(const struct capy_kernel *k, int fd)
     (void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static int open_listener(struct capy_kernel *k, const struct capy_ip *ip, uint16_t port)
+static int open_bound(struct capy_kernel *k, const struct capy_ip *ip, uint16_t port)
 {
     union capy_sockaddr at;
     socklen_t len = capy_sockaddr_make(ip, port, &at);
@@ -37,12 +37,25 @@ static int open_listener(struct capy_kernel *k, const struct capy_ip *ip, uint16
     capy_kernel_tune(k, fd); /* connections inherit it */
     if (set(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
         (at.any.sa_family == AF_INET || set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
-        bind(fd, &at.any, len) == 0 && listen(fd, (int)k->rack->syn_backlog) == 0)
+        bind(fd, &at.any, len) == 0)
         return fd;
     int error = errno;
     close(fd);
     errno = error;
     return -1;
+}
+
+/* From now on the kernel takes connections there. */
+static bool begin(struct capy_kernel *k, uint32_t i)
+{
+    struct capy_kernel_listener *l = &k->listener[i];
+    l->listens = listen(l->fd, (int)k->rack->syn_backlog) == 0;
+    return l->listens && (l->paused || capy_kernel_watch(k, l->fd, CAPY_KERNEL_LISTENER, i));
+}
+
+static bool is_birth(const struct capy_kernel_listener *l)
+{
+    return l->port != l->service;
 }
 
 static bool add(struct capy_kernel *k, const struct capy_ip *ip, uint16_t port, uint16_t service)
@@ -54,11 +67,11 @@ static bool add(struct capy_kernel *k, const struct capy_ip *ip, uint16_t port, 
         errno = EMFILE;
         return false;
     }
-    int fd = open_listener(k, ip, port);
+    int fd = open_bound(k, ip, port);
     if (fd < 0)
         return false;
     k->listener[i] = (struct capy_kernel_listener){.fd = fd, .port = port, .service = service};
-    return capy_kernel_watch(k, fd, CAPY_KERNEL_LISTENER, i);
+    return (is_birth(&k->listener[i]) && !k->vip_open) || begin(k, i);
 }
 
 /* The local port at which the service address' connections of this service begin; 0: none do. */
@@ -92,6 +105,18 @@ int capy_kernel_listen(void *ctx, uint16_t port)
     return error == EADDRINUSE ? CAPY_E_INUSE : CAPY_E_SYS;
 }
 
+/* Until then the ports of birth were only taken, so that the gate sets aside what comes there. */
+void capy_kernel_open_vip(void *ctx)
+{
+    struct capy_kernel *k = ctx;
+    if (k->vip_open)
+        return;
+    k->vip_open = true;
+    for (uint32_t i = 0; i < CAPY_KERNEL_LISTENERS; i++)
+        if (k->listener[i].fd >= 0 && !k->listener[i].listens)
+            (void)begin(k, i); /* cannot fail: nobody else has the port */
+}
+
 void capy_kernel_unlisten(void *ctx, uint16_t port)
 {
     struct capy_kernel *k = ctx;
@@ -112,6 +137,8 @@ void capy_kernel_pause(void *ctx, uint16_t port, bool paused)
         if (l->fd < 0 || l->service != port || l->paused == paused)
             continue;
         l->paused = paused;
+        if (!l->listens)
+            continue;
         if (paused)
             (void)epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, l->fd, NULL);
         else

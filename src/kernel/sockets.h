@@ -25,7 +25,7 @@ struct capy_kernel_listener {
     int fd; /* -1: free */
     uint16_t port;
     uint16_t service; /* as the application knows it: port, but for a port of birth */
-    bool paused;
+    bool paused, listens;
 };
 
 struct capy_kernel {
@@ -33,6 +33,7 @@ struct capy_kernel {
     struct capy_drv *packet;
     struct capy_gate *gate;
     int epoll_fd;
+    bool vip_open; /* connections of the service address may begin */
     uint64_t now, swept_at;
     struct capy_kernel_socket *sockets;
     uint32_t conn_max, closing_cnt;
@@ -54,6 +55,7 @@ bool capy_kernel_watch(struct capy_kernel *k, int fd, enum capy_kernel_kind kind
 
 /* ---- listen.c ---- */
 int capy_kernel_listen(void *ctx, uint16_t port);
+void capy_kernel_open_vip(void *ctx);
 void capy_kernel_pause(void *ctx, uint16_t port, bool paused);
 void capy_kernel_unlisten(void *ctx, uint16_t port);
 void capy_kernel_accept(struct capy_kernel *k, uint32_t listener);

@@ -14,8 +14,10 @@
 /* What the stack asks of the other TCP. */
 struct capy_foreign_ops {
     /* Somebody listens on port, or is not to be given more for now, or no longer. CAPY_OK, or
-     * CAPY_E_INUSE, CAPY_E_SYS. */
+     * CAPY_E_INUSE, CAPY_E_SYS. Connections of the service address begin there only after open_vip,
+     * which is called again and again after the quiet time (capy_vip_may_begin). */
     int (*listen)(void *ctx, uint16_t port);
+    void (*open_vip)(void *ctx);
     void (*pause)(void *ctx, uint16_t port, bool paused);
     void (*unlisten)(void *ctx, uint16_t port);
     /* Bytes taken, 0..len; capy_foreign_room follows a short count. */

@@ -229,6 +229,8 @@ bool capy_listen_input(struct capy_stack *s, const struct capy_packet *p)
         s->count.no_listener++;
     if (!l || flags & CAPY_TCP_RST)
         return false;
+    if (s->foreign) /* it is the other TCP's, and came before that listened; a SYN comes again */
+        return !(flags & CAPY_TCP_ACK);
     if (flags & CAPY_TCP_ACK)
         return cookie_input(s, l, p);
     /* Neither SYN, nor ACK, nor RST: dropped without a word; nobody means SYN with FIN. */

@@ -84,6 +84,8 @@ static void heartbeat_answered(struct capy_stack *s, const struct capy_mig_msg *
         capy_doubts_forget(s);
     else
         capy_doubts_settle(s, msg->mig_id);
+    if (s->foreign && s->now >= s->tor.quiet_until)
+        s->foreign->open_vip(s->foreign_ctx);
     if (new_boot) {
         capy_announce_new_boot(s);
         capy_outage_over(s);

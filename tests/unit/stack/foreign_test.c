@@ -15,7 +15,7 @@ struct other {
     struct capy_tcp_foreign begun;
     uint8_t begun_snd[256];
     struct capy_tuple name;
-    unsigned listened, stops, gos, gone, resets, closes, injected, consumed;
+    unsigned listened, vips, stops, gos, gone, resets, closes, injected, consumed;
 };
 
 static struct other other;
@@ -57,6 +57,11 @@ static void op_consumed(void *ctx, uint32_t c)
     struct other *x = ctx;
     assert_int_equal(c, x->conn);
     x->consumed++;
+}
+
+static void op_open_vip(void *ctx)
+{
+    ((struct other *)ctx)->vips++;
 }
 
 static void op_set(void *ctx, uint32_t c, enum capy_option option, uint64_t value)
@@ -144,9 +149,9 @@ static void op_inject(void *ctx, const uint8_t *frame, size_t len)
     x->injected++;
 }
 
-static const struct capy_foreign_ops ops = {op_listen, op_pause, op_unlisten, op_write, op_consumed,
-                                            op_set,    op_close, op_reset,    op_gone,  op_stop,
-                                            op_go_on,  op_tell,  op_begin,    op_inject};
+static const struct capy_foreign_ops ops = {
+    op_listen, op_open_vip, op_pause, op_unlisten, op_write, op_consumed, op_set,   op_close,
+    op_reset,  op_gone,     op_stop,  op_go_on,    op_tell,  op_begin,    op_inject};
 
 /* ---- the rack: o is our TCP, t the other one ---- */
 
@@ -263,6 +268,32 @@ static void a_client_that_begins_anew_gets_its_connection(void **state)
     assert_int_not_equal(now, old);
     assert_int_equal(other.gone, 1);
     assert_true(take_events(&t, &conn) & CAPY_EV_FINISHED);
+}
+
+/* Connections of the service address, only after the quiet time: switches may take the host for its former
+ * life until then. A SYN that came before the other TCP listened is nobody's. */
+static void it_is_told_when_the_service_address_is_open(void **state)
+{
+    (void)state;
+    struct capy_packet p;
+    struct capy_stack_cfg cfg = forge_rack_cfg(FOREIGN);
+    struct forged c = forge_client(CLIENT, CLIENT_PORT, FORGE_PORT);
+    struct capy_tcp_segment syn = forge_syn(&c);
+    assert_int_equal(other.vips, 1);
+    forge_inject(&t, &c, &syn);
+    assert_false(forge_answer(&t, &c, &p));
+    forge_close(&t);
+    other.vips = 0;
+    forge_open(&t, &cfg);
+    capy_stack_set_foreign(t.s, &ops, &other, room, sizeof room);
+    forge_rack_beat(&t, BOOT);
+    forge_pass(&t, CAPY_MIG_QUIET_NS - 1);
+    forge_rack_beat(&t, BOOT);
+    assert_int_equal(other.vips, 0);
+    forge_pass(&t, 1);
+    assert_int_equal(other.vips, 0); /* a switch that is not there takes us for dead */
+    forge_rack_beat(&t, BOOT);
+    assert_int_equal(other.vips, 1);
 }
 
 static void what_the_other_cannot_is_refused(void **state)
@@ -459,6 +490,7 @@ int main(void)
         IN_RACK(bytes_go_both_ways),
         IN_RACK(it_ends_as_the_application_wants),
         IN_RACK(a_client_that_begins_anew_gets_its_connection),
+        IN_RACK(it_is_told_when_the_service_address_is_open),
         IN_RACK(what_the_other_cannot_is_refused),
         IN_RACK(it_moves_to_our_tcp),
         IN_RACK(the_next_hop_is_asked_for),
