@@ -61,7 +61,7 @@ struct sim_life {
     uint16_t released_by; /* the last that let go of it */
     uint64_t arrived_at;  /* at that place */
     uint64_t died_at;     /* with its server; 0: it did not */
-    uint64_t read_at_release, written_at_release;
+    uint64_t released_at, read_at_release, written_at_release;
     bool shut_at_release;
     uint64_t arrived_event;      /* event number of the last arrival */
     uint32_t releases, arrivals; /* arrivals: the release that the last arrival came from */
@@ -83,8 +83,10 @@ struct sim_life {
     uint64_t spoke[SIM_SERVERS_MAX]; /* event number of a server's last segment */
     uint64_t
         licensed[SIM_SERVERS_MAX]; /* ... of the last message that may have made it the owner */
-    uint64_t served;   /* event number of the last segment that the switch sent to the client */
-    uint32_t label[2]; /* of IPv6, of the last two SYN-ACKs that differ; 0: none seen */
+    uint64_t served;       /* event number of the last segment that the switch sent to the client */
+    uint16_t said_late_by; /* the target of a move, of a time when it was the owner before ... */
+    uint64_t said_late_at; /* ... and when the switch took that for service */
+    uint32_t label[2];     /* of IPv6, of the last two SYN-ACKs that differ; 0: none seen */
 };
 
 #endif

@@ -128,6 +128,18 @@ static bool is_calm(const struct sim_world *w, const struct sim_life *l)
     return w->r.now > l->over_at + life_ns;
 }
 
+/* A server that was started again opens from a port that it does not know to be taken: the connection that it
+ * opened there before lives elsewhere. The switch fences the new one until that is over. */
+static void share_name(struct sim_world *w, struct sim_life *l)
+{
+    for (uint32_t id = 0; l->opened && id < w->life_cnt; id++) {
+        struct sim_life *o = &w->life[id];
+        if (o->opened && !sim_life_is_over(o) && o->client == l->client && o->home == l->home &&
+            o->home_port == l->home_port && o->ipv6 == l->ipv6)
+            o->clean = l->clean = false;
+    }
+}
+
 bool sim_open(struct sim_world *w, uint32_t slot)
 {
     uint32_t old = w->slot[slot], id = w->life_cnt;
@@ -140,6 +152,7 @@ bool sim_open(struct sim_world *w, uint32_t slot)
     unsigned from = l->opened ? l->home : l->client;
     if (!sim_runs(&w->r, from) || dial(w, l, id) != CAPY_OK)
         return false;
+    share_name(w, l);
     draw_bytes(w, l);
     w->life_cnt++;
     w->slot[slot] = id;

@@ -130,6 +130,10 @@ static void hears(struct sim_world *w, unsigned client, const struct sim_stamp *
     if (l->clean && stamp->turn < l->passed && stamp->from != l->owner && !homes && !handshake &&
         stamp->sent_at >= w->r.rebooted_at)
         sim_fail(w, "connection %u: its client is sent what an earlier owner said", id);
+    if (l->place == SIM_BETWEEN && stamp->from == l->owner && stamp->turn > 0) {
+        l->said_late_by = stamp->from;
+        l->said_late_at = w->r.now;
+    }
     l->passed = capy_max32(stamp->turn, l->passed);
     if (stamp->turn > 0)
         l->served = w->event;

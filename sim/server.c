@@ -67,6 +67,7 @@ static void let_go(struct sim_world *w, uint32_t id)
                            sim_own_now(&w->r, l->at)) != CAPY_OK)
         return; /* the ask is over, or no block is free: then it stays */
     l->place = SIM_BETWEEN;
+    l->released_at = w->r.now;
     l->released_by = l->at;
     l->releases++;
     l->read_at_release = l->s.read;
@@ -299,12 +300,23 @@ static void ended(struct sim_world *w, uint32_t id, unsigned host, uint32_t bits
     l->asked = l->migrating = false;
 }
 
+/* The target died, or fell silent, before it had the state, but a late segment of its first time with the
+ * connection made it look served (docs/protocol.md, "Known limits"). */
+static bool looked_served(const struct sim_world *w, const struct sim_life *l)
+{
+    unsigned target = l->said_late_by;
+    return l->said_late_at > 0 && l->said_late_at >= l->released_at &&
+           (w->died_at[target] >= l->released_at || sim_silent_since(w, target, l->released_at));
+}
+
 /* Its origin has freed it: somebody must have taken it up. */
 static void left(struct sim_world *w, uint32_t id, unsigned host)
 {
     struct sim_life *l = &w->life[id];
     if (l->place != SIM_BETWEEN || l->released_by != host)
         return;
+    if (looked_served(w, l))
+        l->excuses |= SIM_EXCUSE_CRASH;
     if (!l->client_over && !sim_excused(w, l))
         sim_fail(w, "connection %u: server %u freed it, and nobody has it", id, host + 1);
     l->asked = l->migrating = false; /* with whoever was taken for dead */
@@ -360,6 +372,7 @@ void sim_server_turn(struct sim_world *w, unsigned host)
 
 void sim_server_died(struct sim_world *w, unsigned host)
 {
+    w->died_at[host] = w->r.now;
     for (uint32_t id = 0; id < w->life_cnt; id++) {
         struct sim_life *l = &w->life[id];
         bool unborn = l->place == SIM_NOWHERE &&

@@ -23,6 +23,7 @@ struct sim_world {
     uint64_t heard_at[SIM_SERVERS_MAX];  /* when the switch was reached by its last HEARTBEAT */
     uint64_t told_at[SIM_SERVERS_MAX];   /* when its last HEARTBEAT_ACK reached it */
     uint64_t silent_at[SIM_SERVERS_MAX]; /* when it was last silent for so long that it is dead */
+    uint64_t died_at[SIM_SERVERS_MAX];   /* when it crashed last; 0: never */
     uint64_t troubled_until[SIM_HOSTS_MAX]; /* cut off or stalled */
     uint64_t gave_way_cnt,
         gave_way_at; /* entries of the service address, before they were a connection's */
