@@ -135,6 +135,13 @@ static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_
     return capy_directory_in(&sw->dir, found);
 }
 
+/* Home opens a connection under the name of one that died elsewhere. */
+static inline bool capy_steer_opens(const struct capy_switch *sw, const struct capy_view *v)
+{
+    return capy_mig_is_opened_port(sw->cfg->mig_port_first, v->src_port) &&
+           (v->tcp_flags & (CAPY_SEG_SYN | CAPY_SEG_ACK | CAPY_SEG_RST)) == CAPY_SEG_SYN;
+}
+
 /* A segment of server id, from its own port. */
 static inline void capy_steer_server(struct capy_job *j, uint64_t hash, uint16_t id,
                                      struct capy_steer *s)
@@ -146,6 +153,10 @@ static inline void capy_steer_server(struct capy_job *j, uint64_t hash, uint16_t
     if (capy_entry_dead(e)) {
         if (capy_steer_is_from_home(e, s))
             s->to = CAPY_STEER_PLAIN; /* home resets what died elsewhere */
+        if (s->to == CAPY_STEER_PLAIN && capy_steer_opens(j->sw, j->view)) {
+            capy_directory_remove(&j->sw->dir, e);
+            capy_switch_count(j->sw, CAPY_COUNT_entries_removed);
+        }
     } else if (capy_entry_may_send(e, id, j->view->src_port)) {
         capy_entry_note_owner(e, j->view->tcp_flags, j->view->data_len > 0, j->now);
         s->to = CAPY_STEER_HOME;

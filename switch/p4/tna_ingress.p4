@@ -498,11 +498,13 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
             else
                 words0.apply(w, slot0, steered, mark, hdr.again.now);
         }
-        /* A SYN on an entry that is closing, or a tombstone, is a new connection's. */
-        if (!by_server && hdr.tcp.isValid() && (hit0 || hit1) &&
+        /* A SYN on an entry that is closing, or a tombstone, is a new connection's; home's on a tombstone alone, and
+         * from a port of opened connections. */
+        if (hdr.tcp.isValid() && (hit0 || hit1) &&
             (hdr.tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
-            ((w.flags & (DEAD | RST_OWNER)) != 0 ||
-             (w.flags & (FIN_CLIENT | FIN_OWNER)) == (FIN_CLIENT | FIN_OWNER)))
+            (((w.flags & DEAD) != 0 && (!by_server || (opened_port != 0 && who[31:24] == sender[7:0]))) ||
+             (!by_server && ((w.flags & RST_OWNER) != 0 ||
+                             (w.flags & (FIN_CLIENT | FIN_OWNER)) == (FIN_CLIENT | FIN_OWNER)))))
             begins_anew = true;
         /* Of a tombstone, or of a life before the server's last, nothing is steered; and to a dead server only
          * what it never served, which its origin will ask for. */
@@ -553,6 +555,14 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
                 for_tm.mcast_grp_a = GROUP_FLOOD; /* egress drops what is neither */
         } else if (hdr.again.pass == PASS_DECIDE) {
             /* a HEARTBEAT, on its way to the control program */
+        } else if (begins_anew) {
+            hdr.again.pass = PASS_WRITE;
+            hdr.again.marks = MARK_WRITE;
+            hdr.again.phase = PHASE_NONE;
+            hdr.again.level = 0;
+            if (use1)
+                hdr.again.level = 1;
+            for_tm.ucast_egress_port = CAPY_RECIRCULATE;
         } else if (by_server && (may0 || may1)) {
             from_owner(home_port);
             reason = WHY_FROM_OWNER;
@@ -564,14 +574,6 @@ control CapyIngress(inout headers_t hdr, inout meta_t meta,
             }
         } else if (by_server && fence) {
             drop(WHY_FENCED);
-        } else if (begins_anew) {
-            hdr.again.pass = PASS_WRITE;
-            hdr.again.marks = MARK_WRITE;
-            hdr.again.phase = PHASE_NONE;
-            hdr.again.level = 0;
-            if (use1)
-                hdr.again.level = 1;
-            for_tm.ucast_egress_port = CAPY_RECIRCULATE;
         } else if (!by_server && steered) {
             to_owner(local[31:16]);
             reason = WHY_TO_OWNER;

@@ -88,6 +88,12 @@
                     DROP(fenced);
                 } else {
                     bad = born;
+                    /* It opens a connection under the name of the one that died. */
+                    if (is_opened && (hdr.tcp.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
+                        e.phase = PHASE_NONE;
+                        store_entry(at, e);
+                        COUNT(entries_removed);
+                    }
                 }
             } else {
                 /* A port under which this server runs only what came to it: without an entry nobody
