@@ -58,9 +58,11 @@ def load(rack, name):
 
 
 def newcomers(rack):
-    """New connections, one after the other: every answer must be whole."""
+    """New connections, one after the other, each while there is no other way in: every answer must be whole."""
     url = f"http://{SERVER['s1']}/synthetic?bytes=200000&seed=7"
     for _ in range(NEWCOMERS):
+        full = counters(rack)["syn_cookies_sent"] + 100
+        until(lambda: counters(rack)["syn_cookies_sent"] > full, "the SYN queue is full")
         out = rack.run("curl", "-s", "-S", "-m", str(PATIENCE_S), "-o", "/dev/null", "-w",
                        "%{http_code} %{size_download}", url).decode()
         check(out == "200 200000", f"a newcomer got {out}")
