@@ -51,15 +51,20 @@ static inline void run_for(uint64_t ns)
     sim_run_until(&r, r.now + ns);
 }
 
-/* A rack that has settled. */
-static inline void one_begin(uint64_t seed)
+/* A rack, set up by sim_init, that has settled. */
+static inline void one_start(void)
 {
-    sim_init(&r, seed);
     r.turn = one_turn;
     r.started = one_started;
     ended_early = home_kept = false;
     sim_start(&r);
     run_for(CAPY_MS(400));
+}
+
+static inline void one_begin(uint64_t seed)
+{
+    sim_init(&r, seed);
+    one_start();
 }
 
 /* Opens it to server 0. */
