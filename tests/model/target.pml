@@ -120,7 +120,11 @@ inline capy_announce_input()
         :: else -> copy[s] = ABSENT; copy_epoch[s] = 0; announce[s] = false; left_epoch[s] = true
         fi
     :: VERDICT(msg) == V_STALE && !(origin[s] == IDLE && copy[s] == RUNNING &&
-       ENTRY_EPOCH(msg) > copy_epoch[s] && PHASE(msg) == SETTLED) -> announce[s] = false
+       ENTRY_EPOCH(msg) > copy_epoch[s] && PHASE(msg) == SETTLED) ->
+        if
+        :: ENTRY_EPOCH(msg) < copy_epoch[s] -> skip /* it answers an earlier one */
+        :: else -> announce[s] = false /* the code asks for ever */
+        fi
     :: else -> skip
     fi
 }

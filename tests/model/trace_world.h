@@ -339,7 +339,7 @@ static void announce_answer(struct host *h, const struct capy_mig_msg *m)
     if (m->verdict == CAPY_VERDICT_OK) {
         h->announce &= m->epoch != h->epoch;
     } else if (m->verdict == CAPY_VERDICT_STALE) {
-        h->announce = false;
+        h->announce &= m->entry_epoch < h->epoch; /* then it answers an earlier one */
         if (h->origin_on || h->copy != RUNNING || m->entry_epoch <= h->epoch ||
             m->phase != CAPY_PHASE_SETTLED)
             return;
