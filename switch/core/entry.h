@@ -368,9 +368,10 @@ static inline void capy_entry_refresh(struct capy_entry *e, const struct capy_se
                                       uint64_t lease_ns)
 {
     bool restarted = owner->gen != e->owner.gen;
-    if (e->phase == CAPY_PHASE_PENDING ? capy_server_dead(owner, e->owner.gen, now, lease_ns) ||
-                                             now >= e->pending_at + CAPY_ENTRY_PENDING_MAX_NS
-                                       : restarted && !(e->flags & CAPY_ENTRY_SERVED)) {
+    if (e->phase == CAPY_PHASE_PENDING
+            ? capy_server_dead(owner, e->owner.gen, now, lease_ns) ||
+                  now >= e->pending_at + CAPY_ENTRY_PENDING_MAX_NS
+            : restarted && !(e->flags & (CAPY_ENTRY_SERVED | CAPY_ENTRY_HALF))) {
         capy_entry_give_back(e); /* nothing can have been imported, or it died with the import */
         owner = previous;
     }

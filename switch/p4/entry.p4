@@ -416,7 +416,7 @@ control Refresh(inout entry_t e, in watch_t w, in bool abandoned) {
     apply {
         dead = w.owner_dead;
         if ((e.phase == PENDING && (w.owner_dead || abandoned)) ||
-            (e.phase == SETTLED && w.owner_restarted && (e.flags & SERVED) == 0)) {
+            (e.phase == SETTLED && w.owner_restarted && (e.flags & (SERVED | HALF)) == 0)) {
             /* Nothing can have been imported, or it died with the import. */
             GIVE_BACK;
             dead = w.previous_dead;

@@ -26,7 +26,7 @@ inline capy_entry_refresh()
 {
     if
     :: phase == PENDING && (owner_old || silent[owner] == 2) -> capy_entry_give_back()
-    :: phase == SETTLED && owner_old && !served -> capy_entry_give_back()
+    :: phase == SETTLED && owner_old && !served && !half -> capy_entry_give_back()
     :: else -> skip
     fi;
     if
