@@ -15,6 +15,7 @@ PATIENCE_S = 480 if os.environ.get("CAPY_EXPERT") else 180
 PIECE = 1 << 16
 SLOW = 4 << 20  # bytes per second of a transfer that is held back
 MOST = 20  # times as many moves as are wanted
+MOVING_S = 30  # at most, once as many as are wanted were made
 
 
 class Brake(threading.Thread):
@@ -74,9 +75,11 @@ def while_moving(rack, process, moves, brake, seconds=PATIENCE_S):
     without end: moved all the time, on a machine where each move takes long, it hardly gets on in between."""
     before = moved(rack)
     with Mover(rack) as mover:
-        for enough in (moves, MOST * moves):
-            until(lambda: moved(rack) - before >= enough or process.poll() is not None, "the connection moves", seconds)
-            brake.release()
+        until(lambda: moved(rack) - before >= moves or process.poll() is not None, "the connection moves", seconds)
+        brake.release()
+        end = time.monotonic() + MOVING_S
+        while process.poll() is None and moved(rack) - before < MOST * moves and time.monotonic() < end:
+            time.sleep(0.01)
         mover.over.set()
         await_end(process, seconds)
         brake.join()
@@ -89,7 +92,7 @@ def download(rack, mib, moves):
     """curl fetches <root>/big; rack must serve OUT as its root."""
     wanted = make_file(os.path.join(OUT, "big"), mib)
     try:
-        process = rack.client("curl", "-m", str(PATIENCE_S), "-sS", rack.url("/big"),
+        process = rack.client("curl", "-m", str(3 * PATIENCE_S), "-sS", rack.url("/big"),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=MIB)
         digest = hashlib.sha256()
         while_moving(rack, process, moves, Brake(process.stdout, digest=digest, freely=mib * MIB // 2))
@@ -105,7 +108,7 @@ def upload(rack, mib, moves):
     try:
         with open(path, "rb") as sent:
             # From a pipe, but with its length told, as of a file.
-            process = rack.client("curl", "-m", str(PATIENCE_S), "-sS", "-T", "-", "-H", "Expect:", "-H",
+            process = rack.client("curl", "-m", str(3 * PATIENCE_S), "-sS", "-T", "-", "-H", "Expect:", "-H",
                                   "Transfer-Encoding:", "-H", f"Content-Length: {mib * MIB}", "-o", answer,
                                   rack.url("/upload"), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                                   pipesize=MIB)
@@ -118,7 +121,7 @@ def upload(rack, mib, moves):
 
 
 def stream(rack, count, interval_ms):
-    """Server-sent events: each once, in order, from more than one server."""
+    """Server-sent events: each once, in order. The servers that they came from."""
     url = rack.url(f"/events?interval_ms={interval_ms}&count={count}")
     process = rack.client("curl", "-m", str(PATIENCE_S), "-sSN", url, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     out, err = finished(process, f"{count} events came", seconds=PATIENCE_S)
