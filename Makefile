@@ -107,8 +107,8 @@ clean:                          ## removes every build
 help:                           ## this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
-# meson's output matters only when it fails.
-setup = @log=$$(CC=$(1) meson setup $(@D) $(2) 2>&1) || { echo "$$log"; exit 1; }
+# meson's output matters only when it fails. What one that was interrupted left would have it believe that all is done.
+setup = @rm -rf $(@D)/meson-private; log=$$(CC=$(1) meson setup $(@D) $(2) 2>&1) || { echo "$$log"; exit 1; }
 
 build/build.ninja:
 	$(call setup,gcc)
