@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -81,6 +82,7 @@ _Noreturn static void child(const struct crew *c, struct shared *shared, unsigne
 {
     static struct sim_world world;
     struct message m;
+    memset(&m, 0, sizeof m); /* it goes through the pipe with its gaps */
     if (words >= 0)
         dup2(words, STDERR_FILENO);
     while (!atomic_load(&shared->stop) &&
