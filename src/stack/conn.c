@@ -142,8 +142,8 @@ static void opened(struct capy_stack *s, uint32_t idx)
     s->listeners[c->listener].syn_cnt--;
     c->user = s->listeners[c->listener].user;
     c->known = true;
-    if (c->epoch >
-        0) /* of the service address: a HALF entry may have given way, or a switch forgotten it */
+    /* Of the service address: a HALF entry may have given way, or a switch forgotten it. */
+    if (c->epoch > 0)
         capy_announce_soon(s, idx);
     capy_post(s, idx, CAPY_EV_ACCEPTED);
 }

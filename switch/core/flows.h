@@ -135,7 +135,7 @@ static inline struct capy_entry *capy_steer_entry_of(struct capy_job *j, uint64_
     return capy_directory_in(&sw->dir, found);
 }
 
-/* Home opens a connection under the name of one that died elsewhere. */
+/* A server opens a connection. */
 static inline bool capy_steer_opens(const struct capy_switch *sw, const struct capy_view *v)
 {
     return capy_mig_is_opened_port(sw->cfg->mig_port_first, v->src_port) &&
@@ -153,7 +153,7 @@ static inline void capy_steer_server(struct capy_job *j, uint64_t hash, uint16_t
     if (capy_entry_dead(e)) {
         if (capy_steer_is_from_home(e, s))
             s->to = CAPY_STEER_PLAIN; /* home resets what died elsewhere */
-        if (s->to == CAPY_STEER_PLAIN && capy_steer_opens(j->sw, j->view)) {
+        if (s->to == CAPY_STEER_PLAIN && capy_steer_opens(j->sw, j->view)) { /* under its name */
             capy_directory_remove(&j->sw->dir, e);
             capy_switch_count(j->sw, CAPY_COUNT_entries_removed);
         }
@@ -289,10 +289,8 @@ static inline bool capy_flow_is_early(const struct capy_job *j)
 {
     const struct capy_switch *sw = j->sw;
     const uint8_t flags = j->view->tcp_flags;
-    const bool opens = (flags & (CAPY_SEG_SYN | CAPY_SEG_ACK)) == CAPY_SEG_SYN &&
-                       capy_mig_is_opened_port(sw->cfg->mig_port_first, j->view->src_port);
     const bool denies = (flags & (CAPY_SEG_RST | CAPY_SEG_ACK)) == CAPY_SEG_RST;
-    return (opens || denies) && capy_switch_in_learning(sw, j->now);
+    return (denies || capy_steer_opens(sw, j->view)) && capy_switch_in_learning(sw, j->now);
 }
 
 /* As capy_steer_client_steady, of a segment of server id: e's flow is one that it owns. */
